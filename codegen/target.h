@@ -1,0 +1,30 @@
+/* What a target is to the generators: numbers to ask, never a name. One row per target in targets.def. */
+#ifndef QCC_CODEGEN_TARGET_H
+#define QCC_CODEGEN_TARGET_H
+
+#include "codegen/vir.h"
+
+typedef struct Target {
+  const char *name; /* -target */
+  const char *what; /* for -print-targets */
+  const char *isa;  /* runtime/vec_<isa>.h */
+  int lanes;        /* 32-bit lanes of a vector */
+  int registers;    /* vector registers */
+  DType act;        /* storage of 8-bit activations: DT_U8, or DT_S8 (q xor 0x80, zero point - 128) */
+  VirOp broadcast, dot, dot_wide; /* the dot product of 4 activation bytes by 4 weights per lane; dot: the
+                             fast form, exact under the condition in `dot_limit`; dot_wide: always exact */
+  bool pair_major;                /* weight bytes of a k-group lie [k/2][lane][2] instead of [lane][4] */
+  int dot_pair_sum; /* dot is exact where each pair's |sum of products| can't exceed this: 0: always exact */
+  int weight_min;   /* dot is exact only for weights >= this */
+  bool sign_flip;   /* an unsafe pair can be made safe by the sign flip (xor of the activation bytes) */
+  int conv_mr, conv_nv;   /* register tile of a convolution: pixels x vectors */
+  int float_mr, float_nv; /* the same for float32 */
+  const char *cc;         /* default compiler for -verify */
+  const char *runner;     /* runs its binaries: "" on the host, "qemu-aarch64 -L /usr/aarch64-linux-gnu" */
+} Target;
+
+extern const Target target_table[];          /* ends with a NULL name */
+const Target *target_find(const char *name); /* NULL where unknown */
+const char *target_default(void);            /* after the host's architecture */
+
+#endif

@@ -1,0 +1,173 @@
+/* VIR: what generators build and printers (or a JIT) consume. Structured loops with constant bounds, affine
+ * addresses, mutable typed variables, calls, and the operations of vir.def. Everything is owned by the
+ * module's arena. */
+#ifndef QCC_CODEGEN_VIR_H
+#define QCC_CODEGEN_VIR_H
+
+#include "ir/arena.h"
+#include "ir/type.h"
+
+typedef enum {
+#define VIR_OP(name, result, signature) VIR_##name,
+#include "codegen/vir.def"
+#undef VIR_OP
+  VIR_OP_COUNT
+} VirOp;
+
+typedef enum {
+  VIR_VOID = 'v',
+  VIR_VEC_S32 = 'i',
+  VIR_VEC_F32 = 'f',
+  VIR_VEC_Q = 'q',
+  VIR_VEC_P = 'p',
+  VIR_INT = 'I',
+  VIR_FLOAT = 'F',
+  VIR_INDEX = 'x' /* loop variables */
+} VirType;
+
+typedef struct {
+  const char *name; /* without the v_ */
+  VirType result;
+  const char *signature;
+} VirOpInfo;
+extern const VirOpInfo vir_op_info[VIR_OP_COUNT];
+
+typedef struct VirVar {
+  const char *name; /* unique in its function; [a-z0-9_]+ */
+  VirType type;
+} VirVar;
+
+/* What addresses start from: a parameter, a constant array of the module, or a local array. */
+typedef struct VirBase {
+  const char *name;
+  DType elem;  /* u8 s8 s16 (as DT_NONE with elem16) s32 f32 */
+  bool elem16; /* int16 elements: depthwise weight pairs */
+  bool writable;
+  int64_t count;    /* elements; parameters: what the callee may touch, from the base (for the verifier); 0:
+                       unknown */
+  const void *data; /* constants: C order, host byte order; NULL otherwise */
+  const char *comment; /* printed above constants: what it is, shape, packing */
+} VirBase;
+
+enum { VIR_MAX_TERMS = 8 };
+/* base + offset + sum of coef * variable, in elements of the base. */
+typedef struct {
+  const VirBase *base;
+  int64_t offset;
+  int n_terms;
+  struct {
+    const VirVar *var;
+    int64_t coef;
+  } term[VIR_MAX_TERMS];
+} VirAddr;
+
+typedef struct {
+  char kind; /* the signature's letter */
+  const VirVar *var;
+  VirAddr addr;
+  int64_t n;
+  float m;
+} VirArg;
+
+typedef enum { VIR_STMT_OP, VIR_STMT_LOOP, VIR_STMT_CALL, VIR_STMT_COMMENT, VIR_STMT_LOCAL } VirStmtKind;
+enum { VIR_MAX_ARGS = 6 };
+
+typedef struct VirFunc VirFunc;
+typedef struct VirStmt {
+  VirStmtKind kind;
+  struct VirStmt *next;
+  /* op: dst = op(args); dst NULL for stores. `declares`: dst is new here */
+  VirOp op;
+  const VirVar *dst;
+  bool declares;
+  int n_args;
+  VirArg args[VIR_MAX_ARGS];
+  /* loop: for (var = begin; var < end; var += step) body */
+  const VirVar *var;
+  int64_t begin, end, step;
+  struct VirStmt *body, **body_tail;
+  /* call: callee(addresses...), local: an array `local` of the function */
+  VirFunc *callee;
+  VirAddr *call_args;
+  const VirBase *local;
+  const char *text; /* comment */
+} VirStmt;
+
+struct VirFunc {
+  const char *name;    /* a C identifier, unique in the module */
+  const char *comment; /* what it computes: model node, shapes, scales; lines separated by \n */
+  VirBase **params;
+  int n_params;
+  bool is_inline; /* a register tile: printed static inline */
+  VirStmt *body;
+  VirFunc *next; /* in the order they were made: callees before callers */
+  int n_stmts;
+};
+
+typedef struct VirModule {
+  Arena *arena;
+  int lanes;
+  VirFunc *funcs, **funcs_tail;
+  VirBase **constants;
+  int n_constants;
+  bool used[VIR_OP_COUNT]; /* set as operations are added */
+} VirModule;
+
+VirModule *vir_module(Arena *a, int lanes);
+/* A constant array; data is copied; equal data of the same type is stored once. Its name is made from `hint`.
+ */
+const VirBase *vir_constant(VirModule *m, const char *hint, DType elem, int64_t count, const void *data,
+                            const char *comment);
+const VirBase *vir_constant_s16(VirModule *m, const char *hint, int64_t count, const int16_t *data,
+                                const char *comment);
+
+/* The builder: a cursor into one function. */
+typedef struct VirBuilder {
+  VirModule *m;
+  VirFunc *f;
+  VirStmt **tail;     /* where the next statement goes */
+  VirStmt *loops[32]; /* the open loops, outermost first */
+  int depth;
+  StrMap *names; /* of the function's variables */
+} VirBuilder;
+
+/* `name` is made unique by a number where it is taken. */
+void vir_func(VirBuilder *b, VirModule *m, const char *name, bool is_inline, const char *comment);
+const VirBase *vir_param(VirBuilder *b, const char *name, DType elem, bool writable, int64_t count);
+const VirBase *vir_local(VirBuilder *b, const char *name, DType elem, int64_t count);
+const VirVar *vir_loop(VirBuilder *b, const char *name, int64_t begin, int64_t end, int64_t step);
+void vir_end(VirBuilder *b); /* closes the innermost loop */
+void vir_comment(VirBuilder *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Arguments. */
+VirArg vir_v(const VirVar *v);
+VirArg vir_n(int64_t n);
+VirArg vir_m(float m);
+VirArg vir_at(VirAddr a); /* for both r and w */
+VirAddr vir_addr(const VirBase *base, int64_t offset);
+VirAddr vir_plus(VirAddr a, const VirVar *loop, int64_t coef); /* a + coef * loop; a coef of 0 adds nothing */
+VirAddr vir_offset(VirAddr a, int64_t elements);
+
+/* dst = op(args): as a new variable named `name` (made unique by a number where it is taken), ... */
+const VirVar *vir_let(VirBuilder *b, const char *name, VirOp op, int n_args, const VirArg *args);
+/* ... into an existing variable, ... */
+void vir_set(VirBuilder *b, const VirVar *dst, VirOp op, int n_args, const VirArg *args);
+/* ... or for its effect. */
+void vir_do(VirBuilder *b, VirOp op, int n_args, const VirArg *args);
+void vir_call(VirBuilder *b, VirFunc *callee, int n_args, const VirAddr *args);
+#define VIR_ARGS(...)                                                                                        \
+  (int)(sizeof((VirArg[]){__VA_ARGS__}) / sizeof(VirArg)), (VirArg[]) { __VA_ARGS__ }
+#define VIR_LET(b, name, op, ...) vir_let((b), (name), VIR_##op, VIR_ARGS(__VA_ARGS__))
+#define VIR_SET(b, dst, op, ...)  vir_set((b), (dst), VIR_##op, VIR_ARGS(__VA_ARGS__))
+#define VIR_DO(b, op, ...)        vir_do((b), VIR_##op, VIR_ARGS(__VA_ARGS__))
+
+/* Checks every function: argument kinds against vir.def, variables declared before use and in scope, writes
+ * only to writable bases, every address within its base's count over all loop iterations (partial forms
+ * included: loads of a k-group, vectors). Internal errors: BUG(). */
+void vir_verify(const VirModule *m);
+
+/* Prints the functions and constants as C (codegen/print_c.c). `v_` names refer to runtime/vec_<isa>.h. */
+void vir_print_constants(StrBuf *out, const VirModule *m);
+void vir_print_functions(StrBuf *out, const VirModule *m, const char *function_attribute);
+
+#endif

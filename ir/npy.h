@@ -1,0 +1,33 @@
+/* Arrays as NumPy writes them: .npy versions 1-3, .npz stored and deflated (libzip). Everything about the
+ * file is checked: headers are parsed as literals, sizes are bounded, pickled objects are refused. */
+#ifndef QCC_IR_NPY_H
+#define QCC_IR_NPY_H
+
+#include "ir/diag.h"
+#include "ir/type.h"
+
+typedef struct {
+  const char *name; /* without ".npy"; "" for a bare .npy file */
+  DType dtype; /* f32 u8 s8 s32 s64 bool; f64 and f16 are converted to f32, i16/u16 to s32, u32/u64 refused */
+  Shape shape;
+  const void *data; /* C order, host byte order, owned by the arena */
+} NpyArray;
+
+typedef struct Npz Npz; /* an open archive; arrays are read on demand and kept */
+
+/* Opens .npz, or .npy (then it has one array, named ""). Errors go to `d` at `loc`, naming the file and
+ * member. The file is closed by npz_close; arrays that were read stay valid. NULL after an error. */
+Npz *npz_open(Diag *d, Arena *a, const char *path, SrcLoc loc);
+void npz_close(Npz *z);
+int npz_count(const Npz *z);
+const char *npz_name(const Npz *z, int i);
+/* The array of that name: NULL with no message where absent (*ok stays true), NULL with *ok = false after an
+ * error. */
+const NpyArray *npz_get(Npz *z, const char *name, bool *ok);
+
+/* Serialises arrays to .npz bytes in memory (stored, fixed time stamps: the same bytes each time). */
+void npz_write(Arena *a, const NpyArray *arrays, int n, const void **bytes, size_t *size);
+/* One array as .npy bytes. */
+void npy_write(StrBuf *out, const NpyArray *array);
+
+#endif

@@ -1,0 +1,81 @@
+/* The attribute structs of the ops, shared by their reference kernels, the passes and the generators.
+ * `act_min`, `act_max`: the fused activation's clamp on the real result (relu: 0, inf; none: -inf, inf). */
+#ifndef QCC_IR_OPS_ATTRS_H
+#define QCC_IR_OPS_ATTRS_H
+
+#include "ir/op.h"
+
+/* conv2d(%x [N,IC,H,W], @w [OC,IC/groups,KH,KW], @bias [OC]?): stride, dilation = [h, w];
+ * pad = [top, left, bottom, right]. */
+typedef struct {
+  IntList stride, pad, dilation;
+  int64_t groups;
+  float act_min, act_max;
+} Conv2dAttrs;
+
+/* linear(%x [..., IC], @w [OC,IC], @bias [OC]?), matmul(%a [...,M,K], %b [...,K,N]), add, sub, mul, div */
+typedef struct {
+  float act_min, act_max;
+} ActAttrs;
+
+/* batch_norm(%x, @weight, @bias, @mean, @var) over axis 1 */
+typedef struct {
+  float eps;
+} BatchNormAttrs;
+
+/* max_pool2d, avg_pool2d over [N,C,H,W]; count_include_pad concerns avg_pool2d only. `ceil_mode` is resolved
+ * by the importer: it enlarges the bottom and right pad; such cells never count (avg: see pad_extra). */
+typedef struct {
+  IntList kernel, stride, pad, dilation;
+  IntList pad_extra; /* [bottom, right]: that part of the pad which ceil_mode added and no average counts */
+  bool count_include_pad;
+} PoolAttrs;
+
+/* reduce_mean */
+typedef struct {
+  IntList axes; /* ascending, non-negative */
+  bool keepdims;
+} ReduceAttrs;
+
+/* concat, softmax, flatten */
+typedef struct {
+  int64_t axis;
+} AxisAttrs;
+
+/* pad: before[rank] then after[rank], all >= 0; `value` is the real value that fills; mode
+ * constant|reflect|edge */
+typedef struct {
+  IntList pads;
+  int mode;
+  float value;
+} PadAttrs;
+enum { PAD_CONSTANT, PAD_REFLECT, PAD_EDGE };
+
+/* reshape: the full result shape, no -1 or 0 placeholders left */
+typedef struct {
+  IntList shape;
+} ReshapeAttrs;
+
+/* transpose: result dim i is operand dim perm[i] */
+typedef struct {
+  IntList perm;
+} TransposeAttrs;
+
+/* slice: for every dim of the operand, start, stop (exclusive; may be -1 with a negative step) and step */
+typedef struct {
+  IntList start, stop, step;
+} SliceAttrs;
+
+/* clip, leaky_relu, elu, hard_sigmoid: a = min | slope | alpha; b = max | - | - | beta */
+typedef struct {
+  float min, max;
+} ClipAttrs;
+typedef struct {
+  float alpha, beta;
+} AlphaBetaAttrs;
+/* gelu */
+typedef struct {
+  int approximate; /* none | tanh */
+} GeluAttrs;
+
+#endif

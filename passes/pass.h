@@ -1,0 +1,48 @@
+/* The pipeline: the rows of passes.def in order, the verifier after each. Passes know no target. */
+#ifndef QCC_PASSES_PASS_H
+#define QCC_PASSES_PASS_H
+
+#include "ir/graph.h"
+#include "ir/interp.h"
+#include "ir/npy.h"
+
+typedef enum {
+  MODE_AUTO,
+  MODE_STATIC,
+  MODE_NONE
+} QuantMode; /* auto: static with calibration data, else none */
+
+/* What the pipeline needs from outside. The driver fills it in; passes only read it, but for `ranges`. */
+typedef struct PassCtx {
+  Diag *diag;
+  Arena *arena; /* the module's: what outlives the pass */
+  QuantMode mode;
+  const char *calib_path; /* -calib or the model's `calibrate`; NULL: none */
+  bool
+      quantized_io; /* -io quantized: inputs and outputs of a quantized model lose their (de)quantize nodes */
+  bool float_io;    /* -io float: quantized inputs and outputs get (de)quantize nodes */
+  const char *observer; /* name in observers.def; NULL: minmax */
+  int threads;
+  void (*progress)(void *user, int64_t done, int64_t total); /* while calibrating; NULL: none */
+  void *progress_user;
+
+  const char *dump_after; /* name of a pass, "all", or NULL */
+  const char *stop_after;
+  FILE *dump_to;
+  bool verbose; /* time of each pass on stderr */
+
+  struct Ranges *ranges; /* observe -> quantize */
+} PassCtx;
+
+typedef struct {
+  const char *name;
+  const char *what;                    /* one line for -print-passes */
+  bool (*run)(PassCtx *ctx, Graph *g); /* false after a diagnostic */
+} Pass;
+
+extern const Pass pass_table[]; /* passes.def; ends with a NULL name */
+
+/* Runs the pipeline. False after a diagnostic. Sets *stopped where -stop-after ended it. */
+bool passes_run(PassCtx *ctx, Graph *g, bool *stopped);
+
+#endif
