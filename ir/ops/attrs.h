@@ -75,7 +75,8 @@ typedef struct {
 } AlphaBetaAttrs;
 /* gelu */
 typedef struct {
-  int approximate; /* none | tanh */
+  int approximate; /* GELU_ERF ("none"), GELU_TANH ("tanh") */
 } GeluAttrs;
+enum { GELU_ERF, GELU_TANH };
 
 #endif

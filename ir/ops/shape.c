@@ -1,0 +1,64 @@
+/* Ops that keep the elements' order: reshape(%x) { shape }, flatten(%x) { axis }, identity(%x). */
+#include "ir/ops/attrs.h"
+#include "ir/ops/infer.h"
+
+static bool infer_reshape(Diag *d, Node *n, Type *results) {
+  const IntList *want = &ATTRS(n, ReshapeAttrs)->shape;
+  const Type *x = &n->operands[0]->type;
+  if (want->n > MAX_RANK)
+    return diag_error(d, node_loc(n), "reshape: rank %d is above the limit of %d", want->n, MAX_RANK);
+  Shape *r = &results[0].shape;
+  r->rank = want->n;
+  for (int i = 0; i < want->n; i++) r->dim[i] = want->v[i];
+  if (!shape_check(r) || shape_count(r) != shape_count(&x->shape))
+    return diag_error(d, node_loc(n), "reshape cannot make %s, of %lld elements, into %s",
+                      shape_text(d->arena, &x->shape), (long long)shape_count(&x->shape),
+                      shape_text(d->arena, r));
+  return infer_reshaped_quant(d, n, x, &results[0]);
+}
+
+static bool infer_flatten(Diag *d, Node *n, Type *results) {
+  AxisAttrs *a = ATTRS(n, AxisAttrs);
+  const Type *x = &n->operands[0]->type;
+  if (!infer_axis(d, n, &a->axis, x->shape.rank, x->shape.rank + 1)) return false;
+  Shape r = {.rank = 2, .dim = {1, 1}};
+  for (int i = 0; i < x->shape.rank; i++) r.dim[i >= a->axis] *= x->shape.dim[i];
+  results[0].shape = r;
+  return infer_reshaped_quant(d, n, x, &results[0]);
+}
+
+static bool infer_identity(Diag *d, Node *n, Type *results) {
+  (void)d;
+  results[0] = n->operands[0]->type;
+  return true;
+}
+
+static const ReshapeAttrs reshape_defaults = {0};
+static const AttrDesc reshape_attrs[] = {{"shape", ATTR_INTS, offsetof(ReshapeAttrs, shape)}, {0}};
+static const AxisAttrs flatten_defaults = {.axis = 1};
+static const AttrDesc flatten_attrs[] = {{"axis", ATTR_INT, offsetof(AxisAttrs, axis)}, {0}};
+
+const OpInfo op_reshape = {.name = "reshape",
+                           .min_operands = 1,
+                           .max_operands = 1,
+                           .n_results = 1,
+                           .attrs_size = sizeof(ReshapeAttrs),
+                           .attr_defaults = &reshape_defaults,
+                           .attrs = reshape_attrs,
+                           .quant = QUANT_MOVE,
+                           .infer = infer_reshape};
+const OpInfo op_flatten = {.name = "flatten",
+                           .min_operands = 1,
+                           .max_operands = 1,
+                           .n_results = 1,
+                           .attrs_size = sizeof(AxisAttrs),
+                           .attr_defaults = &flatten_defaults,
+                           .attrs = flatten_attrs,
+                           .quant = QUANT_MOVE,
+                           .infer = infer_flatten};
+const OpInfo op_identity = {.name = "identity",
+                            .min_operands = 1,
+                            .max_operands = 1,
+                            .n_results = 1,
+                            .quant = QUANT_MOVE,
+                            .infer = infer_identity};
