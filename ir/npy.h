@@ -25,8 +25,9 @@ const char *npz_name(const Npz *z, int i);
  * error. */
 const NpyArray *npz_get(Npz *z, const char *name, bool *ok);
 
-/* Serialises arrays to .npz bytes in memory (stored, fixed time stamps: the same bytes each time). */
-void npz_write(Arena *a, const NpyArray *arrays, int n, const void **bytes, size_t *size);
+/* Serialises arrays to .npz bytes in memory (stored, fixed time stamps: the same bytes each time). The bytes
+ * are the arena's. False where a name cannot be a member's: twice, or longer than 65,531 bytes. */
+bool npz_write(Arena *a, const NpyArray *arrays, int n, const void **bytes, size_t *size);
 /* One array as .npy bytes. */
 void npy_write(StrBuf *out, const NpyArray *array);
 
