@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#define OP(name, lowering) extern const OpInfo op_##name __attribute__((weak));
+#define OP(name, lowering) extern const OpInfo op_##name;
 #include "ir/ops.def"
 #undef OP
 
@@ -14,7 +14,7 @@ const OpInfo *const op_info[OP_COUNT] = {
 
 OpId op_from_name(const char *name, size_t len) {
   for (int i = 0; i < OP_COUNT; i++)
-    if (op_info[i] && strlen(op_info[i]->name) == len && !memcmp(op_info[i]->name, name, len)) return (OpId)i;
+    if (strlen(op_info[i]->name) == len && !memcmp(op_info[i]->name, name, len)) return (OpId)i;
   return OP_COUNT;
 }
 

@@ -20,6 +20,12 @@ bool scale_is_valid(float s);
 bool requant_multiplier(float s_in, float s_w, float s_out, float *m);
 /* Rule 6: q = rne(clamp((float)acc * m, lo - z, hi - z)) + z. */
 int32_t requantize_value(int32_t acc, float m, int32_t zero, int32_t lo, int32_t hi);
+/* The same for sums that may leave s32 (rule 4, imported weights): the 64-bit sum is exact and is converted
+ * to float once, so wherever it fits s32 both functions agree. */
+int32_t requantize_wide(int64_t acc, float m, int32_t zero, int32_t lo, int32_t hi);
+
+/* Rule 11: m = s_in / (s_out * (float)n), two float roundings. False where m breaks rule 3. */
+bool pool_multiplier(float s_in, float s_out, int64_t n, float *m);
 
 /* Rule 7: the output range [lo, hi] of a quantized tensor after the fused clamp [act_min, act_max] (real
  * values; -inf, inf: none). lo <= hi always holds. */

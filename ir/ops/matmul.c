@@ -1,0 +1,48 @@
+/* matmul(%a [...,M,K], %b [...,K,N]) { act_min, act_max }: NumPy's, with its broadcasting of the leading
+ * dims; both f32. */
+#include "ir/ops/dense.h"
+
+static bool infer_matmul(Diag *d, Node *n, Type *results) {
+  const ActAttrs *act = ATTRS(n, ActAttrs);
+  const Type *a = &n->operands[0]->type, *b = &n->operands[1]->type;
+  for (int i = 0; i < 2; i++)
+    if (n->operands[i]->type.dtype != DT_F32)
+      return diag_error(d, node_loc(n),
+                        "operand %d of matmul must be f32, not %s: matmul has no integer form, keep it in "
+                        "float between dequantize and quantize",
+                        i + 1, dtype_info[n->operands[i]->type.dtype].name);
+  int ra = a->shape.rank, rb = b->shape.rank;
+  if (ra < 2 || rb < 2)
+    return diag_error(d, node_loc(n), "the operands of matmul must have at least two dims, not %s and %s",
+                      shape_text(d->arena, &a->shape), shape_text(d->arena, &b->shape));
+  if (a->shape.dim[ra - 1] != b->shape.dim[rb - 2])
+    return diag_error(d, node_loc(n), "matmul: %s has %lld columns, %s has %lld rows",
+                      shape_text(d->arena, &a->shape), (long long)a->shape.dim[ra - 1],
+                      shape_text(d->arena, &b->shape), (long long)b->shape.dim[rb - 2]);
+  Shape batch_a = a->shape, batch_b = b->shape, *r = &results[0].shape;
+  batch_a.rank -= 2;
+  batch_b.rank -= 2;
+  if (!shape_broadcast(&batch_a, &batch_b, r))
+    return diag_error(d, node_loc(n), "matmul: the leading dims of %s and %s do not broadcast",
+                      shape_text(d->arena, &a->shape), shape_text(d->arena, &b->shape));
+  r->dim[r->rank++] = a->shape.dim[ra - 2];
+  r->dim[r->rank++] = b->shape.dim[rb - 1];
+  results[0].dtype = DT_F32;
+  return act_check(d, n, act->act_min, act->act_max);
+}
+
+static int64_t macs_matmul(const Node *n) {
+  const Shape *a = &n->operands[0]->type.shape;
+  return shape_count(&n->results[0]->type.shape) * a->dim[a->rank - 1];
+}
+
+const OpInfo op_matmul = {.name = "matmul",
+                          .min_operands = 2,
+                          .max_operands = 2,
+                          .n_results = 1,
+                          .attrs_size = sizeof(ActAttrs),
+                          .attr_defaults = &act_defaults,
+                          .attrs = act_attrs,
+                          .quant = QUANT_FLOAT,
+                          .infer = infer_matmul,
+                          .macs = macs_matmul};
