@@ -35,6 +35,7 @@ extern const VirOpInfo vir_op_info[VIR_OP_COUNT];
 typedef struct VirVar {
   const char *name; /* unique in its function; [a-z0-9_]+ */
   VirType type;
+  bool reassigned; /* vir_set has it as a target */
 } VirVar;
 
 /* What addresses start from: a parameter, a constant array of the module, or a local array. */
@@ -107,15 +108,18 @@ struct VirFunc {
 typedef struct VirModule {
   Arena *arena;
   int lanes;
+  StrMap *globals; /* functions (VirFunc), constants (VirBase) and C's keywords by name */
+  StrMap *locals;  /* names that some function uses inside: a later constant must not be hidden by one */
+  StrMap *constant_data; /* hash of a constant's data -> the constants that have it */
   VirFunc *funcs, **funcs_tail;
   VirBase **constants;
-  int n_constants;
+  int n_constants, cap_constants;
   bool used[VIR_OP_COUNT]; /* set as operations are added */
 } VirModule;
 
 VirModule *vir_module(Arena *a, int lanes);
-/* A constant array; data is copied; equal data of the same type is stored once. Its name is made from `hint`.
- */
+/* A constant array; data is copied; equal data of the same type is stored once. Its name is made from `hint`:
+ * bytes that C does not allow become _, a number makes it unique. */
 const VirBase *vir_constant(VirModule *m, const char *hint, DType elem, int64_t count, const void *data,
                             const char *comment);
 const VirBase *vir_constant_s16(VirModule *m, const char *hint, int64_t count, const int16_t *data,
@@ -128,7 +132,7 @@ typedef struct VirBuilder {
   VirStmt **tail;     /* where the next statement goes */
   VirStmt *loops[32]; /* the open loops, outermost first */
   int depth;
-  StrMap *names; /* of the function's variables */
+  StrMap *names; /* of the function's parameters, locals and variables */
 } VirBuilder;
 
 /* `name` is made unique by a number where it is taken. */
@@ -163,11 +167,17 @@ void vir_call(VirBuilder *b, VirFunc *callee, int n_args, const VirAddr *args);
 
 /* Checks every function: argument kinds against vir.def, variables declared before use and in scope, writes
  * only to writable bases, every address within its base's count over all loop iterations (partial forms
- * included: loads of a k-group, vectors). Internal errors: BUG(). */
+ * included: loads of a k-group, vectors). Loop variables are never negative, loops may run zero times.
+ * vir_check returns NULL or the first fault as "function: what", in the arena; vir_verify makes it a BUG().
+ */
+const char *vir_check(Arena *a, const VirModule *m);
 void vir_verify(const VirModule *m);
 
-/* Prints the functions and constants as C (codegen/print_c.c). `v_` names refer to runtime/vec_<isa>.h. */
+/* Prints the functions and constants as C (codegen/print_c.c). `v_` names refer to runtime/vec_<isa>.h,
+ * v_aligned to runtime/preamble.h. `function_attribute` is put before every function ("" for none). */
 void vir_print_constants(StrBuf *out, const VirModule *m);
 void vir_print_functions(StrBuf *out, const VirModule *m, const char *function_attribute);
+/* One comment as both print it: as many lines as the text has, with what could end or disturb it replaced. */
+void vir_print_comment(StrBuf *out, int indent, const char *text);
 
 #endif

@@ -1,0 +1,316 @@
+#include "codegen/vir.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ir/diag.h"
+
+enum {
+  LINE = 110,        /* columns */
+  SMALL_BYTES = 64,  /* byte arrays up to this size are lists of numbers */
+  MAX_LITERAL = 4095 /* what C99 promises to accept in one string literal */
+};
+
+static void spaces(StrBuf *out, int n) { strbuf_printf(out, "%*s", n, ""); }
+
+/* A comment's text as one that no byte of it can end: names in it may come from models. */
+static void put_comment_text(StrBuf *out, const char *text, size_t n) {
+  char before = 0;
+  for (size_t i = 0; i < n; i++) {
+    char c = text[i];
+    if (c < 0x20 || c > 0x7e) c = '?';
+    bool ends_or_opens = (before == '*' && c == '/') || (before == '/' && c == '*');
+    bool trigraph = before == '?' && c == '?';
+    if (ends_or_opens || trigraph) strbuf_puts(out, " ");
+    strbuf_put(out, &c, 1);
+    before = c;
+  }
+}
+
+void vir_print_comment(StrBuf *out, int indent, const char *text) {
+  spaces(out, indent);
+  strbuf_puts(out, "/* ");
+  for (;;) {
+    size_t n = strcspn(text, "\n");
+    put_comment_text(out, text, n);
+    text += n;
+    if (!*text) break;
+    strbuf_puts(out, "\n");
+    spaces(out, indent);
+    strbuf_puts(out, " * ");
+    text++;
+  }
+  strbuf_puts(out, " */\n");
+}
+
+static const char *elem_name(const VirBase *b) { return b->elem16 ? "int16_t" : dtype_info[b->elem].c_name; }
+
+static void put_int(StrBuf *out, int64_t n) {
+  if (n == INT32_MIN)
+    strbuf_puts(out, "(-2147483647 - 1)"); /* 2147483648 alone is no int */
+  else
+    strbuf_printf(out, "%lld", (long long)n);
+}
+
+static void put_float(StrBuf *out, float v) {
+  char text[32];
+  if (!isfinite(v)) BUG("a float that C99 has no literal for");
+  float_text(text, v);
+  strbuf_puts(out, text);
+  strbuf_puts(out, strpbrk(text, ".e") ? "f" : ".0f");
+}
+
+/* One array element. */
+static void put_element(StrBuf *out, const VirBase *b, int64_t i) {
+  if (b->elem16)
+    put_int(out, ((const int16_t *)b->data)[i]);
+  else if (b->elem == DT_S8)
+    put_int(out, ((const int8_t *)b->data)[i]);
+  else if (b->elem == DT_U8)
+    put_int(out, ((const uint8_t *)b->data)[i]);
+  else if (b->elem == DT_S32)
+    put_int(out, ((const int32_t *)b->data)[i]);
+  else
+    put_float(out, ((const float *)b->data)[i]);
+}
+
+static void put_list(StrBuf *out, const VirBase *b) {
+  strbuf_puts(out, "{\n");
+  StrBuf element;
+  strbuf_init(&element, out->arena);
+  size_t column = 0;
+  for (int64_t i = 0; i < b->count; i++) {
+    element.len = 0;
+    put_element(&element, b, i);
+    if (column && column + element.len + 2 > LINE) {
+      strbuf_puts(out, "\n");
+      column = 0;
+    }
+    strbuf_puts(out, column ? " " : "    ");
+    strbuf_put(out, element.text, element.len);
+    strbuf_puts(out, ",");
+    column += (column ? 2 : 5) + element.len;
+  }
+  strbuf_puts(out, "\n};\n");
+}
+
+/* The bytes of a string literal. An octal escape takes up to three digits, so a shorter one must not stand
+ * before a digit; ?? could begin a trigraph. */
+static void put_string(StrBuf *out, const uint8_t *data, int64_t n) {
+  size_t column = LINE;
+  for (int64_t i = 0; i < n; i++) {
+    if (column + 6 > LINE) { /* an escape, a quote, a semicolon */
+      strbuf_puts(out, i ? "\"\n    \"" : "    \"");
+      column = 5;
+    }
+    uint8_t c = data[i];
+    size_t before = out->len;
+    bool next_is_digit = i + 1 < n && data[i + 1] >= '0' && data[i + 1] <= '9';
+    if (c == '"' || c == '\\')
+      strbuf_printf(out, "\\%c", c);
+    else if (c == '?' || c < 0x20 || c > 0x7e)
+      strbuf_printf(out, next_is_digit ? "\\%03o" : "\\%o", c);
+    else
+      strbuf_put(out, &c, 1);
+    column += out->len - before;
+  }
+  strbuf_puts(out, "\";\n");
+}
+
+static void print_constant(StrBuf *out, const VirBase *b) {
+  if (b->comment) vir_print_comment(out, 0, b->comment);
+  bool bytes = !b->elem16 && dtype_info[b->elem].bytes == 1;
+  strbuf_printf(out, "static const %s %s[", elem_name(b), b->name);
+  if (bytes && b->count > SMALL_BYTES) {
+    /* No size: room for the literal's NUL, whose cutting off newer compilers warn about. */
+    strbuf_puts(out, "] v_aligned =\n");
+    put_string(out, b->data, b->count);
+  } else {
+    strbuf_printf(out, "%lld] v_aligned = ", (long long)b->count);
+    put_list(out, b);
+  }
+}
+
+void vir_print_constants(StrBuf *out, const VirModule *m) {
+  bool long_literal = false;
+  for (int i = 0; i < m->n_constants; i++) {
+    const VirBase *b = m->constants[i];
+    long_literal |= !b->elem16 && dtype_info[b->elem].bytes == 1 && b->count > MAX_LITERAL;
+  }
+  if (long_literal)
+    strbuf_puts(out, "#if defined(__GNUC__)\n#pragma GCC diagnostic push\n"
+                     "#pragma GCC diagnostic ignored \"-Woverlength-strings\"\n#endif\n\n");
+  for (int i = 0; i < m->n_constants; i++) {
+    print_constant(out, m->constants[i]);
+    strbuf_puts(out, "\n");
+  }
+  if (long_literal) strbuf_puts(out, "#if defined(__GNUC__)\n#pragma GCC diagnostic pop\n#endif\n\n");
+}
+
+/* `x + oy * 480 + 16`. Where something is subtracted the sum stands in parentheses: a step on the way must
+ * not leave the array either. */
+static void put_addr(StrBuf *out, const VirAddr *a) {
+  bool subtracts = a->offset < 0;
+  for (int i = 0; i < a->n_terms; i++) subtracts |= a->term[i].coef < 0;
+  bool parentheses = subtracts && a->n_terms;
+  strbuf_puts(out, a->base->name);
+  if (parentheses) strbuf_puts(out, " + (");
+  for (int i = 0; i < a->n_terms; i++) {
+    int64_t coef = a->term[i].coef;
+    if (coef == 0) continue;
+    bool first = parentheses && out->text[out->len - 1] == '(';
+    strbuf_puts(out, first ? (coef < 0 ? "-" : "") : coef < 0 ? " - " : " + ");
+    strbuf_puts(out, a->term[i].var->name);
+    if (coef != 1 && coef != -1) strbuf_printf(out, " * %lld", (long long)(coef < 0 ? -coef : coef));
+  }
+  if (a->offset) {
+    int64_t n = a->offset;
+    bool first = parentheses && out->text[out->len - 1] == '(';
+    strbuf_puts(out, first ? (n < 0 ? "-" : "") : n < 0 ? " - " : " + ");
+    strbuf_printf(out, "%lld", (long long)(n < 0 ? -n : n));
+  }
+  if (parentheses) strbuf_puts(out, ")");
+}
+
+static void put_arg(StrBuf *out, const VirArg *arg) {
+  if (arg->kind == 'r' || arg->kind == 'w')
+    put_addr(out, &arg->addr);
+  else if (arg->kind == 'n')
+    put_int(out, arg->n);
+  else if (arg->kind == 'm')
+    put_float(out, arg->m);
+  else
+    strbuf_puts(out, arg->var->name);
+}
+
+static const char *type_name(VirType t) {
+  switch (t) {
+  case VIR_VEC_S32:
+    return "v_s32";
+  case VIR_VEC_F32:
+    return "v_f32";
+  case VIR_VEC_Q:
+    return "v_q";
+  case VIR_VEC_P:
+    return "v_p";
+  case VIR_INT:
+    return "int32_t";
+  case VIR_FLOAT:
+    return "float";
+  case VIR_INDEX:
+    return "int";
+  case VIR_VOID:
+    return "void";
+  }
+  return "void";
+}
+
+/* `text` at an indentation; a line that is too long continues behind a comma. */
+static void put_line(StrBuf *out, int indent, const char *text) {
+  int width = LINE - indent;
+  spaces(out, indent);
+  while ((int)strlen(text) > width) {
+    int cut = width - 1;
+    while (cut > 0 && !(text[cut] == ' ' && text[cut - 1] == ',')) cut--;
+    if (cut == 0) break;
+    strbuf_put(out, text, (size_t)cut);
+    strbuf_puts(out, "\n");
+    spaces(out, indent + 4);
+    width = LINE - indent - 4;
+    text += cut + 1;
+  }
+  strbuf_puts(out, text);
+  strbuf_puts(out, "\n");
+}
+
+static void print_op(StrBuf *out, StrBuf *line, const VirStmt *s, int indent) {
+  line->len = 0;
+  if (s->dst && s->declares)
+    strbuf_printf(line, "%s%s %s = ", s->dst->reassigned ? "" : "const ", type_name(s->dst->type),
+                  s->dst->name);
+  else if (s->dst)
+    strbuf_printf(line, "%s = ", s->dst->name);
+  strbuf_printf(line, "v_%s(", vir_op_info[s->op].name);
+  for (int i = 0; i < s->n_args; i++) {
+    if (i) strbuf_puts(line, ", ");
+    put_arg(line, &s->args[i]);
+  }
+  strbuf_puts(line, ");");
+  put_line(out, indent, line->text);
+}
+
+static void print_call(StrBuf *out, StrBuf *line, const VirStmt *s, int indent) {
+  line->len = 0;
+  strbuf_printf(line, "%s(", s->callee->name);
+  for (int i = 0; i < s->n_args; i++) {
+    if (i) strbuf_puts(line, ", ");
+    put_addr(line, &s->call_args[i]);
+  }
+  strbuf_puts(line, ");");
+  put_line(out, indent, line->text);
+}
+
+static void print_body(StrBuf *out, StrBuf *line, const VirStmt *s, int indent) {
+  for (; s; s = s->next) {
+    switch (s->kind) {
+    case VIR_STMT_OP:
+      print_op(out, line, s, indent);
+      break;
+    case VIR_STMT_CALL:
+      print_call(out, line, s, indent);
+      break;
+    case VIR_STMT_COMMENT:
+      vir_print_comment(out, indent, s->text);
+      break;
+    case VIR_STMT_LOCAL:
+      spaces(out, indent);
+      strbuf_printf(out, "%s %s[%lld];\n", elem_name(s->local), s->local->name, (long long)s->local->count);
+      break;
+    case VIR_STMT_LOOP:
+      spaces(out, indent);
+      const char *v = s->var->name;
+      strbuf_printf(out, "for (int %s = %lld; %s < %lld; ", v, (long long)s->begin, v, (long long)s->end);
+      strbuf_printf(out, s->step == 1 ? "%s++) {\n" : "%s += %lld) {\n", v, (long long)s->step);
+      print_body(out, line, s->body, indent + 2);
+      spaces(out, indent);
+      strbuf_puts(out, "}\n");
+      break;
+    }
+  }
+}
+
+static bool uses(const VirStmt *s, const VirBase *base) {
+  for (; s; s = s->next) {
+    for (int i = 0; i < s->n_args; i++)
+      if (s->kind == VIR_STMT_CALL ? s->call_args[i].base == base : s->args[i].addr.base == base) return true;
+    if (s->kind == VIR_STMT_LOOP && uses(s->body, base)) return true;
+  }
+  return false;
+}
+
+static void print_function(StrBuf *out, const VirFunc *f, const char *attribute) {
+  if (f->comment) vir_print_comment(out, 0, f->comment);
+  if (*attribute) strbuf_printf(out, "%s\n", attribute);
+  StrBuf line;
+  strbuf_init(&line, out->arena);
+  strbuf_printf(&line, "static %svoid %s(", f->is_inline ? "inline " : "", f->name);
+  for (int i = 0; i < f->n_params; i++) {
+    const VirBase *p = f->params[i];
+    strbuf_printf(&line, "%s%s%s *restrict %s", i ? ", " : "", p->writable ? "" : "const ", elem_name(p),
+                  p->name);
+  }
+  strbuf_puts(&line, f->n_params ? ") {" : "void) {");
+  put_line(out, 0, line.text);
+  for (int i = 0; i < f->n_params; i++)
+    if (!uses(f->body, f->params[i])) strbuf_printf(out, "  (void)%s;\n", f->params[i]->name);
+  print_body(out, &line, f->body, 2);
+  strbuf_puts(out, "}\n");
+}
+
+void vir_print_functions(StrBuf *out, const VirModule *m, const char *function_attribute) {
+  for (const VirFunc *f = m->funcs; f; f = f->next) {
+    print_function(out, f, function_attribute);
+    strbuf_puts(out, "\n");
+  }
+}

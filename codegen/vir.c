@@ -1,0 +1,256 @@
+#include "codegen/vir.h"
+
+#include <string.h>
+
+#include "ir/diag.h"
+
+const VirOpInfo vir_op_info[VIR_OP_COUNT] = {
+#define VIR_TYPE_i                      VIR_VEC_S32
+#define VIR_TYPE_f                      VIR_VEC_F32
+#define VIR_TYPE_q                      VIR_VEC_Q
+#define VIR_TYPE_p                      VIR_VEC_P
+#define VIR_TYPE_I                      VIR_INT
+#define VIR_TYPE_F                      VIR_FLOAT
+#define VIR_TYPE_v                      VIR_VOID
+#define VIR_OP(name, result, signature) [VIR_##name] = {#name, VIR_TYPE_##result, signature},
+#include "codegen/vir.def"
+#undef VIR_OP
+};
+
+/* What a name of ours must not be: keywords of C99 to C23, and the macros and types of the included headers
+ * that have short names. Names that begin with v_ are the runtime's. */
+static const char *const reserved[] = {
+    "alignas",  "alignof",  "asm",      "auto",     "bool",    "break",         "case",     "char",
+    "const",    "continue", "default",  "do",       "double",  "else",          "enum",     "extern",
+    "false",    "float",    "for",      "goto",     "if",      "inline",        "int",      "long",
+    "nullptr",  "register", "return",   "restrict", "short",   "signed",        "sizeof",   "static",
+    "struct",   "switch",   "true",     "typedef",  "typeof",  "typeof_unqual", "union",    "unsigned",
+    "void",     "volatile", "while",    "int8_t",   "uint8_t", "int16_t",       "uint16_t", "int32_t",
+    "uint32_t", "int64_t",  "uint64_t", "unix",     "linux",   "thread_local",  "constexpr"};
+
+static char taken[] = "taken"; /* what the sets of names hold */
+
+VirModule *vir_module(Arena *a, int lanes) {
+  VirModule *m = ARENA_NEW(a, VirModule);
+  *m = (VirModule){.arena = a, .lanes = lanes};
+  m->globals = strmap_new(a);
+  m->locals = strmap_new(a);
+  m->constant_data = strmap_new(a);
+  m->funcs_tail = &m->funcs;
+  for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
+    strmap_put(m->globals, (char *)reserved[i], taken);
+  return m;
+}
+
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+
+/* `hint` as an identifier that neither set holds. */
+static const char *unique_name(Arena *a, const StrMap *used1, const StrMap *used2, const char *hint) {
+  char *base = arena_strdup(a, hint);
+  for (char *p = base; *p; p++)
+    if (!is_digit(*p) && !is_letter(*p)) *p = '_';
+  /* a leading underscore and v_ are reserved */
+  if (!is_letter(*base) || *base == '_' || !strncmp(base, "v_", 2)) base = arena_printf(a, "x%s", base);
+  bool ends_in_digit = is_digit(base[strlen(base) - 1]);
+  const char *name = base;
+  for (int i = 2; strmap_get(used1, name) || strmap_get(used2, name); i++)
+    name = arena_printf(a, ends_in_digit ? "%s_%d" : "%s%d", base, i);
+  return name;
+}
+
+static const char *global_name(VirModule *m, const char *hint, void *what) {
+  const char *name = unique_name(m->arena, m->globals, m->locals, hint);
+  strmap_put(m->globals, name, what);
+  return name;
+}
+
+/* Functions may use the same names inside, but hide no constant. */
+static const char *local_name(VirBuilder *b, const char *hint) {
+  const char *name = unique_name(b->m->arena, b->names, b->m->globals, hint);
+  strmap_put(b->names, name, taken);
+  strmap_put(b->m->locals, name, taken);
+  return name;
+}
+
+/* Constants of equal hash. */
+typedef struct SameHash {
+  const VirBase *base;
+  struct SameHash *next;
+} SameHash;
+
+static uint64_t hash_bytes(const uint8_t *p, size_t n) { /* FNV-1a */
+  uint64_t h = 14695981039346656037u;
+  for (size_t i = 0; i < n; i++) h = (h ^ p[i]) * 1099511628211u;
+  return h;
+}
+
+static const VirBase *add_constant(VirModule *m, const char *hint, VirBase shape, const void *data,
+                                   const char *comment) {
+  Arena *a = m->arena;
+  if (shape.count < 1) BUG("the constant %s is empty", hint);
+  size_t bytes = (size_t)shape.count * (shape.elem16 ? 2 : (size_t)dtype_info[shape.elem].bytes);
+  char *key = arena_printf(a, "%016llx %d %d %lld", (unsigned long long)hash_bytes(data, bytes), shape.elem,
+                           shape.elem16, (long long)shape.count);
+  SameHash *same = strmap_get(m->constant_data, key);
+  for (SameHash *s = same; s; s = s->next)
+    if (!memcmp(s->base->data, data, bytes)) return s->base;
+
+  VirBase *base = ARENA_NEW(a, VirBase);
+  *base = shape;
+  base->name = global_name(m, hint, base);
+  base->data = arena_memdup(a, data, bytes);
+  base->comment = comment ? arena_strdup(a, comment) : NULL;
+  SameHash *entry = ARENA_NEW(a, SameHash);
+  *entry = (SameHash){base, same};
+  strmap_put(m->constant_data, key, entry);
+  if (m->n_constants == m->cap_constants) {
+    m->cap_constants = m->cap_constants ? 2 * m->cap_constants : 16;
+    VirBase **grown = ARENA_NEW_ARRAY(a, VirBase *, (size_t)m->cap_constants);
+    if (m->n_constants) memcpy(grown, m->constants, sizeof *grown * (size_t)m->n_constants);
+    m->constants = grown;
+  }
+  m->constants[m->n_constants++] = base;
+  return base;
+}
+
+const VirBase *vir_constant(VirModule *m, const char *hint, DType elem, int64_t count, const void *data,
+                            const char *comment) {
+  if (elem != DT_U8 && elem != DT_S8 && elem != DT_S32 && elem != DT_F32)
+    BUG("the constant %s has elements of a type that code does not use", hint);
+  return add_constant(m, hint, (VirBase){.elem = elem, .count = count}, data, comment);
+}
+
+const VirBase *vir_constant_s16(VirModule *m, const char *hint, int64_t count, const int16_t *data,
+                                const char *comment) {
+  return add_constant(m, hint, (VirBase){.elem16 = true, .count = count}, data, comment);
+}
+
+void vir_func(VirBuilder *b, VirModule *m, const char *name, bool is_inline, const char *comment) {
+  VirFunc *f = ARENA_NEW(m->arena, VirFunc);
+  f->name = global_name(m, name, f);
+  f->comment = comment ? arena_strdup(m->arena, comment) : NULL;
+  f->is_inline = is_inline;
+  *m->funcs_tail = f;
+  m->funcs_tail = &f->next;
+  *b = (VirBuilder){.m = m, .f = f, .tail = &f->body, .names = strmap_new(m->arena)};
+}
+
+static VirBase *own_base(VirBuilder *b, const char *name, DType elem, bool writable, int64_t count) {
+  VirBase *base = ARENA_NEW(b->m->arena, VirBase);
+  *base = (VirBase){.name = local_name(b, name), .elem = elem, .writable = writable, .count = count};
+  return base;
+}
+
+const VirBase *vir_param(VirBuilder *b, const char *name, DType elem, bool writable, int64_t count) {
+  VirFunc *f = b->f;
+  VirBase **grown = ARENA_NEW_ARRAY(b->m->arena, VirBase *, (size_t)f->n_params + 1);
+  if (f->n_params) memcpy(grown, f->params, sizeof *grown * (size_t)f->n_params);
+  f->params = grown;
+  return f->params[f->n_params++] = own_base(b, name, elem, writable, count);
+}
+
+static VirStmt *add_stmt(VirBuilder *b, VirStmtKind kind) {
+  VirStmt *s = ARENA_NEW(b->m->arena, VirStmt);
+  s->kind = kind;
+  *b->tail = s;
+  b->tail = &s->next;
+  b->f->n_stmts++;
+  return s;
+}
+
+const VirBase *vir_local(VirBuilder *b, const char *name, DType elem, int64_t count) {
+  VirBase *base = own_base(b, name, elem, true, count);
+  add_stmt(b, VIR_STMT_LOCAL)->local = base;
+  return base;
+}
+
+static VirVar *new_var(VirBuilder *b, const char *name, VirType type) {
+  VirVar *v = ARENA_NEW(b->m->arena, VirVar);
+  *v = (VirVar){.name = local_name(b, name), .type = type};
+  return v;
+}
+
+const VirVar *vir_loop(VirBuilder *b, const char *name, int64_t begin, int64_t end, int64_t step) {
+  if (b->depth == (int)(sizeof b->loops / sizeof *b->loops))
+    BUG("loops of %s are nested too deep", b->f->name);
+  VirVar *v = new_var(b, name, VIR_INDEX);
+  VirStmt *s = add_stmt(b, VIR_STMT_LOOP);
+  s->var = v;
+  s->begin = begin;
+  s->end = end;
+  s->step = step;
+  b->loops[b->depth++] = s;
+  b->tail = &s->body;
+  return v;
+}
+
+void vir_end(VirBuilder *b) {
+  if (!b->depth) BUG("%s has no open loop", b->f->name);
+  VirStmt *loop = b->loops[--b->depth];
+  loop->body_tail = b->tail;
+  b->tail = &loop->next;
+}
+
+void vir_comment(VirBuilder *b, const char *fmt, ...) {
+  va_list ap;
+  va_start(ap, fmt);
+  add_stmt(b, VIR_STMT_COMMENT)->text = arena_vprintf(b->m->arena, fmt, ap);
+  va_end(ap);
+}
+
+VirArg vir_v(const VirVar *v) { return (VirArg){.kind = (char)v->type, .var = v}; }
+VirArg vir_n(int64_t n) { return (VirArg){.kind = 'n', .n = n}; }
+VirArg vir_m(float m) { return (VirArg){.kind = 'm', .m = m}; }
+VirArg vir_at(VirAddr a) { return (VirArg){.kind = 'r', .addr = a}; }
+
+VirAddr vir_addr(const VirBase *base, int64_t offset) { return (VirAddr){.base = base, .offset = offset}; }
+
+VirAddr vir_plus(VirAddr a, const VirVar *loop, int64_t coef) {
+  if (!coef) return a;
+  for (int i = 0; i < a.n_terms; i++)
+    if (a.term[i].var == loop) {
+      a.term[i].coef += coef;
+      return a;
+    }
+  if (a.n_terms == VIR_MAX_TERMS) BUG("an address on %s has too many terms", a.base->name);
+  a.term[a.n_terms].var = loop;
+  a.term[a.n_terms++].coef = coef;
+  return a;
+}
+
+VirAddr vir_offset(VirAddr a, int64_t elements) {
+  a.offset += elements;
+  return a;
+}
+
+static VirStmt *add_op(VirBuilder *b, const VirVar *dst, VirOp op, int n_args, const VirArg *args) {
+  if (n_args < 0 || n_args > VIR_MAX_ARGS) BUG("v_%s with %d arguments", vir_op_info[op].name, n_args);
+  VirStmt *s = add_stmt(b, VIR_STMT_OP);
+  s->op = op;
+  s->dst = dst;
+  s->n_args = n_args;
+  memcpy(s->args, args, sizeof *args * (size_t)n_args);
+  b->m->used[op] = true;
+  return s;
+}
+
+const VirVar *vir_let(VirBuilder *b, const char *name, VirOp op, int n_args, const VirArg *args) {
+  VirVar *v = new_var(b, name, vir_op_info[op].result);
+  add_op(b, v, op, n_args, args)->declares = true;
+  return v;
+}
+
+void vir_set(VirBuilder *b, const VirVar *dst, VirOp op, int n_args, const VirArg *args) {
+  ((VirVar *)dst)->reassigned = true; /* every VirVar was made by new_var */
+  add_op(b, dst, op, n_args, args);
+}
+
+void vir_do(VirBuilder *b, VirOp op, int n_args, const VirArg *args) { add_op(b, NULL, op, n_args, args); }
+
+void vir_call(VirBuilder *b, VirFunc *callee, int n_args, const VirAddr *args) {
+  VirStmt *s = add_stmt(b, VIR_STMT_CALL);
+  s->callee = callee;
+  s->n_args = n_args;
+  s->call_args = arena_memdup(b->m->arena, args, sizeof *args * (size_t)n_args);
+}
