@@ -4,7 +4,8 @@
 #ifndef QCC_IR_REFMATH_H
 #define QCC_IR_REFMATH_H
 
-float ref_exp(float x); /* below its range exactly 0; above it +inf; NaN: NaN. Error <= 1 ulp */
+float ref_exp(float x); /* below -87.33654, where it would be subnormal, exactly 0; above 88.72283 inf;
+                           NaN: NaN. Error <= 1 ulp */
 float ref_log(float x);
 float ref_tanh(float x);
 float ref_sigmoid(float x); /* 1 / (1 + exp(-x)) */
