@@ -2,6 +2,9 @@
  * rule 10. */
 #include "ir/ops/attrs.h"
 #include "ir/ops/infer.h"
+#include "ir/quant.h"
+
+#include <string.h>
 
 static bool check_operand(Diag *d, const Node *n, int i, int64_t axis) {
   if (!n->operands[i]) return diag_error(d, node_loc(n), "operand %d of concat is missing", i + 1);
@@ -35,6 +38,39 @@ static bool infer_concat(Diag *d, Node *n, Type *results) {
   return true;
 }
 
+/* Rule 10: dequantize, quantize. Both types are u8 or s8; the index and the entry are bytes. */
+static void rescale_table(const Type *from, const Type *to, uint8_t table[256]) {
+  const DTypeInfo *a = &dtype_info[from->dtype], *b = &dtype_info[to->dtype];
+  for (int32_t q = (int32_t)a->min; q <= a->max; q++) {
+    float x = dequantize_value(q, from->quant->scale[0], from->quant->zero[0]);
+    table[(uint8_t)q] =
+        (uint8_t)quantize_value(x, to->quant->scale[0], to->quant->zero[0], (int32_t)b->min, (int32_t)b->max);
+  }
+}
+
+static void eval_concat(EvalCtx *ctx, const Node *n, const void *const *in, void *const *out) {
+  (void)ctx;
+  const Type *y = &n->results[0]->type;
+  int64_t axis = ATTRS(n, AxisAttrs)->axis, outer = 1, inner = dtype_info[y->dtype].bytes, done = 0;
+  for (int i = 0; i < axis; i++) outer *= y->shape.dim[i];
+  for (int i = (int)axis + 1; i < y->shape.rank; i++) inner *= y->shape.dim[i];
+  int64_t row = y->shape.dim[axis] * inner; /* bytes */
+  for (int i = 0; i < n->n_operands; i++) {
+    const Type *x = &n->operands[i]->type;
+    int64_t part = x->shape.dim[axis] * inner;
+    uint8_t table[256];
+    bool rescaled = x->quant && (x->dtype != y->dtype || !quant_equal(x->quant, y->quant));
+    if (rescaled) rescale_table(x, y, table);
+    for (int64_t o = 0; o < outer; o++) {
+      const uint8_t *from = (const uint8_t *)in[i] + o * part;
+      uint8_t *to = (uint8_t *)out[0] + o * row + done;
+      if (!rescaled) memcpy(to, from, (size_t)part);
+      for (int64_t k = 0; rescaled && k < part; k++) to[k] = table[from[k]];
+    }
+    done += part;
+  }
+}
+
 static const AxisAttrs concat_defaults = {.axis = 1};
 static const AttrDesc concat_attrs[] = {{"axis", ATTR_INT, offsetof(AxisAttrs, axis)}, {0}};
 
@@ -46,4 +82,5 @@ const OpInfo op_concat = {.name = "concat",
                           .attr_defaults = &concat_defaults,
                           .attrs = concat_attrs,
                           .quant = QUANT_CONCAT,
-                          .infer = infer_concat};
+                          .infer = infer_concat,
+                          .eval = eval_concat};

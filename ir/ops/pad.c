@@ -1,9 +1,12 @@
 /* pad(%x) { pads = [before..., after...], mode = constant|reflect|edge, value }. A quantized tensor is filled
  * with the value quantized to its own parameters. */
 #include "ir/ops/attrs.h"
+#include "ir/ops/gather.h"
 #include "ir/ops/infer.h"
+#include "ir/quant.h"
 
 #include <math.h>
+#include <string.h>
 
 /* An integer tensor without quantization is filled with an integer of its range. */
 static bool check_value(Diag *d, const Node *n, const Type *x, float value) {
@@ -42,6 +45,52 @@ static bool infer_pad(Diag *d, Node *n, Type *results) {
   return a->mode != PAD_CONSTANT || check_value(d, n, x, a->value);
 }
 
+/* The operand's index that result index i shows, GATHER_FILL outside. */
+static int64_t pad_source(int mode, int64_t i, int64_t before, int64_t dim) {
+  int64_t at = i - before;
+  if (at >= 0 && at < dim) return at;
+  if (mode == PAD_REFLECT) return at < 0 ? -at : 2 * (dim - 1) - at;
+  if (mode == PAD_EDGE) return at < 0 ? 0 : dim - 1;
+  return GATHER_FILL;
+}
+
+static void fill_element(const Type *t, float value, void *element) {
+  if (t->dtype == DT_F32) {
+    memcpy(element, &value, sizeof value);
+    return;
+  }
+  const DTypeInfo *info = &dtype_info[t->dtype];
+  int64_t v = t->quant ? quantize_value(value, t->quant->scale[0], t->quant->zero[0], (int32_t)info->min,
+                                        (int32_t)info->max)
+                       : (int64_t)value;
+  uint8_t byte = (uint8_t)v;
+  int32_t word = (int32_t)v;
+  memcpy(element,
+         info->bytes == 1   ? (void *)&byte
+         : info->bytes == 4 ? (void *)&word
+                            : (void *)&v,
+         (size_t)info->bytes);
+}
+
+static void eval_pad(EvalCtx *ctx, const Node *n, const void *const *in, void *const *out) {
+  const PadAttrs *a = ATTRS(n, PadAttrs);
+  const Type *x = &n->operands[0]->type;
+  const Shape *y = &n->results[0]->type.shape;
+  int64_t stride[MAX_RANK], fill = 0;
+  shape_strides(&x->shape, stride);
+  GatherMap map;
+  for (int k = 0; k < y->rank; k++) {
+    int64_t *line = ARENA_NEW_ARRAY(ctx->scratch, int64_t, (size_t)y->dim[k]);
+    for (int64_t i = 0; i < y->dim[k]; i++) {
+      int64_t from = pad_source(a->mode, i, a->pads.v[k], x->shape.dim[k]);
+      line[i] = from < 0 ? GATHER_FILL : from * stride[k];
+    }
+    map.offset[k] = line;
+  }
+  fill_element(x, a->value, &fill);
+  gather(dtype_info[x->dtype].bytes, y, &map, in[0], &fill, out[0]);
+}
+
 static const PadAttrs pad_defaults = {.mode = PAD_CONSTANT};
 static const char *const pad_modes[] = {"constant", "reflect", "edge", NULL};
 static const AttrDesc pad_attrs[] = {{"pads", ATTR_INTS, offsetof(PadAttrs, pads)},
@@ -57,4 +106,5 @@ const OpInfo op_pad = {.name = "pad",
                        .attr_defaults = &pad_defaults,
                        .attrs = pad_attrs,
                        .quant = QUANT_MOVE,
-                       .infer = infer_pad};
+                       .infer = infer_pad,
+                       .eval = eval_pad};

@@ -2,6 +2,8 @@
 #include "ir/ops/attrs.h"
 #include "ir/ops/infer.h"
 
+#include <string.h>
+
 static bool infer_reshape(Diag *d, Node *n, Type *results) {
   const IntList *want = &ATTRS(n, ReshapeAttrs)->shape;
   const Type *x = &n->operands[0]->type;
@@ -33,6 +35,11 @@ static bool infer_identity(Diag *d, Node *n, Type *results) {
   return true;
 }
 
+static void eval_copy(EvalCtx *ctx, const Node *n, const void *const *in, void *const *out) {
+  (void)ctx;
+  memcpy(out[0], in[0], (size_t)type_bytes(&n->operands[0]->type));
+}
+
 static const ReshapeAttrs reshape_defaults = {0};
 static const AttrDesc reshape_attrs[] = {{"shape", ATTR_INTS, offsetof(ReshapeAttrs, shape)}, {0}};
 static const AxisAttrs flatten_defaults = {.axis = 1};
@@ -46,7 +53,8 @@ const OpInfo op_reshape = {.name = "reshape",
                            .attr_defaults = &reshape_defaults,
                            .attrs = reshape_attrs,
                            .quant = QUANT_MOVE,
-                           .infer = infer_reshape};
+                           .infer = infer_reshape,
+                           .eval = eval_copy};
 const OpInfo op_flatten = {.name = "flatten",
                            .min_operands = 1,
                            .max_operands = 1,
@@ -55,10 +63,12 @@ const OpInfo op_flatten = {.name = "flatten",
                            .attr_defaults = &flatten_defaults,
                            .attrs = flatten_attrs,
                            .quant = QUANT_MOVE,
-                           .infer = infer_flatten};
+                           .infer = infer_flatten,
+                           .eval = eval_copy};
 const OpInfo op_identity = {.name = "identity",
                             .min_operands = 1,
                             .max_operands = 1,
                             .n_results = 1,
                             .quant = QUANT_MOVE,
-                            .infer = infer_identity};
+                            .infer = infer_identity,
+                            .eval = eval_copy};

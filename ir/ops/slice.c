@@ -1,6 +1,7 @@
 /* slice(%x) { start, stop, step }: one of each per dim; stop is exclusive, and -1 ends a backward slice at
  * the first element. */
 #include "ir/ops/attrs.h"
+#include "ir/ops/gather.h"
 #include "ir/ops/infer.h"
 
 static bool check_range(Diag *d, const Node *n, int i, int64_t dim) {
@@ -51,6 +52,18 @@ static bool infer_slice(Diag *d, Node *n, Type *results) {
   return true;
 }
 
+static void eval_slice(EvalCtx *ctx, const Node *n, const void *const *in, void *const *out) {
+  const SliceAttrs *a = ATTRS(n, SliceAttrs);
+  const Type *x = &n->operands[0]->type;
+  const Shape *y = &n->results[0]->type.shape;
+  int64_t stride[MAX_RANK];
+  shape_strides(&x->shape, stride);
+  GatherMap map;
+  for (int i = 0; i < y->rank; i++)
+    map.offset[i] = gather_line(ctx->scratch, y->dim[i], a->start.v[i] * stride[i], a->step.v[i] * stride[i]);
+  gather(dtype_info[x->dtype].bytes, y, &map, in[0], NULL, out[0]);
+}
+
 static const SliceAttrs slice_defaults = {0};
 static const AttrDesc slice_attrs[] = {{"start", ATTR_INTS, offsetof(SliceAttrs, start)},
                                        {"stop", ATTR_INTS, offsetof(SliceAttrs, stop)},
@@ -65,4 +78,5 @@ const OpInfo op_slice = {.name = "slice",
                          .attr_defaults = &slice_defaults,
                          .attrs = slice_attrs,
                          .quant = QUANT_MOVE,
-                         .infer = infer_slice};
+                         .infer = infer_slice,
+                         .eval = eval_slice};

@@ -1,6 +1,9 @@
 /* softmax(%x) { axis }, in float only, by rule 12: e = exp(x - max), result e / sum16(e), true division. */
 #include "ir/ops/attrs.h"
 #include "ir/ops/infer.h"
+#include "ir/refmath.h"
+
+#include <math.h>
 
 static bool infer_softmax(Diag *d, Node *n, Type *results) {
   AxisAttrs *a = ATTRS(n, AxisAttrs);
@@ -11,6 +14,26 @@ static bool infer_softmax(Diag *d, Node *n, Type *results) {
   if (!infer_axis(d, n, &a->axis, x->shape.rank, x->shape.rank)) return false;
   results[0] = *x;
   return true;
+}
+
+/* The maximum passes over NaN, whatever the order; its exp then makes the whole row NaN. */
+static void softmax_row(const float *x, float *y, int64_t n, int64_t stride) {
+  float max = -INFINITY;
+  for (int64_t i = 0; i < n; i++) max = ref_max(x[i * stride], max);
+  for (int64_t i = 0; i < n; i++) y[i * stride] = ref_exp(x[i * stride] - max);
+  float sum = ref_sum16(y, (long)n, (long)stride);
+  for (int64_t i = 0; i < n; i++) y[i * stride] = y[i * stride] / sum;
+}
+
+static void eval_softmax(EvalCtx *ctx, const Node *n, const void *const *in, void *const *out) {
+  (void)ctx;
+  const Shape *s = &n->operands[0]->type.shape;
+  int64_t axis = ATTRS(n, AxisAttrs)->axis, inner = 1;
+  for (int i = (int)axis + 1; i < s->rank; i++) inner *= s->dim[i];
+  int64_t block = s->dim[axis] * inner, count = shape_count(s);
+  for (int64_t o = 0; o < count; o += block)
+    for (int64_t i = 0; i < inner; i++)
+      softmax_row((const float *)in[0] + o + i, (float *)out[0] + o + i, s->dim[axis], inner);
 }
 
 static const AxisAttrs softmax_defaults = {.axis = -1};
@@ -25,4 +48,5 @@ const OpInfo op_softmax = {.name = "softmax",
                            .attrs = softmax_attrs,
                            .quant = QUANT_FLOAT,
                            .fixed_scale = 1.0f / 256,
-                           .infer = infer_softmax};
+                           .infer = infer_softmax,
+                           .eval = eval_softmax};

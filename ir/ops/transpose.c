@@ -1,5 +1,6 @@
 /* transpose(%x) { perm }: result dim i is operand dim perm[i]. */
 #include "ir/ops/attrs.h"
+#include "ir/ops/gather.h"
 #include "ir/ops/infer.h"
 
 static bool infer_transpose(Diag *d, Node *n, Type *results) {
@@ -23,6 +24,17 @@ static bool infer_transpose(Diag *d, Node *n, Type *results) {
   return true;
 }
 
+static void eval_transpose(EvalCtx *ctx, const Node *n, const void *const *in, void *const *out) {
+  const IntList *perm = &ATTRS(n, TransposeAttrs)->perm;
+  const Type *x = &n->operands[0]->type;
+  int64_t stride[MAX_RANK];
+  shape_strides(&x->shape, stride);
+  GatherMap map;
+  for (int i = 0; i < perm->n; i++)
+    map.offset[i] = gather_line(ctx->scratch, x->shape.dim[perm->v[i]], 0, stride[perm->v[i]]);
+  gather(dtype_info[x->dtype].bytes, &n->results[0]->type.shape, &map, in[0], NULL, out[0]);
+}
+
 static const TransposeAttrs transpose_defaults = {0};
 static const AttrDesc transpose_attrs[] = {{"perm", ATTR_INTS, offsetof(TransposeAttrs, perm)}, {0}};
 
@@ -34,4 +46,5 @@ const OpInfo op_transpose = {.name = "transpose",
                              .attr_defaults = &transpose_defaults,
                              .attrs = transpose_attrs,
                              .quant = QUANT_MOVE,
-                             .infer = infer_transpose};
+                             .infer = infer_transpose,
+                             .eval = eval_transpose};
