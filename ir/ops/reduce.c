@@ -27,11 +27,6 @@ static bool normalize_axes(Diag *d, Node *n, IntList *axes, int rank) {
   return true;
 }
 
-/* Rule 11's m = s_in / (s_out * (float)n); false where it breaks rule 3. */
-static bool mean_multiplier(const Type *x, const Type *y, int64_t n, float *m) {
-  return requant_multiplier(x->quant->scale[0], 1.0f, y->quant->scale[0] * (float)n, m);
-}
-
 static bool infer_reduce(Diag *d, Node *n, Type *results) {
   ReduceAttrs *a = ATTRS(n, ReduceAttrs);
   const Type *x = &n->operands[0]->type;
@@ -51,7 +46,7 @@ static bool infer_reduce(Diag *d, Node *n, Type *results) {
   if (!infer_real_result(d, n, &results[0])) return false;
   float m;
   const Tensor *y = n->results[0];
-  if (y->type.quant && x->quant && !mean_multiplier(x, &y->type, reduced, &m))
+  if (y->type.quant && x->quant && !pool_multiplier(x->quant->scale[0], y->type.quant->scale[0], reduced, &m))
     return diag_error(d, node_loc(n), "reduce_mean: the scales of '%s' and '%s' are too far apart",
                       n->operands[0]->name, y->name);
   return true;
@@ -66,7 +61,8 @@ static void mean_quantized(const Node *node, const uint8_t *rows, int64_t count,
   const Type *tx = &node->operands[0]->type, *ty = &node->results[0]->type;
   int32_t zero = tx->quant->zero[0], lo, hi;
   float m;
-  if (!mean_multiplier(tx, ty, n, &m)) BUG("'%s' was not verified", node->results[0]->name);
+  if (!pool_multiplier(tx->quant->scale[0], ty->quant->scale[0], n, &m))
+    BUG("'%s' was not verified", node->results[0]->name);
   activation_range(ty, -INFINITY, INFINITY, &lo, &hi);
   for (int64_t i = 0; i < count; i++) {
     int32_t acc = 0;

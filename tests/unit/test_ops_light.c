@@ -297,9 +297,13 @@ static void mean_refuses(void **state) {
                  "operand 1 of reduce_mean must be f32, or u8 or s8 quantized per tensor, not s32[2]");
   ASSERT_REFUSED(mean(quantized(DT_U8, "8421505", 1, 0), "0", true),
                  "reduce_mean: 8421505 quantized elements cannot be summed in 32 bits");
+}
+
+static void mean_names_tensors_of_impossible_scales(void **state) {
+  (void)state;
   Node *n = mean(quantized(DT_U8, "2", 1e-30f, 0), "0", true);
   n->results[0]->type = quantized(DT_U8, "1", 1e30f, 0);
-  ASSERT_REFUSED(n, "reduce_mean: the scales of 'x.6' and 'y.6' are too far apart");
+  ASSERT_REFUSED(n, "reduce_mean: the scales of 'x' and 'y' are too far apart");
 }
 
 static void mean_sums_in_sixteen_parts(void **state) {
@@ -348,7 +352,7 @@ static void softmax_rows(void **state) {
   n = node(OP_softmax, plain(DT_F32, "2,2"));
   ASSERT_FLOATS(eval(n, in + 6), 0, 1, 0, 1);
   n = node(OP_softmax, plain(DT_F32, "2"));
-  ASSERT_FLOATS(eval(n, in + 4), 0, NAN); /* inf - inf */
+  ASSERT_FLOATS(eval(n, in + 4), NAN, NAN); /* inf - inf spoils the sum */
   const float thirds[] = {logf(2), 0, 0, 0};
   n = node(OP_softmax, plain(DT_F32, "2,2"));
   ATTRS(n, AxisAttrs)->axis = 0;
@@ -651,6 +655,7 @@ int main(void) {
       TEST(fixed_parameters),
       TEST(mean_shapes),
       TEST(mean_refuses),
+      TEST(mean_names_tensors_of_impossible_scales),
       TEST(mean_sums_in_sixteen_parts),
       TEST(mean_over_axes),
       TEST(mean_quantized_rounds_once),
