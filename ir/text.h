@@ -6,7 +6,8 @@
 #include "ir/npy.h"
 
 /* Parses the source; several errors in a run; NULL after any. Weights are looked up relative to the source's
- * folder. `weights_override`: an .npz to use in place of the file that `weights` names; NULL: none. */
+ * folder. `weights_override`: an .npz to use in place of the file that `weights` names; NULL: none. What it
+ * returns has passed graph_verify. */
 Graph *ir_parse(Diag *d, Arena *a, const Source *source, const char *weights_override);
 
 /* Prints the graph. Constants above `inline_limit` elements (16 is usual; -1: no limit) are declared and
@@ -15,6 +16,9 @@ Graph *ir_parse(Diag *d, Arena *a, const Source *source, const char *weights_ove
 typedef struct {
   const char *weights_name;
   int64_t inline_limit;
+  bool types;         /* print every result's type, not only those that quantization needs */
+  const char *folder; /* of the file that the text goes to: `calibrate` is written relative to it, as it will
+                         be read; NULL: the working folder */
 } PrintOptions;
 void ir_print(StrBuf *out, const Graph *g, const PrintOptions *o, NpyArray **arrays, int *n_arrays);
 
