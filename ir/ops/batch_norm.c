@@ -1,7 +1,8 @@
 /* batch_norm(%x, @weight, @bias, @mean, @var) { eps } over axis 1, f32 only: a pass folds it before
  * quantization. y = (x - mean) * (weight / sqrt(var + eps)) + bias, each operation rounded. */
-#include "ir/ops/attrs.h"
 #include "ir/graph.h"
+#include "ir/ops/attrs.h"
+#include "ir/refmath.h"
 
 #include <math.h>
 
@@ -31,6 +32,20 @@ static bool infer_batch_norm(Diag *d, Node *n, Type *results) {
   return true;
 }
 
+static void eval_batch_norm(EvalCtx *ctx, const Node *n, const void *const *in, void *const *out) {
+  (void)ctx;
+  const Shape *s = &n->results[0]->type.shape;
+  const float *x = in[0], *weight = in[1], *bias = in[2], *mean = in[3], *var = in[4];
+  float *y = out[0], eps = ATTRS(n, BatchNormAttrs)->eps;
+  int64_t inner = 1;
+  for (int i = 2; i < s->rank; i++) inner *= s->dim[i];
+  for (int64_t i = 0; i < s->dim[0]; i++)
+    for (int64_t c = 0; c < s->dim[1]; c++, x += inner, y += inner) {
+      float scale = weight[c] / ref_sqrt(var[c] + eps);
+      for (int64_t k = 0; k < inner; k++) y[k] = (x[k] - mean[c]) * scale + bias[c];
+    }
+}
+
 static const BatchNormAttrs batch_norm_defaults = {.eps = 1e-5f};
 static const AttrDesc batch_norm_attrs[] = {{"eps", ATTR_FLOAT, offsetof(BatchNormAttrs, eps)}, {0}};
 
@@ -42,4 +57,5 @@ const OpInfo op_batch_norm = {.name = "batch_norm",
                               .attr_defaults = &batch_norm_defaults,
                               .attrs = batch_norm_attrs,
                               .quant = QUANT_FLOAT,
-                              .infer = infer_batch_norm};
+                              .infer = infer_batch_norm,
+                              .eval = eval_batch_norm};

@@ -35,6 +35,13 @@ static bool infer_dequantize(Diag *d, Node *n, Type *results) {
   if (!q->quant)
     return diag_error(d, node_loc(n), "operand 1 of dequantize must be quantized, not %s",
                       type_text(d->arena, q));
+  if (q->dtype != DT_U8 && q->dtype != DT_S8 && q->dtype != DT_S32)
+    return diag_error(d, node_loc(n), "operand 1 of dequantize must be u8, s8 or s32, not %s",
+                      dtype_info[q->dtype].name);
+  if (q->quant->axis >= q->shape.rank ||
+      (q->quant->axis >= 0 && q->shape.dim[q->quant->axis] != q->quant->count))
+    return diag_error(d, node_loc(n), "operand 1 of dequantize, %s, cannot have %lld scales along axis %d",
+                      shape_text(d->arena, &q->shape), (long long)q->quant->count, q->quant->axis);
   results[0].dtype = DT_F32;
   results[0].shape = q->shape;
   return true;
@@ -67,10 +74,76 @@ static bool infer_lut(Diag *d, Node *n, Type *results) {
   return check_own_result(d, n, &results[0].shape, false);
 }
 
+/* Calls `run` for every stretch of elements that share a scale and a zero point. */
+typedef void (*ConvertRun)(const Node *n, const void *in, void *out, int64_t first, int64_t count,
+                           float scale, int32_t zero);
+static void for_each_scale(const Node *n, const Quant *q, const Shape *s, const void *in, void *out,
+                           ConvertRun run) {
+  int64_t count = shape_count(s), stretch = count, channels = 1;
+  if (q->axis >= 0) {
+    channels = s->dim[q->axis];
+    stretch = 1;
+    for (int i = q->axis + 1; i < s->rank; i++) stretch *= s->dim[i];
+  }
+  for (int64_t i = 0, c = 0; i < count; i += stretch, c = (c + 1) % channels)
+    run(n, in, out, i, stretch, q->scale[c], q->zero[c]);
+}
+
+static void quantize_run(const Node *n, const void *in, void *out, int64_t first, int64_t count, float scale,
+                         int32_t zero) {
+  const DTypeInfo *to = &dtype_info[n->results[0]->type.dtype];
+  const float *x = (const float *)in + first;
+  uint8_t *y = (uint8_t *)out + first;
+  for (int64_t i = 0; i < count; i++)
+    y[i] = (uint8_t)quantize_value(x[i], scale, zero, (int32_t)to->min, (int32_t)to->max);
+}
+
+static int32_t element(const Type *t, const void *data, int64_t i) {
+  if (t->dtype == DT_U8) return ((const uint8_t *)data)[i];
+  if (t->dtype == DT_S8) return ((const int8_t *)data)[i];
+  return ((const int32_t *)data)[i];
+}
+
+static void dequantize_run(const Node *n, const void *in, void *out, int64_t first, int64_t count,
+                           float scale, int32_t zero) {
+  float *y = (float *)out + first;
+  for (int64_t i = 0; i < count; i++)
+    y[i] = dequantize_value(element(&n->operands[0]->type, in, first + i), scale, zero);
+}
+
+static void eval_quantize(EvalCtx *ctx, const Node *n, const void *const *in, void *const *out) {
+  (void)ctx;
+  const Type *r = &n->results[0]->type;
+  for_each_scale(n, r->quant, &r->shape, in[0], out[0], quantize_run);
+}
+
+static void eval_dequantize(EvalCtx *ctx, const Node *n, const void *const *in, void *const *out) {
+  (void)ctx;
+  const Type *q = &n->operands[0]->type;
+  for_each_scale(n, q->quant, &q->shape, in[0], out[0], dequantize_run);
+}
+
+static void eval_requantize(EvalCtx *ctx, const Node *n, const void *const *in, void *const *out) {
+  (void)ctx;
+  const Type *from = &n->operands[0]->type;
+  int32_t table[256], least = (int32_t)dtype_info[from->dtype].min;
+  unary_table(n, from, &n->results[0]->type, table);
+  for (int64_t i = 0, count = shape_count(&from->shape); i < count; i++)
+    ((uint8_t *)out[0])[i] = (uint8_t)table[element(from, in[0], i) - least];
+}
+
+static void eval_lut(EvalCtx *ctx, const Node *n, const void *const *in, void *const *out) {
+  (void)ctx;
+  const Type *from = &n->operands[0]->type;
+  int32_t least = (int32_t)dtype_info[from->dtype].min;
+  for (int64_t i = 0, count = shape_count(&from->shape); i < count; i++)
+    ((uint8_t *)out[0])[i] = ((const uint8_t *)in[1])[element(from, in[0], i) - least];
+}
+
 #define CONVERT(op, operands)                                                                                \
   .name = #op, .min_operands = (operands), .max_operands = (operands), .n_results = 1, .quant = QUANT_CONVERT
 
-const OpInfo op_quantize = {CONVERT(quantize, 1), .infer = infer_quantize};
-const OpInfo op_dequantize = {CONVERT(dequantize, 1), .infer = infer_dequantize};
-const OpInfo op_requantize = {CONVERT(requantize, 1), .infer = infer_requantize};
-const OpInfo op_lut = {CONVERT(lut, 2), .infer = infer_lut};
+const OpInfo op_quantize = {CONVERT(quantize, 1), .infer = infer_quantize, .eval = eval_quantize};
+const OpInfo op_dequantize = {CONVERT(dequantize, 1), .infer = infer_dequantize, .eval = eval_dequantize};
+const OpInfo op_requantize = {CONVERT(requantize, 1), .infer = infer_requantize, .eval = eval_requantize};
+const OpInfo op_lut = {CONVERT(lut, 2), .infer = infer_lut, .eval = eval_lut};

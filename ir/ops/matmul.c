@@ -1,6 +1,10 @@
 /* matmul(%a [...,M,K], %b [...,K,N]) { act_min, act_max }: NumPy's, with its broadcasting of the leading
  * dims; both f32. */
+#include "ir/ops/broadcast.h"
 #include "ir/ops/dense.h"
+#include "ir/ops/dot.h"
+
+#include <string.h>
 
 static bool infer_matmul(Diag *d, Node *n, Type *results) {
   const ActAttrs *act = ATTRS(n, ActAttrs);
@@ -31,6 +35,38 @@ static bool infer_matmul(Diag *d, Node *n, Type *results) {
   return act_check(d, n, act->act_min, act->act_max);
 }
 
+/* One product: a [m,k], b [k,n], y [m,n]. */
+static void multiply(const DotOutput *o, const float *a, const float *b, float *y, int64_t m, int64_t k,
+                     int64_t n, float *panel) {
+  DotTaps t = {.w = panel, .rows = 1, .cols = 1, .k = k, .x_step = k};
+  for (int64_t c = 0; c < n; c += DOT_LANES) {
+    int lanes = (int)(n - c < DOT_LANES ? n - c : DOT_LANES);
+    for (int64_t i = 0; i < k; i++) memcpy(panel + i * DOT_LANES, b + i * n + c, sizeof *b * (size_t)lanes);
+    for (int64_t r = 0; r < m;) {
+      int positions = m - r >= DOT_POSITIONS ? DOT_POSITIONS : 1;
+      t.x = a + r * k;
+      dot_tile(o, &t, positions, c, lanes, y, r * n + c, n, 1);
+      r += positions;
+    }
+  }
+}
+
+static void eval_matmul(EvalCtx *ctx, const Node *n, const void *const *in, void *const *out) {
+  const Shape *a = &n->operands[0]->type.shape, *b = &n->operands[1]->type.shape;
+  Shape batch = n->results[0]->type.shape, batch_a = *a, batch_b = *b;
+  int64_t rows = a->dim[a->rank - 2], k = a->dim[a->rank - 1], columns = b->dim[b->rank - 1];
+  int64_t stride_a[MAX_RANK], stride_b[MAX_RANK];
+  batch.rank -= 2, batch_a.rank -= 2, batch_b.rank -= 2;
+  broadcast_strides(&batch_a, &batch, stride_a);
+  broadcast_strides(&batch_b, &batch, stride_b);
+  DotOutput o = {.act_min = ATTRS(n, ActAttrs)->act_min, .act_max = ATTRS(n, ActAttrs)->act_max};
+  float *panel = ARENA_NEW_ARRAY(ctx->scratch, float, (size_t)(k * DOT_LANES));
+  for (int64_t i = 0, count = shape_count(&batch); i < count; i++)
+    multiply(&o, (const float *)in[0] + broadcast_offset(&batch, stride_a, i) * rows * k,
+             (const float *)in[1] + broadcast_offset(&batch, stride_b, i) * k * columns,
+             (float *)out[0] + i * rows * columns, rows, k, columns, panel);
+}
+
 static int64_t macs_matmul(const Node *n) {
   const Shape *a = &n->operands[0]->type.shape;
   return shape_count(&n->results[0]->type.shape) * a->dim[a->rank - 1];
@@ -45,4 +81,5 @@ const OpInfo op_matmul = {.name = "matmul",
                           .attrs = act_attrs,
                           .quant = QUANT_FLOAT,
                           .infer = infer_matmul,
+                          .eval = eval_matmul,
                           .macs = macs_matmul};
