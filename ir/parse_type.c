@@ -18,9 +18,10 @@ bool parse_integer(Parser *p, const char *what, int64_t min, int64_t max, int64_
   char *end;
   errno = 0;
   long long v = strtoll(text, &end, 10);
-  if (end != p->source->text + p->tok.end)
-    return diag_error(p->diag, parser_here(p), "expected %s, found a fraction", what);
-  if (errno == ERANGE || v < min || v > max)
+  if (end != p->source->text + p->tok.end) return parser_expected(p, what); /* a fraction */
+  if (min == max && (errno || v != min))
+    return diag_error(p->diag, parser_here(p), "%s must be %lld", what, (long long)min);
+  if (errno || v < min || v > max)
     return diag_error(p->diag, parser_here(p), "%s must be within [%lld, %lld]", what, (long long)min,
                       (long long)max);
   *out = v;
@@ -109,7 +110,9 @@ static bool one_or_list(Parser *p, ItemFn *item, QuantParts *q) {
 }
 
 static bool quant_key(Parser *p, const char *key) {
-  if (!token_is_word(p->source, &p->tok, key)) return parser_expected(p, key);
+  char what[32];
+  snprintf(what, sizeof what, "`%s = ...`", key);
+  if (!token_is_word(p->source, &p->tok, key)) return parser_expected(p, what);
   parser_advance(p);
   return parser_expect(p, '=', "in the quantization");
 }
@@ -205,7 +208,7 @@ static bool literal_leaf(Parser *p, Literal *l) {
   }
   const DTypeInfo *info = &dtype_info[l->dtype];
   int64_t v;
-  if (!parse_integer(p, "an element", info->min, info->max, &v)) return false;
+  if (!parse_integer(p, "an integer element", info->min, info->max, &v)) return false;
   if (info->bytes == 1) {
     uint8_t byte = (uint8_t)v;
     strbuf_put(&l->bytes, &byte, 1);

@@ -1,11 +1,14 @@
-/* Internal to the parser of the text IR: its state, and what parse.c (statements) uses of parse_type.c
- * (types, numbers, literals). All functions that return bool return false after a diagnostic. */
+/* Internal to the parser of the text IR: its state, and what its parts use of each other: parse.c
+ * (the file and its items), parse_names.c, parse_stmt.c, parse_type.c (types, numbers, literals). All
+ * functions that return bool return false after a diagnostic. */
 #ifndef QCC_IR_PARSER_H
 #define QCC_IR_PARSER_H
 
 #include "ir/graph.h"
 #include "ir/lex.h"
 #include "ir/npy.h"
+
+enum { MAX_RESULTS = 16 }; /* of one statement */
 
 typedef struct {
   Diag *diag;
@@ -30,10 +33,20 @@ SrcLoc parser_loc(const Parser *p, Token from, Token to); /* from the start of o
 SrcLoc parser_here(const Parser *p);
 bool parser_at(const Parser *p, char punct);
 bool parser_at_number(const Parser *p); /* inf and nan included */
+/* The token's text for a message, with its length for "%.*s". */
+const char *parser_shown(const Parser *p, Token t, int *len);
 /* "expected WHAT, found ..." at the current token; always false. */
 bool parser_expected(Parser *p, const char *what);
 bool parser_expect(Parser *p, char punct, const char *where);
 
+/* The name that the token defines; NULL after an error where it is taken. */
+const char *parser_claim(Parser *p, Token t);
+/* The tensor that a %name or @name stands for; after an error an erroneous one. */
+Tensor *parser_resolve(Parser *p, Token t);
+Tensor *parser_put_erroneous(Parser *p, Token t); /* an erroneous tensor of that name */
+void parser_make_soft(Parser *p, Tensor *t);
+
+bool parse_statement(Parser *p);
 /* An integer in [min, max]; `what` names it in the message. */
 bool parse_integer(Parser *p, const char *what, int64_t min, int64_t max, int64_t *out);
 bool parse_float(Parser *p, float *out);
