@@ -130,13 +130,13 @@ bool node_infer(Diag *d, Node *n) {
   const OpInfo *info = op_info[n->op];
   for (int i = 0; i < n->n_operands; i++)
     if (n->operands[i] && n->operands[i]->type.dtype == DT_NONE) return false; /* already reported */
-  if (n->n_operands < info->min_operands || (info->max_operands >= 0 && n->n_operands > info->max_operands))
-    return diag_error(d, node_loc(n), "%s takes %s %d operands, not %d", info->name,
-                      info->min_operands == info->max_operands ? "exactly"
-                      : n->n_operands < info->min_operands     ? "at least"
-                                                               : "at most",
-                      n->n_operands < info->min_operands ? info->min_operands : info->max_operands,
-                      n->n_operands);
+  bool few = n->n_operands < info->min_operands;
+  if (few || (info->max_operands >= 0 && n->n_operands > info->max_operands)) {
+    int limit = few ? info->min_operands : info->max_operands;
+    const char *which = info->min_operands == info->max_operands ? "exactly" : few ? "at least" : "at most";
+    return diag_error(d, node_loc(n), "%s takes %s %d operand%s, not %d", info->name, which, limit,
+                      limit == 1 ? "" : "s", n->n_operands);
+  }
   for (int i = 0; i < info->min_operands; i++)
     if (!n->operands[i]) return diag_error(d, node_loc(n), "operand %d of %s is missing", i + 1, info->name);
   if (n->n_results != info->n_results)

@@ -36,11 +36,16 @@ static const char *tensors_differ(Arena *a, Tensor *const *x, int nx, Tensor *co
 static bool same_attr(const AttrDesc *d, const void *x, const void *y) {
   const IntList *a = x, *b = y;
   switch (d->kind) {
-  case ATTR_INT: return *(const int64_t *)x == *(const int64_t *)y;
-  case ATTR_INTS: return a->n == b->n && !memcmp(a->v, b->v, sizeof *a->v * (size_t)a->n);
-  case ATTR_FLOAT: return same_float(*(const float *)x, *(const float *)y);
-  case ATTR_BOOL: return *(const bool *)x == *(const bool *)y;
-  case ATTR_ENUM: return *(const int *)x == *(const int *)y;
+  case ATTR_INT:
+    return *(const int64_t *)x == *(const int64_t *)y;
+  case ATTR_INTS:
+    return a->n == b->n && !memcmp(a->v, b->v, sizeof *a->v * (size_t)a->n);
+  case ATTR_FLOAT:
+    return same_float(*(const float *)x, *(const float *)y);
+  case ATTR_BOOL:
+    return *(const bool *)x == *(const bool *)y;
+  case ATTR_ENUM:
+    return *(const int *)x == *(const int *)y;
   }
   return false;
 }
@@ -50,7 +55,8 @@ static const char *node_name(const Node *n) { return *n->name ? n->name : n->res
 
 static const char *nodes_differ(Arena *a, const Node *x, const Node *y) {
   if (x->op != y->op) return arena_printf(a, "the op of '%s'", x->results[0]->name);
-  if (strcmp(node_name(x), node_name(y))) return arena_printf(a, "the node name of '%s'", x->results[0]->name);
+  if (strcmp(node_name(x), node_name(y)))
+    return arena_printf(a, "the node name of '%s'", x->results[0]->name);
   for (const AttrDesc *d = op_info[x->op]->attrs; d && d->name; d++)
     if (!same_attr(d, (const char *)x->attrs + d->offset, (const char *)y->attrs + d->offset))
       return arena_printf(a, "attribute %s of '%s'", d->name, x->results[0]->name);
@@ -68,6 +74,7 @@ bool graph_equal(Arena *a, const Graph *x, const Graph *y, const char **why) {
   if (!*why) *why = tensors_differ(a, x->outputs, x->n_outputs, y->outputs, y->n_outputs);
   if (!*why && strcmp(x->name, y->name)) *why = "the models' names";
   if (!*why && !x->calibrate_path != !y->calibrate_path) *why = "the calibration file";
-  if (!*why && x->calibrate_path && strcmp(x->calibrate_path, y->calibrate_path)) *why = "the calibration file";
+  if (!*why && x->calibrate_path && strcmp(x->calibrate_path, y->calibrate_path))
+    *why = "the calibration file";
   return !*why;
 }

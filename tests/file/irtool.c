@@ -5,8 +5,8 @@
  *   -types          print every type
  *   -quiet          print nothing
  *   -npz FILE       write the larger constants there, and name it as the weights file
- * Exit status: 0, 1 after a diagnostic, 2 for a wrong command line, 3 where the printed text does not read back
- * equal. */
+ * Exit status: 0, 1 after a diagnostic, 2 for a wrong command line, 3 where the printed text does not read
+ * back equal. */
 #include "ir/text.h"
 #include "tests/graph_equal.h"
 
