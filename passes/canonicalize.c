@@ -1,0 +1,188 @@
+/* One form for each thing: rules per op, applied until nothing changes. Every rule makes the graph smaller or
+ * moves a node to a form that no rule turns back, so this ends. */
+#include <string.h>
+
+#include "passes/rewrite.h"
+
+typedef bool (*Rule)(PassCtx *ctx, Node *n); /* true where the graph has changed */
+
+bool pass_canonicalize(PassCtx *ctx, Graph *g);
+
+/* A reshape of n's first operand to the shape of n's result, in the place of `n`. */
+static void become_reshape(PassCtx *ctx, Node *n) {
+  const Shape *s = &n->results[0]->type.shape;
+  Node *fresh = node_replacement(n, OP_reshape, &n->operands[0], 1);
+  IntList *shape = &ATTRS(fresh, ReshapeAttrs)->shape;
+  shape->n = s->rank;
+  memcpy(shape->v, s->dim, sizeof *s->dim * (size_t)s->rank);
+  node_replace(ctx, n, fresh);
+}
+
+/* identity, dropout, a concat of one operand: a copy stays only where both names are public. */
+static bool drop_identity(PassCtx *ctx, Node *n) {
+  if (!node_bypass(n)) become_reshape(ctx, n);
+  return true;
+}
+
+static bool flatten_to_reshape(PassCtx *ctx, Node *n) {
+  become_reshape(ctx, n);
+  return true;
+}
+
+static bool simplify_concat(PassCtx *ctx, Node *n) {
+  if (n->n_operands > 1 || !type_equal(&n->operands[0]->type, &n->results[0]->type)) return false;
+  return drop_identity(ctx, n);
+}
+
+static bool simplify_reshape(PassCtx *ctx, Node *n) {
+  (void)ctx;
+  Tensor *x = n->operands[0];
+  if (x->type.quant && x->type.quant->axis >= 0) return false; /* a weight: folded later */
+  if (produced_by(x, OP_reshape)) {
+    node_set_operand(n, 0, x->producer->operands[0]);
+    return true;
+  }
+  return shape_equal(&x->type.shape, &n->results[0]->type.shape) && node_bypass(n);
+}
+
+static bool only_ones_move(const IntList *perm, const Shape *s) {
+  int64_t last = -1;
+  for (int i = 0; i < perm->n; i++) {
+    if (s->dim[perm->v[i]] == 1) continue;
+    if (perm->v[i] < last) return false;
+    last = perm->v[i];
+  }
+  return true;
+}
+
+static bool simplify_transpose(PassCtx *ctx, Node *n) {
+  Tensor *x = n->operands[0];
+  TransposeAttrs *a = ATTRS(n, TransposeAttrs);
+  if (x->type.quant && x->type.quant->axis >= 0) return false; /* a weight: folded later */
+  if (only_ones_move(&a->perm, &x->type.shape)) {
+    if (!node_bypass(n)) become_reshape(ctx, n);
+    return true;
+  }
+  if (!produced_by(x, OP_transpose)) return false;
+  IntList inner = ATTRS(x->producer, TransposeAttrs)->perm, composed = a->perm;
+  for (int i = 0; i < composed.n; i++) composed.v[i] = inner.v[a->perm.v[i]];
+  a->perm = composed;
+  node_set_operand(n, 0, x->producer->operands[0]);
+  return true;
+}
+
+static bool all_zero(const IntList *l) {
+  for (int i = 0; i < l->n; i++)
+    if (l->v[i]) return false;
+  return true;
+}
+
+static bool simplify_pad(PassCtx *ctx, Node *n) {
+  (void)ctx;
+  return all_zero(&ATTRS(n, PadAttrs)->pads) && node_bypass(n);
+}
+
+static bool simplify_slice(PassCtx *ctx, Node *n) {
+  (void)ctx;
+  const SliceAttrs *a = ATTRS(n, SliceAttrs);
+  const Shape *s = &n->operands[0]->type.shape;
+  for (int i = 0; i < s->rank; i++)
+    if (s->dim[i] > 1 && (a->start.v[i] != 0 || a->step.v[i] != 1)) return false;
+  return shape_equal(s, &n->results[0]->type.shape) && node_bypass(n);
+}
+
+/* The average over axes 2 and 3, as a full window. */
+static Node *full_window(Node *old, Tensor *x) {
+  Node *pool = node_replacement(old, OP_avg_pool2d, &x, 1);
+  PoolAttrs *a = ATTRS(pool, PoolAttrs);
+  a->kernel = (IntList){2, {x->type.shape.dim[2], x->type.shape.dim[3]}};
+  a->stride = a->dilation = (IntList){2, {1, 1}};
+  a->pad = (IntList){4, {0}};
+  a->pad_extra = (IntList){2, {0}};
+  pool->results[0]->type = old->results[0]->type; /* a quantized result keeps its parameters */
+  return pool;
+}
+
+static void pool_then_reshape(PassCtx *ctx, Node *n, Tensor *x) {
+  Node *pool = full_window(n, x);
+  if (n->results[0]->type.shape.rank == 4) {
+    node_replace(ctx, n, pool);
+    return;
+  }
+  node_must_infer(ctx, pool);
+  node_set_operand(n, 0, pool->results[0]);
+  become_reshape(ctx, n);
+}
+
+static bool has_elements(const Shape *s) { return shape_count(s) > 0; }
+
+static bool global_pool_to_avg_pool(PassCtx *ctx, Node *n) {
+  Tensor *x = n->operands[0];
+  if (x->type.shape.rank == 4 && has_elements(&x->type.shape)) {
+    pool_then_reshape(ctx, n, x);
+    return true;
+  }
+  Node *mean = node_replacement(n, OP_reduce_mean, &x, 1);
+  ReduceAttrs *a = ATTRS(mean, ReduceAttrs);
+  a->keepdims = true;
+  a->axes.n = 0;
+  for (int i = 2; i < x->type.shape.rank; i++) a->axes.v[a->axes.n++] = i;
+  mean->results[0]->type = n->results[0]->type;
+  node_replace(ctx, n, mean);
+  return true;
+}
+
+static bool simplify_mean(PassCtx *ctx, Node *n) {
+  const ReduceAttrs *a = ATTRS(n, ReduceAttrs);
+  Tensor *x = n->operands[0];
+  if (shape_count(&x->type.shape) == shape_count(&n->results[0]->type.shape) &&
+      quant_equal(x->type.quant, n->results[0]->type.quant)) {
+    become_reshape(ctx, n); /* each mean is of one element */
+    return true;
+  }
+  bool spatial = a->axes.n == 2 && a->axes.v[0] == 2 && a->axes.v[1] == 3;
+  if (x->type.shape.rank != 4 || !spatial || !has_elements(&x->type.shape)) return false;
+  pool_then_reshape(ctx, n, x);
+  return true;
+}
+
+/* A weight: a constant, or one behind its dequantize. */
+static bool is_weight(const Tensor *t) {
+  return tensor_is_const(t) || (produced_by(t, OP_dequantize) && tensor_is_const(t->producer->operands[0]));
+}
+
+/* matmul by a constant [K,N] is a linear layer with the weight transposed; the transpose folds away. */
+static bool matmul_to_linear(PassCtx *ctx, Node *n) {
+  Tensor *b = n->operands[1];
+  if (!is_weight(b) || b->type.shape.rank != 2 || n->operands[0]->type.shape.rank < 2 ||
+      b->type.dtype != DT_F32)
+    return false;
+  Node *turn = graph_node1(n->graph, OP_transpose, &b, 1, b->name, node_loc(n), n);
+  ATTRS(turn, TransposeAttrs)->perm = (IntList){2, {1, 0}};
+  node_must_infer(ctx, turn);
+  Node *linear = node_replacement(n, OP_linear, (Tensor *[]){n->operands[0], turn->results[0]}, 2);
+  *ATTRS(linear, ActAttrs) = *ATTRS(n, ActAttrs);
+  node_replace(ctx, n, linear);
+  return true;
+}
+
+static const Rule rules[OP_COUNT] = {
+    [OP_identity] = drop_identity,       [OP_flatten] = flatten_to_reshape,
+    [OP_concat] = simplify_concat,       [OP_reshape] = simplify_reshape,
+    [OP_transpose] = simplify_transpose, [OP_pad] = simplify_pad,
+    [OP_slice] = simplify_slice,         [OP_global_avg_pool] = global_pool_to_avg_pool,
+    [OP_reduce_mean] = simplify_mean,    [OP_matmul] = matmul_to_linear,
+};
+
+bool pass_canonicalize(PassCtx *ctx, Graph *g) {
+  for (bool changed = true; changed;) {
+    changed = false;
+    GRAPH_FOREACH_NODE(g, n) {
+      if (rules[n->op] && rules[n->op](ctx, n)) changed = true;
+    }
+    changed |= graph_remove_dead(g) > 0;
+    changed |= fold_constants(g, false) > 0;
+    changed |= fold_pads(g) > 0;
+  }
+  return true;
+}

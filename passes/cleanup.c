@@ -1,0 +1,64 @@
+/* The last look: nothing dead, nothing constant left to compute, only ops that code can be made for, and
+ * every op that a quantized model still computes in float is said aloud. */
+#include <string.h>
+
+#include "passes/rewrite.h"
+
+bool pass_cleanup(PassCtx *ctx, Graph *g);
+
+static const char *const lowering[OP_COUNT] = {
+#define OP(name, lowering) [OP_##name] = #lowering,
+#include "ir/ops.def"
+#undef OP
+};
+
+static bool is_weight(const Tensor *t) {
+  return tensor_is_const(t) || (produced_by(t, OP_dequantize) && tensor_is_const(t->producer->operands[0]));
+}
+
+/* Is the value a float32 view of integers, or constant? */
+static bool has_integer_source(const Tensor *t) {
+  return !t || tensor_is_const(t) || produced_by(t, OP_dequantize) || t->type.dtype != DT_F32;
+}
+
+static bool all_users_quantize(const Tensor *t) {
+  for (int i = 0; i < t->n_uses; i++)
+    if (t->uses[i].node->op != OP_quantize) return false;
+  return t->n_uses > 0 && !t->is_output;
+}
+
+static const char *why_float(const Node *n) {
+  QuantRule rule = op_info[n->op]->quant;
+  if (rule == QUANT_FLOAT) return "it has no integer form";
+  if (rule == QUANT_LINEAR && !is_weight(n->operands[1])) return "its weights are not constant";
+  for (int i = 0; i < n->n_operands; i++)
+    if (!has_integer_source(n->operands[i])) return "what it reads is not quantized";
+  if (!all_users_quantize(n->results[0])) return "its result is not quantized";
+  if (rule == QUANT_LINEAR) return "its weights are not quantized";
+  return "its scales allow no integer form";
+}
+
+static void list_float_ops(PassCtx *ctx, const Graph *g) {
+  for (const Node *n = g->first; n; n = n->next) {
+    QuantRule rule = op_info[n->op]->quant;
+    if (!node_is_float(n) || rule == QUANT_MOVE || rule == QUANT_CONCAT) continue;
+    diag_warning(ctx->diag, "float-op", node_loc(n), "%s '%s' is computed in float: %s", op_info[n->op]->name,
+                 node_label(n), why_float(n));
+  }
+}
+
+/* A float op whose operand is a folded weight must be explained before dequantize nodes of constants fold
+ * away. */
+bool pass_cleanup(PassCtx *ctx, Graph *g) {
+  graph_remove_dead(g);
+  fold_constants(g, false);
+  if (graph_is_quantized(g)) list_float_ops(ctx, g);
+  fold_constants(g, true);
+  graph_remove_dead(g);
+  bool ok = true;
+  for (const Node *n = g->first; n; n = n->next)
+    if (!strcmp(lowering[n->op], "none"))
+      ok = diag_error(ctx->diag, node_loc(n), "%s '%s' cannot be compiled in this place",
+                      op_info[n->op]->name, node_label(n));
+  return ok;
+}

@@ -1,0 +1,154 @@
+#include "passes/tables.h"
+
+#include <string.h>
+
+#include "ir/quant.h"
+#include "ir/refmath.h"
+
+bool pass_tables(PassCtx *ctx, Graph *g);
+
+enum { MAX_STEPS = 64 }; /* of a walk up a function: a few ops in practice, but shared operands may double */
+
+static bool is_single_constant(const Tensor *t) {
+  return is_const_f32(t) && shape_count(&t->type.shape) == 1;
+}
+
+Tensor *scalar_arith_operand(const Node *n) {
+  if (n->op != OP_add && n->op != OP_sub && n->op != OP_mul && n->op != OP_div) return NULL;
+  for (int i = 0; i < 2; i++) {
+    Tensor *x = n->operands[i];
+    if (is_single_constant(n->operands[1 - i]) && !tensor_is_const(x) &&
+        shape_equal(&x->type.shape, &n->results[0]->type.shape))
+      return x;
+  }
+  return NULL;
+}
+
+static float arith_value(const Node *n, float a, float b) {
+  const ActAttrs *act = ATTRS(n, ActAttrs);
+  float v = n->op == OP_add ? a + b : n->op == OP_sub ? a - b : n->op == OP_mul ? a * b : a / b;
+  return node_has_clamp(n) ? ref_clamp(v, act->act_min, act->act_max) : v;
+}
+
+float elementwise_value(const Node *n, float x) {
+  const OpInfo *info = op_info[n->op];
+  if (info->quant == QUANT_UNARY) return info->unary(n, x);
+  if (n->op == OP_requantize) return x;
+  bool swapped = is_single_constant(n->operands[0]);
+  float c = *const_f32(n->operands[swapped ? 0 : 1]);
+  return swapped ? arith_value(n, c, x) : arith_value(n, x, c);
+}
+
+static bool is_arith(const Node *n) {
+  return n->op == OP_add || n->op == OP_sub || n->op == OP_mul || n->op == OP_div;
+}
+
+/* Sets *source, or finds that it is that already. */
+static bool find_source(const Tensor *t, Tensor **source, int *steps) {
+  const Node *p = t->producer;
+  if (!p || ++*steps > MAX_STEPS || t->type.dtype != DT_F32) return false;
+  if (p->op == OP_dequantize) {
+    Tensor *q = p->operands[0];
+    if (tensor_is_const(q) || !type_is_q8(&q->type) || (*source && *source != q)) return false;
+    *source = q;
+    return true;
+  }
+  if (op_info[p->op]->quant == QUANT_UNARY) return find_source(p->operands[0], source, steps);
+  if (!is_arith(p)) return false;
+  Tensor *x = scalar_arith_operand(p);
+  if (x) return find_source(x, source, steps);
+  if (!shape_equal(&p->operands[0]->type.shape, &p->operands[1]->type.shape)) return false;
+  return find_source(p->operands[0], source, steps) && find_source(p->operands[1], source, steps);
+}
+
+Tensor *table_source(const Tensor *t) {
+  Tensor *source = NULL;
+  int steps = 0;
+  return find_source(t, &source, &steps) ? source : NULL;
+}
+
+/* The value of `t` where the source holds x. */
+static float value_at(const Tensor *t, float x) {
+  const Node *p = t->producer;
+  if (p->op == OP_dequantize) return x;
+  if (op_info[p->op]->quant == QUANT_UNARY) return elementwise_value(p, value_at(p->operands[0], x));
+  const Tensor *operand = scalar_arith_operand(p);
+  if (operand) return elementwise_value(p, value_at(operand, x));
+  return arith_value(p, value_at(p->operands[0], x), value_at(p->operands[1], x));
+}
+
+static int32_t quantized(float v, const Type *out) {
+  return quantize_value(v, out->quant->scale[0], out->quant->zero[0], (int32_t)dtype_info[out->dtype].min,
+                        (int32_t)dtype_info[out->dtype].max);
+}
+
+static float dequantized(int i, const Type *in) {
+  return dequantize_value((int32_t)dtype_info[in->dtype].min + i, in->quant->scale[0], in->quant->zero[0]);
+}
+
+void table_of(const Tensor *t, const Type *out, int32_t table[256]) {
+  const Type *in = &table_source(t)->type;
+  for (int i = 0; i < 256; i++) table[i] = quantized(value_at(t, dequantized(i, in)), out);
+}
+
+void table_of_node(const Node *n, const Type *in, const Type *out, int32_t table[256]) {
+  for (int i = 0; i < 256; i++) table[i] = quantized(elementwise_value(n, dequantized(i, in)), out);
+}
+
+static Tensor *table_constant(Node *n, DType dtype, const int32_t table[256]) {
+  Graph *g = n->graph;
+  uint8_t *bytes = arena_alloc(g->arena, 256);
+  for (int i = 0; i < 256; i++) bytes[i] = (uint8_t)table[i]; /* s8 in two's complement */
+  return graph_constant(g, arena_printf(g->arena, "%s.table", n->results[0]->name),
+                        (Type){.dtype = dtype, .shape = shape_of(1, (int64_t)256)}, bytes, node_loc(n));
+}
+
+void become_lut(PassCtx *ctx, Node *old, Tensor *q, const Type *out, const int32_t table[256]) {
+  Node *lut = node_replacement(old, OP_lut, (Tensor *[]){q, table_constant(old, out->dtype, table)}, 2);
+  lut->results[0]->type = *out;
+  node_replace(ctx, old, lut);
+}
+
+static int32_t entry(const Tensor *table, int i) {
+  return table->type.dtype == DT_U8 ? ((const uint8_t *)table->data)[i] : ((const int8_t *)table->data)[i];
+}
+
+/* lut(lut(x)) is one lut, where nobody else wants what is between. */
+static bool compose(Node *n) {
+  Tensor *x = n->operands[0];
+  if (!produced_by(x, OP_lut) || !tensor_single_use(x)) return false;
+  Node *first = x->producer;
+  int32_t table[256], qmin = (int32_t)dtype_info[x->type.dtype].min;
+  for (int i = 0; i < 256; i++) table[i] = entry(n->operands[1], entry(first->operands[1], i) - qmin);
+  Tensor *composed = table_constant(n, n->operands[1]->type.dtype, table);
+  node_set_operands(n, (Tensor *[]){first->operands[0], composed}, 2);
+  node_add_locs(n, first);
+  return true;
+}
+
+static bool is_identity_table(const Node *n) {
+  const Tensor *x = n->operands[0];
+  int qmin = (int)dtype_info[x->type.dtype].min;
+  for (int i = 0; i < 256; i++)
+    if (entry(n->operands[1], i) != i + qmin) return false;
+  return true;
+}
+
+bool pass_tables(PassCtx *ctx, Graph *g) {
+  GRAPH_FOREACH_NODE(g, n) {
+    Tensor *x = node_operand(n, 0);
+    if ((op_info[n->op]->quant != QUANT_UNARY && n->op != OP_requantize) || !tensor_is_quantized(x)) continue;
+    int32_t table[256];
+    unary_table(n, &x->type, &n->results[0]->type, table);
+    become_lut(ctx, n, x, &n->results[0]->type, table);
+  }
+  GRAPH_FOREACH_NODE(g, n) {
+    if (n->op != OP_lut) continue;
+    while (compose(n)) continue;
+  }
+  graph_remove_dead(g);
+  GRAPH_FOREACH_NODE(g, n) {
+    if (n->op == OP_lut && is_identity_table(n)) node_bypass(n); /* same type, same values */
+  }
+  return true;
+}
