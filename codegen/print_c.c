@@ -211,7 +211,7 @@ static void put_line(StrBuf *out, int indent, const char *text) {
   int width = LINE - indent;
   spaces(out, indent);
   while ((int)strlen(text) > width) {
-    int cut = width - 1;
+    int cut = width;
     while (cut > 0 && !(text[cut] == ' ' && text[cut - 1] == ',')) cut--;
     if (cut == 0) break;
     strbuf_put(out, text, (size_t)cut);

@@ -187,11 +187,11 @@ static void long_lines_continue_behind_a_comma(void **state) {
   StrBuf out;
   strbuf_init(&out, arena);
   vir_print_functions(&out, m, "");
-  assert_non_null(strstr(out.text,
-                         "  v_store_u8_x4(a_long_name_for_the_output_of_this_function, "
-                         "a_vector_with_a_rather_long_name,\n"
-                         "      a_vector_with_a_rather_long_name, a_vector_with_a_rather_long_name,\n"
-                         "      a_vector_with_a_rather_long_name);\n"));
+  assert_non_null(strstr(
+      out.text,
+      "  v_store_u8_x4(a_long_name_for_the_output_of_this_function, a_vector_with_a_rather_long_name,\n"
+      "      a_vector_with_a_rather_long_name, a_vector_with_a_rather_long_name, "
+      "a_vector_with_a_rather_long_name);\n"));
 }
 
 static void equal_constants_are_stored_once(void **state) {
