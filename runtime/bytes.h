@@ -1,0 +1,36 @@
+/* Parts of vectors in memory, for the vec_*.h of GNU C targets that are little-endian: n is a constant, so
+ * that each becomes two or three moves, which touch no byte behind the n-th. */
+#ifndef QCC_RUNTIME_BYTES_H
+#define QCC_RUNTIME_BYTES_H
+
+#include "preamble.h"
+
+#define V_BYTES static inline __attribute__((always_inline))
+
+/* Memory of any alignment and type. */
+typedef uint16_t v_mem_2 __attribute__((may_alias, aligned(1)));
+typedef uint32_t v_mem_4 __attribute__((may_alias, aligned(1)));
+typedef uint64_t v_mem_8 __attribute__((may_alias, aligned(1)));
+
+/* The first n bytes as one number, the rest of which is 0; all 8 for n >= 8, none for n <= 0. */
+V_BYTES uint64_t v_get_bytes(const uint8_t *p, int n) {
+  uint64_t r = 0;
+  if (n >= 8) return *(const v_mem_8 *)p;
+  if (n <= 0) return 0;
+  if (n & 1) r = p[n - 1];
+  if (n & 2) r = r << 16 | *(const v_mem_2 *)(p + (n & 4));
+  if (n & 4) r = r << 32 | *(const v_mem_4 *)p;
+  return r;
+}
+V_BYTES void v_put_bytes(uint8_t *p, uint64_t a, int n) {
+  if (n >= 8) {
+    *(v_mem_8 *)p = a;
+    return;
+  }
+  if (n <= 0) return;
+  if (n & 4) *(v_mem_4 *)p = (uint32_t)a;
+  if (n & 2) *(v_mem_2 *)(p + (n & 4)) = (uint16_t)(a >> (n & 4) * 8);
+  if (n & 1) p[n - 1] = (uint8_t)(a >> (n - 1) * 8);
+}
+
+#endif

@@ -1,0 +1,24 @@
+/* What every emitted file begins with: the arithmetic that its results depend on. */
+#ifndef QCC_RUNTIME_PREAMBLE_H
+#define QCC_RUNTIME_PREAMBLE_H
+
+#include <float.h>
+#include <stdint.h>
+
+/* Each float operation rounds once, to nearest even. The code must run in that rounding mode, C's default. */
+#if defined(__FAST_MATH__) || FLT_EVAL_METHOD != 0
+#error "needs IEEE single precision: compile without -ffast-math, and not for x87"
+#endif
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#elif defined(__GNUC__)
+#pragma GCC optimize("fp-contract=off")
+#endif
+
+#if defined(__GNUC__)
+#define v_aligned __attribute__((aligned(64)))
+#else
+#define v_aligned
+#endif
+
+#endif

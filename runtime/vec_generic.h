@@ -1,0 +1,316 @@
+/* What every vector operation of codegen/vir.def computes, in portable C99: four lanes, written out because
+ * compilers keep them in registers only so. The other vec_*.h are tested against this file bit for bit. */
+#ifndef QCC_RUNTIME_VEC_GENERIC_H
+#define QCC_RUNTIME_VEC_GENERIC_H
+
+#include "math_f32.h"
+#include "scalar.h"
+
+typedef struct {
+  int32_t x[4];
+} v_s32;
+typedef struct {
+  float x[4];
+} v_f32;
+/* Four bytes a lane, signed or not as the operation says. */
+typedef struct {
+  uint8_t x[16];
+} v_q;
+/* A pair of int16 a lane. */
+typedef struct {
+  int16_t x[8];
+} v_p;
+
+static inline v_s32 v_load_s32(const int32_t *p) {
+  return (v_s32){{v_get_s32(p), v_get_s32(p + 1), v_get_s32(p + 2), v_get_s32(p + 3)}};
+}
+static inline v_f32 v_load_f32(const float *p) {
+  return (v_f32){{v_get_f32(p), v_get_f32(p + 1), v_get_f32(p + 2), v_get_f32(p + 3)}};
+}
+
+/* The first n lanes, 1 <= n <= 4; the others are 0. */
+static inline v_s32 v_load_s32_part(const int32_t *p, int n) {
+  return (v_s32){{v_get_s32(p), n > 1 ? v_get_s32(p + 1) : 0, n > 2 ? v_get_s32(p + 2) : 0,
+                  n > 3 ? v_get_s32(p + 3) : 0}};
+}
+static inline v_f32 v_load_f32_part(const float *p, int n) {
+  return (v_f32){{v_get_f32(p), n > 1 ? v_get_f32(p + 1) : 0, n > 2 ? v_get_f32(p + 2) : 0,
+                  n > 3 ? v_get_f32(p + 3) : 0}};
+}
+static inline void v_store_s32(int32_t *p, v_s32 a) {
+  v_put_s32(p, a.x[0]);
+  v_put_s32(p + 1, a.x[1]);
+  v_put_s32(p + 2, a.x[2]);
+  v_put_s32(p + 3, a.x[3]);
+}
+static inline void v_store_f32(float *p, v_f32 a) {
+  v_put_f32(p, a.x[0]);
+  v_put_f32(p + 1, a.x[1]);
+  v_put_f32(p + 2, a.x[2]);
+  v_put_f32(p + 3, a.x[3]);
+}
+static inline void v_store_s32_part(int32_t *p, v_s32 a, int n) {
+  v_put_s32(p, a.x[0]);
+  if (n > 1) v_put_s32(p + 1, a.x[1]);
+  if (n > 2) v_put_s32(p + 2, a.x[2]);
+  if (n > 3) v_put_s32(p + 3, a.x[3]);
+}
+static inline void v_store_f32_part(float *p, v_f32 a, int n) {
+  v_put_f32(p, a.x[0]);
+  if (n > 1) v_put_f32(p + 1, a.x[1]);
+  if (n > 2) v_put_f32(p + 2, a.x[2]);
+  if (n > 3) v_put_f32(p + 3, a.x[3]);
+}
+
+/* Bytes, widened to 32 bits. */
+static inline v_s32 v_load_u8(const uint8_t *p) { return (v_s32){{p[0], p[1], p[2], p[3]}}; }
+static inline v_s32 v_load_s8(const int8_t *p) { return (v_s32){{p[0], p[1], p[2], p[3]}}; }
+static inline v_s32 v_load_u8_part(const uint8_t *p, int n) {
+  return (v_s32){{p[0], n > 1 ? p[1] : 0, n > 2 ? p[2] : 0, n > 3 ? p[3] : 0}};
+}
+static inline v_s32 v_load_s8_part(const int8_t *p, int n) {
+  return (v_s32){{p[0], n > 1 ? p[1] : 0, n > 2 ? p[2] : 0, n > 3 ? p[3] : 0}};
+}
+
+/* As bytes; each lane saturates. */
+static inline void v_store_u8(uint8_t *p, v_s32 a) {
+  v_put_u8(p, a.x[0]);
+  v_put_u8(p + 1, a.x[1]);
+  v_put_u8(p + 2, a.x[2]);
+  v_put_u8(p + 3, a.x[3]);
+}
+static inline void v_store_s8(int8_t *p, v_s32 a) {
+  v_put_s8(p, a.x[0]);
+  v_put_s8(p + 1, a.x[1]);
+  v_put_s8(p + 2, a.x[2]);
+  v_put_s8(p + 3, a.x[3]);
+}
+static inline void v_store_u8_part(uint8_t *p, v_s32 a, int n) {
+  v_put_u8(p, a.x[0]);
+  if (n > 1) v_put_u8(p + 1, a.x[1]);
+  if (n > 2) v_put_u8(p + 2, a.x[2]);
+  if (n > 3) v_put_u8(p + 3, a.x[3]);
+}
+static inline void v_store_s8_part(int8_t *p, v_s32 a, int n) {
+  v_put_s8(p, a.x[0]);
+  if (n > 1) v_put_s8(p + 1, a.x[1]);
+  if (n > 2) v_put_s8(p + 2, a.x[2]);
+  if (n > 3) v_put_s8(p + 3, a.x[3]);
+}
+
+/* The lanes of the first vector, then of the next. */
+static inline void v_store_u8_x2(uint8_t *p, v_s32 a, v_s32 b) {
+  v_store_u8(p, a);
+  v_store_u8(p + 4, b);
+}
+static inline void v_store_s8_x2(int8_t *p, v_s32 a, v_s32 b) {
+  v_store_s8(p, a);
+  v_store_s8(p + 4, b);
+}
+static inline void v_store_u8_x4(uint8_t *p, v_s32 a, v_s32 b, v_s32 c, v_s32 d) {
+  v_store_u8_x2(p, a, b);
+  v_store_u8_x2(p + 8, c, d);
+}
+static inline void v_store_s8_x4(int8_t *p, v_s32 a, v_s32 b, v_s32 c, v_s32 d) {
+  v_store_s8_x2(p, a, b);
+  v_store_s8_x2(p + 8, c, d);
+}
+
+static inline v_q v_load_q(const void *p) {
+  v_q r;
+  for (int i = 0; i < 16; i++) r.x[i] = ((const uint8_t *)p)[i];
+  return r;
+}
+
+/* The first n bytes, 1 <= n <= 16; the others are 0. */
+static inline v_q v_load_q_part(const void *p, int n) {
+  v_q r = {{0}};
+  for (int i = 0; i < n; i++) r.x[i] = ((const uint8_t *)p)[i];
+  return r;
+}
+static inline void v_store_q(void *p, v_q a) {
+  for (int i = 0; i < 16; i++) ((uint8_t *)p)[i] = a.x[i];
+}
+static inline void v_store_q_part(void *p, v_q a, int n) {
+  for (int i = 0; i < n; i++) ((uint8_t *)p)[i] = a.x[i];
+}
+
+static inline v_s32 v_splat_s32(int32_t n) { return (v_s32){{n, n, n, n}}; }
+static inline v_f32 v_splat_f32(float m) { return (v_f32){{m, m, m, m}}; }
+static inline v_q v_splat_q(int n) {
+  const uint8_t b = (uint8_t)n;
+  return (v_q){{b, b, b, b, b, b, b, b, b, b, b, b, b, b, b, b}};
+}
+
+/* The pair (a, b) in every lane. */
+static inline v_p v_splat_p(int a, int b) {
+  const int16_t x = (int16_t)a, y = (int16_t)b;
+  return (v_p){{x, y, x, y, x, y, x, y}};
+}
+
+static inline v_s32 v_bcast_s32(int32_t a) { return (v_s32){{a, a, a, a}}; }
+static inline v_f32 v_bcast_f32(float a) { return (v_f32){{a, a, a, a}}; }
+
+/* Four bytes, repeated in every lane. */
+static inline v_q v_bcast4(const void *p) {
+  const uint8_t *x = (const uint8_t *)p;
+  const uint8_t a = x[0], b = x[1], c = x[2], d = x[3];
+  return (v_q){{a, b, c, d, a, b, c, d, a, b, c, d, a, b, c, d}};
+}
+
+/* Two bytes, repeated in the first half; the next two, repeated in the other. */
+static inline v_q v_bcast2x2(const void *p) {
+  const uint8_t *x = (const uint8_t *)p;
+  const uint8_t a = x[0], b = x[1], c = x[2], d = x[3];
+  return (v_q){{a, b, a, b, a, b, a, b, c, d, c, d, c, d, c, d}};
+}
+
+static inline int32_t v_dot_lane(int32_t acc, int x0, int x1, int x2, int x3, int w0, int w1, int w2,
+                                 int w3) {
+  return v_int_add(acc, x0 * w0 + x1 * w1 + x2 * w2 + x3 * w3);
+}
+
+/* acc + x0*w0 + x1*w1 + x2*w2 + x3*w3 of each lane's bytes, x unsigned, w signed. */
+static inline v_s32 v_dot(v_s32 acc, v_q x, v_q w) {
+  return (v_s32){{v_dot_lane(acc.x[0], x.x[0], x.x[1], x.x[2], x.x[3], (int8_t)w.x[0], (int8_t)w.x[1],
+                             (int8_t)w.x[2], (int8_t)w.x[3]),
+                  v_dot_lane(acc.x[1], x.x[4], x.x[5], x.x[6], x.x[7], (int8_t)w.x[4], (int8_t)w.x[5],
+                             (int8_t)w.x[6], (int8_t)w.x[7]),
+                  v_dot_lane(acc.x[2], x.x[8], x.x[9], x.x[10], x.x[11], (int8_t)w.x[8], (int8_t)w.x[9],
+                             (int8_t)w.x[10], (int8_t)w.x[11]),
+                  v_dot_lane(acc.x[3], x.x[12], x.x[13], x.x[14], x.x[15], (int8_t)w.x[12], (int8_t)w.x[13],
+                             (int8_t)w.x[14], (int8_t)w.x[15])}};
+}
+
+/* The same, for operands whose x0*w0 + x1*w1 and x2*w2 + x3*w3 fit 16 bits. */
+static inline v_s32 v_dot_sat(v_s32 acc, v_q x, v_q w) { return v_dot(acc, x, w); }
+
+/* The same sum of signed bytes: a lane's first two lie in the first half, its others in the other half. */
+static inline v_s32 v_dot2x2_wide(v_s32 acc, v_q x, v_q w) {
+  return (v_s32){{v_dot_lane(acc.x[0], (int8_t)x.x[0], (int8_t)x.x[1], (int8_t)x.x[8], (int8_t)x.x[9],
+                             (int8_t)w.x[0], (int8_t)w.x[1], (int8_t)w.x[8], (int8_t)w.x[9]),
+                  v_dot_lane(acc.x[1], (int8_t)x.x[2], (int8_t)x.x[3], (int8_t)x.x[10], (int8_t)x.x[11],
+                             (int8_t)w.x[2], (int8_t)w.x[3], (int8_t)w.x[10], (int8_t)w.x[11]),
+                  v_dot_lane(acc.x[2], (int8_t)x.x[4], (int8_t)x.x[5], (int8_t)x.x[12], (int8_t)x.x[13],
+                             (int8_t)w.x[4], (int8_t)w.x[5], (int8_t)w.x[12], (int8_t)w.x[13]),
+                  v_dot_lane(acc.x[3], (int8_t)x.x[6], (int8_t)x.x[7], (int8_t)x.x[14], (int8_t)x.x[15],
+                             (int8_t)w.x[6], (int8_t)w.x[7], (int8_t)w.x[14], (int8_t)w.x[15])}};
+}
+
+/* The same, for w >= -127. */
+static inline v_s32 v_dot2x2(v_s32 acc, v_q x, v_q w) { return v_dot2x2_wide(acc, x, w); }
+
+static inline v_q v_xor_q(v_q a, v_q b) {
+  v_q r;
+  for (int i = 0; i < 16; i++) r.x[i] = a.x[i] ^ b.x[i];
+  return r;
+}
+static inline v_q v_max_u8(v_q a, v_q b) {
+  v_q r;
+  for (int i = 0; i < 16; i++) r.x[i] = a.x[i] > b.x[i] ? a.x[i] : b.x[i];
+  return r;
+}
+static inline v_q v_max_s8(v_q a, v_q b) {
+  v_q r;
+  for (int i = 0; i < 16; i++) r.x[i] = (int8_t)a.x[i] > (int8_t)b.x[i] ? a.x[i] : b.x[i];
+  return r;
+}
+
+static inline v_p v_load_p(const int16_t *p) {
+  return (v_p){{p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]}};
+}
+
+/* (a[l], b[l]) of two rows. */
+static inline v_p v_pair_u8(const uint8_t *a, const uint8_t *b) {
+  return (v_p){{a[0], b[0], a[1], b[1], a[2], b[2], a[3], b[3]}};
+}
+static inline v_p v_pair_s8(const int8_t *a, const int8_t *b) {
+  return (v_p){{a[0], b[0], a[1], b[1], a[2], b[2], a[3], b[3]}};
+}
+static inline v_p v_pair_u8_part(const uint8_t *a, const uint8_t *b, int n) {
+  return (v_p){{a[0], b[0], n > 1 ? a[1] : 0, n > 1 ? b[1] : 0, n > 2 ? a[2] : 0, n > 2 ? b[2] : 0,
+                n > 3 ? a[3] : 0, n > 3 ? b[3] : 0}};
+}
+static inline v_p v_pair_s8_part(const int8_t *a, const int8_t *b, int n) {
+  return (v_p){{a[0], b[0], n > 1 ? a[1] : 0, n > 1 ? b[1] : 0, n > 2 ? a[2] : 0, n > 2 ? b[2] : 0,
+                n > 3 ? a[3] : 0, n > 3 ? b[3] : 0}};
+}
+
+static inline int32_t v_dot2_lane(int32_t acc, int a0, int a1, int b0, int b1) {
+  return v_int_add(v_int_add(acc, a0 * b0), a1 * b1);
+}
+
+/* acc + a0*b0 + a1*b1 of each lane's pairs. */
+static inline v_s32 v_dot2(v_s32 acc, v_p a, v_p b) {
+  return (v_s32){{v_dot2_lane(acc.x[0], a.x[0], a.x[1], b.x[0], b.x[1]),
+                  v_dot2_lane(acc.x[1], a.x[2], a.x[3], b.x[2], b.x[3]),
+                  v_dot2_lane(acc.x[2], a.x[4], a.x[5], b.x[4], b.x[5]),
+                  v_dot2_lane(acc.x[3], a.x[6], a.x[7], b.x[6], b.x[7])}};
+}
+
+static inline v_s32 v_add_s32(v_s32 a, v_s32 b) {
+  return (v_s32){{v_int_add(a.x[0], b.x[0]), v_int_add(a.x[1], b.x[1]), v_int_add(a.x[2], b.x[2]),
+                  v_int_add(a.x[3], b.x[3])}};
+}
+static inline v_s32 v_sub_s32(v_s32 a, v_s32 b) {
+  return (v_s32){{v_int_sub(a.x[0], b.x[0]), v_int_sub(a.x[1], b.x[1]), v_int_sub(a.x[2], b.x[2]),
+                  v_int_sub(a.x[3], b.x[3])}};
+}
+static inline v_s32 v_mul_s32(v_s32 a, v_s32 b) {
+  return (v_s32){{v_int_mul(a.x[0], b.x[0]), v_int_mul(a.x[1], b.x[1]), v_int_mul(a.x[2], b.x[2]),
+                  v_int_mul(a.x[3], b.x[3])}};
+}
+static inline v_s32 v_min_s32(v_s32 a, v_s32 b) {
+  return (v_s32){{v_int_min(a.x[0], b.x[0]), v_int_min(a.x[1], b.x[1]), v_int_min(a.x[2], b.x[2]),
+                  v_int_min(a.x[3], b.x[3])}};
+}
+static inline v_s32 v_max_s32(v_s32 a, v_s32 b) {
+  return (v_s32){{v_int_max(a.x[0], b.x[0]), v_int_max(a.x[1], b.x[1]), v_int_max(a.x[2], b.x[2]),
+                  v_int_max(a.x[3], b.x[3])}};
+}
+static inline v_s32 v_shr_s32(v_s32 a, int n) {
+  return (v_s32){{v_int_shr(a.x[0], n), v_int_shr(a.x[1], n), v_int_shr(a.x[2], n), v_int_shr(a.x[3], n)}};
+}
+
+static inline v_f32 v_add_f32(v_f32 a, v_f32 b) {
+  return (v_f32){{v_float_add(a.x[0], b.x[0]), v_float_add(a.x[1], b.x[1]), v_float_add(a.x[2], b.x[2]),
+                  v_float_add(a.x[3], b.x[3])}};
+}
+static inline v_f32 v_sub_f32(v_f32 a, v_f32 b) {
+  return (v_f32){{v_float_sub(a.x[0], b.x[0]), v_float_sub(a.x[1], b.x[1]), v_float_sub(a.x[2], b.x[2]),
+                  v_float_sub(a.x[3], b.x[3])}};
+}
+static inline v_f32 v_mul_f32(v_f32 a, v_f32 b) {
+  return (v_f32){{v_float_mul(a.x[0], b.x[0]), v_float_mul(a.x[1], b.x[1]), v_float_mul(a.x[2], b.x[2]),
+                  v_float_mul(a.x[3], b.x[3])}};
+}
+static inline v_f32 v_div_f32(v_f32 a, v_f32 b) {
+  return (v_f32){{v_float_div(a.x[0], b.x[0]), v_float_div(a.x[1], b.x[1]), v_float_div(a.x[2], b.x[2]),
+                  v_float_div(a.x[3], b.x[3])}};
+}
+static inline v_f32 v_min_f32(v_f32 a, v_f32 b) {
+  return (v_f32){{v_float_min(a.x[0], b.x[0]), v_float_min(a.x[1], b.x[1]), v_float_min(a.x[2], b.x[2]),
+                  v_float_min(a.x[3], b.x[3])}};
+}
+static inline v_f32 v_max_f32(v_f32 a, v_f32 b) {
+  return (v_f32){{v_float_max(a.x[0], b.x[0]), v_float_max(a.x[1], b.x[1]), v_float_max(a.x[2], b.x[2]),
+                  v_float_max(a.x[3], b.x[3])}};
+}
+static inline v_f32 v_sqrt_f32(v_f32 a) {
+  return (v_f32){{v_float_sqrt(a.x[0]), v_float_sqrt(a.x[1]), v_float_sqrt(a.x[2]), v_float_sqrt(a.x[3])}};
+}
+static inline v_f32 v_s32_to_f32(v_s32 a) {
+  return (v_f32){
+      {v_int_to_float(a.x[0]), v_int_to_float(a.x[1]), v_int_to_float(a.x[2]), v_int_to_float(a.x[3])}};
+}
+static inline v_s32 v_rne_f32(v_f32 a) {
+  return (v_s32){{v_float_rne(a.x[0]), v_float_rne(a.x[1]), v_float_rne(a.x[2]), v_float_rne(a.x[3])}};
+}
+static inline v_s32 v_requant(v_s32 acc, v_f32 m, v_f32 lo, v_f32 hi, v_s32 z) {
+  return (v_s32){{v_int_requant(acc.x[0], m.x[0], lo.x[0], hi.x[0], z.x[0]),
+                  v_int_requant(acc.x[1], m.x[1], lo.x[1], hi.x[1], z.x[1]),
+                  v_int_requant(acc.x[2], m.x[2], lo.x[2], hi.x[2], z.x[2]),
+                  v_int_requant(acc.x[3], m.x[3], lo.x[3], hi.x[3], z.x[3])}};
+}
+
+#endif

@@ -1,0 +1,176 @@
+/* The vector operations in AArch64 NEON: 4 lanes. See vec_generic.h for what each computes. */
+#ifndef QCC_RUNTIME_VEC_NEON_H
+#define QCC_RUNTIME_VEC_NEON_H
+
+#include <arm_neon.h>
+
+#include "bytes.h"
+#include "math_f32.h"
+#include "scalar.h"
+
+#if !defined(__aarch64__) || defined(__AARCH64EB__)
+#error "needs little-endian AArch64"
+#endif
+
+#define V_NEON static inline __attribute__((always_inline))
+
+typedef int32x4_t v_s32;
+typedef float32x4_t v_f32;
+typedef uint8x16_t v_q;
+typedef int16x8_t v_p; /* 4 pairs */
+
+V_NEON uint8x16_t v_get_bytes16(const uint8_t *p, int n) {
+  return vcombine_u8(vcreate_u8(v_get_bytes(p, n)), vcreate_u8(v_get_bytes(p + 8, n - 8)));
+}
+V_NEON void v_put_bytes16(uint8_t *p, uint8x16_t a, int n) {
+  v_put_bytes(p, vgetq_lane_u64(vreinterpretq_u64_u8(a), 0), n);
+  v_put_bytes(p + 8, vgetq_lane_u64(vreinterpretq_u64_u8(a), 1), n - 8);
+}
+
+/* Words are loaded and stored as bytes, because buffers are reused for elements of other types. */
+V_NEON v_s32 v_load_s32(const int32_t *p) { return vreinterpretq_s32_u8(vld1q_u8((const uint8_t *)p)); }
+V_NEON v_f32 v_load_f32(const float *p) { return vreinterpretq_f32_u8(vld1q_u8((const uint8_t *)p)); }
+V_NEON v_s32 v_load_s32_part(const int32_t *p, int n) {
+  return vreinterpretq_s32_u8(v_get_bytes16((const uint8_t *)p, n * 4));
+}
+V_NEON v_f32 v_load_f32_part(const float *p, int n) {
+  return vreinterpretq_f32_u8(v_get_bytes16((const uint8_t *)p, n * 4));
+}
+V_NEON void v_store_s32(int32_t *p, v_s32 a) { vst1q_u8((uint8_t *)p, vreinterpretq_u8_s32(a)); }
+V_NEON void v_store_f32(float *p, v_f32 a) { vst1q_u8((uint8_t *)p, vreinterpretq_u8_f32(a)); }
+V_NEON void v_store_s32_part(int32_t *p, v_s32 a, int n) {
+  v_put_bytes16((uint8_t *)p, vreinterpretq_u8_s32(a), n * 4);
+}
+V_NEON void v_store_f32_part(float *p, v_f32 a, int n) {
+  v_put_bytes16((uint8_t *)p, vreinterpretq_u8_f32(a), n * 4);
+}
+
+/* The first bytes of a number, widened. */
+V_NEON v_s32 v_widen_u8(uint64_t bytes) {
+  return vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vcreate_u8(bytes)))));
+}
+V_NEON v_s32 v_widen_s8(uint64_t bytes) { return vmovl_s16(vget_low_s16(vmovl_s8(vcreate_s8(bytes)))); }
+V_NEON v_s32 v_load_u8(const uint8_t *p) { return v_widen_u8(*(const v_mem_4 *)p); }
+V_NEON v_s32 v_load_s8(const int8_t *p) { return v_widen_s8(*(const v_mem_4 *)p); }
+V_NEON v_s32 v_load_u8_part(const uint8_t *p, int n) { return v_widen_u8(v_get_bytes(p, n)); }
+V_NEON v_s32 v_load_s8_part(const int8_t *p, int n) { return v_widen_s8(v_get_bytes((const uint8_t *)p, n)); }
+
+/* 8 lanes as int16, saturated. */
+V_NEON int16x8_t v_narrow16(v_s32 a, v_s32 b) { return vqmovn_high_s32(vqmovn_s32(a), b); }
+V_NEON uint64_t v_narrow_u8(v_s32 a) {
+  return vget_lane_u64(vreinterpret_u64_u8(vqmovun_s16(v_narrow16(a, a))), 0);
+}
+V_NEON uint64_t v_narrow_s8(v_s32 a) {
+  return vget_lane_u64(vreinterpret_u64_s8(vqmovn_s16(v_narrow16(a, a))), 0);
+}
+V_NEON void v_store_u8(uint8_t *p, v_s32 a) { *(v_mem_4 *)p = (uint32_t)v_narrow_u8(a); }
+V_NEON void v_store_s8(int8_t *p, v_s32 a) { *(v_mem_4 *)p = (uint32_t)v_narrow_s8(a); }
+V_NEON void v_store_u8_part(uint8_t *p, v_s32 a, int n) { v_put_bytes(p, v_narrow_u8(a), n); }
+V_NEON void v_store_s8_part(int8_t *p, v_s32 a, int n) { v_put_bytes((uint8_t *)p, v_narrow_s8(a), n); }
+V_NEON void v_store_u8_x2(uint8_t *p, v_s32 a, v_s32 b) { vst1_u8(p, vqmovun_s16(v_narrow16(a, b))); }
+V_NEON void v_store_s8_x2(int8_t *p, v_s32 a, v_s32 b) { vst1_s8(p, vqmovn_s16(v_narrow16(a, b))); }
+V_NEON void v_store_u8_x4(uint8_t *p, v_s32 a, v_s32 b, v_s32 c, v_s32 d) {
+  vst1q_u8(p, vqmovun_high_s16(vqmovun_s16(v_narrow16(a, b)), v_narrow16(c, d)));
+}
+V_NEON void v_store_s8_x4(int8_t *p, v_s32 a, v_s32 b, v_s32 c, v_s32 d) {
+  vst1q_s8(p, vqmovn_high_s16(vqmovn_s16(v_narrow16(a, b)), v_narrow16(c, d)));
+}
+
+V_NEON v_q v_load_q(const void *p) { return vld1q_u8((const uint8_t *)p); }
+V_NEON v_q v_load_q_part(const void *p, int n) { return v_get_bytes16((const uint8_t *)p, n); }
+V_NEON void v_store_q(void *p, v_q a) { vst1q_u8((uint8_t *)p, a); }
+V_NEON void v_store_q_part(void *p, v_q a, int n) { v_put_bytes16((uint8_t *)p, a, n); }
+
+V_NEON v_s32 v_splat_s32(int32_t n) { return vdupq_n_s32(n); }
+V_NEON v_f32 v_splat_f32(float m) { return vdupq_n_f32(m); }
+V_NEON v_q v_splat_q(int n) { return vdupq_n_u8((uint8_t)n); }
+V_NEON v_p v_splat_p(int a, int b) {
+  return vreinterpretq_s16_u32(vdupq_n_u32((uint32_t)(uint16_t)a | (uint32_t)b << 16));
+}
+V_NEON v_s32 v_bcast_s32(int32_t a) { return vdupq_n_s32(a); }
+V_NEON v_f32 v_bcast_f32(float a) { return vdupq_n_f32(a); }
+V_NEON v_q v_bcast4(const void *p) { return vreinterpretq_u8_u32(vdupq_n_u32(*(const v_mem_4 *)p)); }
+V_NEON v_q v_bcast2x2(const void *p) {
+  const v_mem_2 *x = (const v_mem_2 *)p;
+  return vreinterpretq_u8_u16(vcombine_u16(vdup_n_u16(x[0]), vdup_n_u16(x[1])));
+}
+
+/* x unsigned, w signed, as int16: exact for all values. */
+V_NEON v_s32 v_dot(v_s32 acc, v_q x, v_q w) {
+  const int16x8_t xl = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(x)));
+  const int16x8_t xh = vreinterpretq_s16_u16(vmovl_high_u8(x));
+  const int16x8_t wl = vmovl_s8(vget_low_s8(vreinterpretq_s8_u8(w)));
+  const int16x8_t wh = vmovl_high_s8(vreinterpretq_s8_u8(w));
+  const int32x4_t lane0 = vmull_s16(vget_low_s16(xl), vget_low_s16(wl)), lane1 = vmull_high_s16(xl, wl);
+  const int32x4_t lane2 = vmull_s16(vget_low_s16(xh), vget_low_s16(wh)), lane3 = vmull_high_s16(xh, wh);
+  return vaddq_s32(acc, vpaddq_s32(vpaddq_s32(lane0, lane1), vpaddq_s32(lane2, lane3)));
+}
+V_NEON v_s32 v_dot_sat(v_s32 acc, v_q x, v_q w) { return v_dot(acc, x, w); }
+/* Two products of signed bytes fit 16 bits together, where w >= -127. */
+V_NEON v_s32 v_dot2x2(v_s32 acc, v_q x, v_q w) {
+  const int8x16_t a = vreinterpretq_s8_u8(x), b = vreinterpretq_s8_u8(w);
+  const int16x8_t first = vmull_s8(vget_low_s8(a), vget_low_s8(b));
+  return vpadalq_s16(acc, vmlal_high_s8(first, a, b));
+}
+V_NEON v_s32 v_dot2x2_wide(v_s32 acc, v_q x, v_q w) {
+  const int8x16_t a = vreinterpretq_s8_u8(x), b = vreinterpretq_s8_u8(w);
+  acc = vpadalq_s16(acc, vmull_s8(vget_low_s8(a), vget_low_s8(b)));
+  return vpadalq_s16(acc, vmull_high_s8(a, b));
+}
+
+V_NEON v_q v_xor_q(v_q a, v_q b) { return veorq_u8(a, b); }
+V_NEON v_q v_max_u8(v_q a, v_q b) { return vmaxq_u8(a, b); }
+V_NEON v_q v_max_s8(v_q a, v_q b) {
+  return vreinterpretq_u8_s8(vmaxq_s8(vreinterpretq_s8_u8(a), vreinterpretq_s8_u8(b)));
+}
+
+V_NEON v_p v_load_p(const int16_t *p) { return vld1q_s16(p); }
+/* The first four bytes of two numbers, paired and widened. */
+V_NEON v_p v_interleave_u8(uint64_t a, uint64_t b) {
+  return vreinterpretq_s16_u16(vmovl_u8(vzip1_u8(vcreate_u8(a), vcreate_u8(b))));
+}
+V_NEON v_p v_interleave_s8(uint64_t a, uint64_t b) {
+  return vmovl_s8(vzip1_s8(vcreate_s8(a), vcreate_s8(b)));
+}
+V_NEON v_p v_pair_u8(const uint8_t *a, const uint8_t *b) {
+  return v_interleave_u8(*(const v_mem_4 *)a, *(const v_mem_4 *)b);
+}
+V_NEON v_p v_pair_s8(const int8_t *a, const int8_t *b) {
+  return v_interleave_s8(*(const v_mem_4 *)a, *(const v_mem_4 *)b);
+}
+V_NEON v_p v_pair_u8_part(const uint8_t *a, const uint8_t *b, int n) {
+  return v_interleave_u8(v_get_bytes(a, n), v_get_bytes(b, n));
+}
+V_NEON v_p v_pair_s8_part(const int8_t *a, const int8_t *b, int n) {
+  return v_interleave_s8(v_get_bytes((const uint8_t *)a, n), v_get_bytes((const uint8_t *)b, n));
+}
+V_NEON v_s32 v_dot2(v_s32 acc, v_p a, v_p b) {
+  const int32x4_t low = vmull_s16(vget_low_s16(a), vget_low_s16(b)), high = vmull_high_s16(a, b);
+  return vaddq_s32(acc, vpaddq_s32(low, high));
+}
+
+V_NEON v_s32 v_add_s32(v_s32 a, v_s32 b) { return vaddq_s32(a, b); }
+V_NEON v_s32 v_sub_s32(v_s32 a, v_s32 b) { return vsubq_s32(a, b); }
+V_NEON v_s32 v_mul_s32(v_s32 a, v_s32 b) { return vmulq_s32(a, b); }
+V_NEON v_s32 v_min_s32(v_s32 a, v_s32 b) { return vminq_s32(a, b); }
+V_NEON v_s32 v_max_s32(v_s32 a, v_s32 b) { return vmaxq_s32(a, b); }
+V_NEON v_s32 v_shr_s32(v_s32 a, int n) { return a >> vdupq_n_s32(n); }
+
+V_NEON v_f32 v_add_f32(v_f32 a, v_f32 b) { return vaddq_f32(a, b); }
+V_NEON v_f32 v_sub_f32(v_f32 a, v_f32 b) { return vsubq_f32(a, b); }
+V_NEON v_f32 v_mul_f32(v_f32 a, v_f32 b) { return vmulq_f32(a, b); }
+V_NEON v_f32 v_div_f32(v_f32 a, v_f32 b) { return vdivq_f32(a, b); }
+/* a < b ? a : b; the instructions of that name treat NaN and -0 otherwise */
+V_NEON v_f32 v_min_f32(v_f32 a, v_f32 b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
+V_NEON v_f32 v_max_f32(v_f32 a, v_f32 b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
+V_NEON v_f32 v_sqrt_f32(v_f32 a) { return vsqrtq_f32(a); }
+V_NEON v_f32 v_s32_to_f32(v_s32 a) { return vcvtq_f32_s32(a); }
+V_NEON v_s32 v_rne_f32(v_f32 a) { return vcvtnq_s32_f32(a); }
+V_NEON v_s32 v_requant(v_s32 acc, v_f32 m, v_f32 lo, v_f32 hi, v_s32 z) {
+  const float32x4_t v = vmulq_f32(vcvtq_f32_s32(acc), m);
+  /* these turn NaN into the other operand, too; the sign of 0 does not matter here */
+  const float32x4_t clamped = vminnmq_f32(vmaxnmq_f32(v, lo), hi);
+  return vaddq_s32(vcvtnq_s32_f32(clamped), z);
+}
+
+#endif
