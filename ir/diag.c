@@ -116,6 +116,15 @@ void diag_note(Diag *d, SrcLoc loc, const char *fmt, ...) {
   va_end(ap);
 }
 
+void diag_add_file(Diag *d, const char *path) {
+  for (int i = 0; i < d->n_files; i++)
+    if (!strcmp(d->files[i], path)) return;
+  const char **files = ARENA_NEW_ARRAY(d->arena, const char *, (size_t)d->n_files + 1);
+  if (d->n_files) memcpy(files, d->files, sizeof *files * (size_t)d->n_files);
+  files[d->n_files++] = arena_strdup(d->arena, path);
+  d->files = files;
+}
+
 void bug_at(const char *file, int line, const char *fmt, ...) {
   va_list ap;
   va_start(ap, fmt);
@@ -154,6 +163,7 @@ Source *source_read(Diag *d, Arena *a, const char *path, int64_t limit) {
     diag_error(d, at, "%s", strerror(errno));
     return NULL;
   }
+  diag_add_file(d, path);
   struct stat st;
   Source *s = NULL;
   if (fstat(fd, &st)) {

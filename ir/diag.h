@@ -28,6 +28,9 @@ typedef struct Diag {
   int max_errors;       /* further errors are counted, not printed; default 8 */
   bool warnings_as_errors;
   StrMap *disabled; /* names given with -Wno-NAME, or NULL */
+  const char **files; /* every file read in this run, in order, each once: for depfiles, and so that no output
+                         overwrites an input */
+  int n_files;
 } Diag;
 
 void diag_init(Diag *d, Arena *a, FILE *out);
@@ -38,6 +41,9 @@ bool diag_error(Diag *d, SrcLoc loc, const char *fmt, ...) __attribute__((format
 void diag_warning(Diag *d, const char *name, SrcLoc loc, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 void diag_note(Diag *d, SrcLoc loc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* Records a file that was opened for reading; source_read and npz_open do it themselves. */
+void diag_add_file(Diag *d, const char *path);
 
 /* An internal error: prints the place in qcc's own source and exits with status 70. */
 #define BUG(...) bug_at(__FILE__, __LINE__, __VA_ARGS__)

@@ -317,6 +317,7 @@ static bool open_file(Npz *z) {
     close(fd);
     return npz_error(z, NULL, error);
   }
+  diag_add_file(z->diag, z->path);
   z->file_size = st.st_size;
   if (memcmp(magic, "\x93NUMPY", 6)) return open_archive(z, fd);
   z->fd = fd;

@@ -1,0 +1,219 @@
+#include "compiler/options.h"
+#include "ir/suggest.h"
+
+#include <string.h>
+
+typedef enum {
+  OPT_GROUP,  /* a title in --help */
+  OPT_FLAG,   /* bool */
+  OPT_STRING, /* const char * */
+  OPT_LIST,   /* OptionList: may be given again */
+  OPT_CHOICE, /* int: 1 + index into choices */
+  OPT_LATER,  /* known, but not in this version */
+} OptionKind;
+
+typedef struct {
+  const char *name;
+  OptionKind kind;
+  size_t offset;   /* in Options */
+  const char *arg; /* its value's name in --help; NULL: none */
+  const char *help;
+  const char *const *choices; /* NULL-terminated */
+  const char *const *later;   /* choices of the design that this version does not have */
+} OptionDesc;
+
+#define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define AT(field) offsetof(Options, field)
+
+static const OptionDesc options[] = {
+    {NULL, OPT_GROUP, .help = "Output"},
+    {"o", OPT_STRING, AT(output), "FILE", "the C file; the header stands beside it. - is standard output"},
+    {"target", OPT_STRING, AT(target), "T",
+     "what the code runs on (see -print-targets; default: after the host)"},
+    {"emit", OPT_CHOICE, AT(emit), "K", "c (default), ir, dot", LIST("c", "ir", "dot"),
+     LIST("onnx", "calibration", "report", "obj", "package")},
+    {"name", OPT_STRING, AT(name), "P", "prefix of the C names (default: from -o)"},
+    {"io", OPT_CHOICE, AT(io), "T", "float, quantized: type of inputs and outputs (default: the model's own)",
+     LIST("float", "quantized"), NULL},
+    {"layout", OPT_CHOICE, AT(layout), "L",
+     "nchw, nhwc: order of image inputs and outputs (default: the model's)", LIST("nchw", "nhwc"), NULL},
+    {"MD", OPT_FLAG, AT(make_depfile), NULL, "write a depfile for make and ninja: the output's name with .d"},
+    {"MF", OPT_STRING, AT(depfile), "FILE", "write the depfile here"},
+
+    {NULL, OPT_GROUP, .help = "Quantization"},
+    {"calib", OPT_STRING, AT(calib), "FILE",
+     "calibration data: .npz or .npy, arrays named after the inputs, or x"},
+    {"quantize", OPT_CHOICE, AT(quantize), "M", "static (default with calibration data), none (float32 code)",
+     LIST("static", "none"), LIST("dynamic")},
+    {"observer", OPT_STRING, AT(observer), "O", "how ranges are found (default: minmax)"},
+    {"shape", OPT_LIST, AT(shapes), "N=1,3,224,224", "fixes symbolic dimensions of an ONNX model's input N"},
+
+    {NULL, OPT_GROUP, .help = "Checking"},
+    {"eval", OPT_STRING, AT(eval), "FILE",
+     "run float and int8 over an .npz: accuracy against labels y, SQNR"},
+    {"run", OPT_STRING, AT(run), "FILE", "run the quantized model over an .npz; outputs go to -o FILE.npz"},
+    {"verify", OPT_FLAG, AT(verify), NULL, "build the emitted C, run it, compare it with the interpreter"},
+
+    {NULL, OPT_GROUP, .help = "Looking inside"},
+    {"dump-after", OPT_STRING, AT(dump_after), "PASS",
+     "print the IR after a pass, or after all of them, on stderr"},
+    {"stop-after", OPT_STRING, AT(stop_after), "PASS", "stop after a pass, emit the IR as it stands there"},
+    {"print-passes", OPT_FLAG, AT(print_passes), NULL, "list the passes in their order"},
+    {"print-targets", OPT_FLAG, AT(print_targets), NULL, "list the targets"},
+    {"print-ops", OPT_FLAG, AT(print_ops), NULL, "list the operators of the IR"},
+
+    {NULL, OPT_GROUP, .help = "Messages"},
+    {"Werror", OPT_FLAG, AT(werror), NULL, "make warnings errors"},
+    {"v", OPT_FLAG, AT(verbose), NULL, "say what is being done, with times"},
+    {"help", OPT_FLAG, AT(help), NULL, "this text"},
+    {"version", OPT_FLAG, AT(version), NULL, "the version"},
+
+    {"jit", OPT_LATER},
+    {"config", OPT_LATER},
+    {"pass", OPT_LATER},
+    {"accuracy-target", OPT_LATER},
+    {"print-qconfig", OPT_LATER},
+    {"weights", OPT_LATER},
+    {"runtime", OPT_LATER},
+    {"unroll", OPT_LATER},
+    {"max-workspace", OPT_LATER},
+    {"threads", OPT_LATER},
+    {"instrument", OPT_LATER},
+};
+enum { N_OPTIONS = sizeof options / sizeof *options };
+
+/* Warnings are switched by name; the prefix is not in the table because the names are open. */
+static const char no_warning[] = "Wno-";
+
+void options_help(StrBuf *out) {
+  strbuf_puts(out, "usage: qcc MODEL [options]\n"
+                   "Compiles a neural network into one C file and a header.\n"
+                   "MODEL is an .onnx file, a text .ir file, or - (text IR on standard input).\n"
+                   "Options take one dash or two, and their value as -x=v or -x v.\n");
+  for (int i = 0; i < N_OPTIONS; i++) {
+    const OptionDesc *o = &options[i];
+    char left[40];
+    if (o->kind == OPT_LATER) continue;
+    if (o->kind == OPT_GROUP) {
+      strbuf_printf(out, "\n%s\n", o->help);
+      continue;
+    }
+    snprintf(left, sizeof left, "-%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+    strbuf_printf(out, "  %-22s %s\n", left, o->help);
+    if (!strcmp(o->name, "Werror"))
+      strbuf_printf(out, "  %-22s %s\n", "-Wno-NAME", "silence the warnings of that name");
+  }
+}
+
+typedef struct {
+  Diag *diag;
+  Arena *arena;
+  int argc, next;
+  char **argv;
+  Options *out;
+} Parser;
+
+static bool usage(Parser *p, const char *message) { return diag_error(p->diag, (SrcLoc){0}, "%s", message); }
+
+static void append(Parser *p, OptionList *list, const char *item) {
+  const char **items = ARENA_NEW_ARRAY(p->arena, const char *, (size_t)list->n + 1);
+  if (list->n) memcpy(items, list->items, sizeof *items * (size_t)list->n);
+  items[list->n] = item;
+  *list = (OptionList){items, list->n + 1};
+}
+
+static bool set_choice(Parser *p, const OptionDesc *o, int *field, const char *value) {
+  Suggest s = {.word = value};
+  StrBuf known;
+  strbuf_init(&known, p->arena);
+  for (int i = 0; o->choices[i]; i++) {
+    suggest_offer(&s, o->choices[i]);
+    strbuf_printf(&known, "%s%s", i ? ", " : "", o->choices[i]);
+    if (strcmp(o->choices[i], value)) continue;
+    *field = i + 1;
+    return true;
+  }
+  for (int i = 0; o->later && o->later[i]; i++)
+    if (!strcmp(o->later[i], value))
+      return usage(p, arena_printf(p->arena, "-%s %s is not in this version of qcc", o->name, value));
+  if (s.best)
+    return usage(p, arena_printf(p->arena, "unknown value '%.100s' of -%s; did you mean '%s'?", value,
+                                 o->name, s.best));
+  return usage(
+      p, arena_printf(p->arena, "unknown value '%.100s' of -%s (it may be %s)", value, o->name, known.text));
+}
+
+static bool set_option(Parser *p, const OptionDesc *o, const char *value) {
+  void *field = (char *)p->out + o->offset;
+  if (o->kind == OPT_LATER)
+    return usage(p, arena_printf(p->arena, "-%s is not in this version of qcc", o->name));
+  if (o->kind == OPT_FLAG) {
+    if (value) return usage(p, arena_printf(p->arena, "-%s takes no value", o->name));
+    *(bool *)field = true;
+    return true;
+  }
+  if (!value && p->next < p->argc) value = p->argv[p->next++];
+  if (!value) return usage(p, arena_printf(p->arena, "-%s needs a value: -%s %s", o->name, o->name, o->arg));
+  if (!*value) return usage(p, arena_printf(p->arena, "the value of -%s is empty", o->name));
+  if (o->kind == OPT_CHOICE) return set_choice(p, o, field, value);
+  if (o->kind == OPT_LIST) {
+    append(p, field, value);
+  } else {
+    *(const char **)field = value;
+  }
+  return true;
+}
+
+static bool parse_option(Parser *p, const char *arg) {
+  const char *text = arg + (arg[1] == '-' ? 2 : 1), *equals = strchr(text, '=');
+  const char *name = arena_strndup(p->arena, text, equals ? (size_t)(equals - text) : strlen(text));
+  if (!strncmp(name, no_warning, sizeof no_warning - 1) && name[sizeof no_warning - 1] && !equals) {
+    append(p, &p->out->no_warnings, name + sizeof no_warning - 1);
+    return true;
+  }
+  Suggest s = {.word = name};
+  for (int i = 0; i < N_OPTIONS; i++) {
+    if (!options[i].name) continue;
+    if (!strcmp(options[i].name, name)) return set_option(p, &options[i], equals ? equals + 1 : NULL);
+    if (options[i].kind != OPT_LATER) suggest_offer(&s, options[i].name);
+  }
+  if (s.best)
+    return usage(p, arena_printf(p->arena, "unknown option '%.100s'; did you mean '-%s'?", arg, s.best));
+  return usage(p, arena_printf(p->arena, "unknown option '%.100s' (see qcc --help)", arg));
+}
+
+/* What can be said from the options alone. */
+static bool check_together(Parser *p) {
+  const Options *o = p->out;
+  if (o->help || o->version || o->print_passes || o->print_targets || o->print_ops) return true;
+  if (!o->model) return usage(p, "no model given (see qcc --help)");
+  if (o->run && o->eval) return usage(p, "-run and -eval exclude each other");
+  if (o->run && !o->output) return usage(p, "-run needs -o FILE.npz for the outputs");
+  if (o->run && o->emit) return usage(p, "-run and -emit exclude each other");
+  if (o->run && o->verify) return usage(p, "-run and -verify exclude each other");
+  if (o->stop_after && o->emit == EMIT_C)
+    return usage(p, "-stop-after leaves nothing to emit as C; use -emit ir");
+  if (o->stop_after && (o->run || o->eval || o->verify))
+    return usage(p, "-stop-after excludes -run, -eval and -verify");
+  if (o->verify && o->emit > EMIT_C) return usage(p, "-verify checks C; it excludes -emit ir and -emit dot");
+  return true;
+}
+
+bool options_parse(Diag *d, Arena *a, int argc, char **argv, Options *o) {
+  Parser p = {d, a, argc, 1, argv, o};
+  bool only_operands = false;
+  *o = (Options){0};
+  while (p.next < argc) {
+    const char *arg = argv[p.next++];
+    if (!only_operands && !strcmp(arg, "--")) {
+      only_operands = true;
+    } else if (!only_operands && arg[0] == '-' && arg[1]) {
+      if (!parse_option(&p, arg)) return false;
+    } else if (o->model) {
+      return usage(&p, arena_printf(a, "more than one model: '%.100s' and '%.100s'", o->model, arg));
+    } else {
+      o->model = arg;
+    }
+  }
+  return check_together(&p);
+}

@@ -1,0 +1,38 @@
+/* The command line: one table of options, from which parsing and --help come. */
+#ifndef QCC_COMPILER_OPTIONS_H
+#define QCC_COMPILER_OPTIONS_H
+
+#include "ir/diag.h"
+
+typedef enum { EMIT_UNSET, EMIT_C, EMIT_IR, EMIT_DOT } EmitKind;
+typedef enum { QUANTIZE_AUTO, QUANTIZE_STATIC, QUANTIZE_NONE } QuantizeChoice;
+typedef enum { IO_MODEL, IO_FLOAT, IO_QUANTIZED } IoChoice;
+typedef enum { LAYOUT_MODEL, LAYOUT_NCHW, LAYOUT_NHWC } LayoutChoice;
+
+typedef struct {
+  const char **items;
+  int n;
+} OptionList;
+
+/* Options as given; NULL, 0 or false where they were not. */
+typedef struct {
+  const char *model;
+  const char *target, *output, *calib, *observer;
+  const char *eval, *run;
+  const char *name;
+  const char *depfile; /* -MF */
+  const char *dump_after, *stop_after;
+  OptionList shapes;
+  OptionList no_warnings;         /* -Wno-NAME */
+  int emit, quantize, io, layout; /* the enumerations above */
+  bool verify, make_depfile, werror, verbose;
+  bool print_passes, print_targets, print_ops;
+  bool help, version;
+} Options;
+
+/* Parses argv[1..]. False after a usage error, which has been reported to `d`. Lists are the arena's, strings
+ * argv's. */
+bool options_parse(Diag *d, Arena *a, int argc, char **argv, Options *o);
+void options_help(StrBuf *out);
+
+#endif
