@@ -244,3 +244,28 @@ void ir_print(StrBuf *out, const Graph *g, const PrintOptions *o, NpyArray **arr
     *n_arrays = p.n_arrays;
   }
 }
+
+static void put_attr_default(StrBuf *out, const OpInfo *info, const AttrDesc *a) {
+  put_attr(out, a, (const char *)info->attr_defaults + a->offset);
+  if (a->kind != ATTR_ENUM) return;
+  for (int i = 0; a->values[i]; i++) strbuf_printf(out, "%s%s", i ? ", " : " (of ", a->values[i]);
+  strbuf_puts(out, ")");
+}
+
+void ir_print_ops(StrBuf *out) {
+  for (int op = 0; op < OP_COUNT; op++) {
+    const OpInfo *info = op_info[op];
+    strbuf_printf(out, "%s(%d", info->name, info->min_operands);
+    if (info->max_operands < 0) {
+      strbuf_puts(out, " or more");
+    } else if (info->max_operands > info->min_operands) {
+      strbuf_printf(out, " to %d", info->max_operands);
+    }
+    strbuf_puts(out, info->max_operands == 1 ? " operand)" : " operands)");
+    for (const AttrDesc *a = info->attrs; a && a->name; a++) {
+      strbuf_puts(out, a == info->attrs ? " { " : ", ");
+      put_attr_default(out, info, a);
+    }
+    strbuf_puts(out, info->attrs ? " }\n" : "\n");
+  }
+}

@@ -21,6 +21,8 @@ typedef struct {
                          be read; NULL: the working folder */
 } PrintOptions;
 void ir_print(StrBuf *out, const Graph *g, const PrintOptions *o, NpyArray **arrays, int *n_arrays);
+/* One line per op: `clip(1 operand) { min = -inf, max = inf }`, with the attributes' defaults. */
+void ir_print_ops(StrBuf *out);
 
 /* Structure, types, quantization (rules 3 and 4), attribute ranges: reports to `d` at the nodes' places. */
 bool graph_verify(Diag *d, Graph *g);

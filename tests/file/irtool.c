@@ -4,6 +4,7 @@
  *   -inline N       largest constant to print inline (default -1: all)
  *   -types          print every type
  *   -quiet          print nothing
+ *   -ops            print the table of ops and nothing else
  *   -npz FILE       write the larger constants there, and name it as the weights file
  * Exit status: 0, 1 after a diagnostic, 2 for a wrong command line, 3 where the printed text does not read
  * back equal. */
@@ -16,7 +17,7 @@
 typedef struct {
   const char *path, *weights, *npz;
   PrintOptions print;
-  bool quiet;
+  bool quiet, ops;
 } Options;
 
 static bool parse_options(int argc, char **argv, Options *o) {
@@ -27,6 +28,8 @@ static bool parse_options(int argc, char **argv, Options *o) {
       o->print.types = true;
     } else if (!strcmp(argv[i], "-quiet")) {
       o->quiet = true;
+    } else if (!strcmp(argv[i], "-ops")) {
+      o->ops = true;
     } else if (!strcmp(argv[i], "-weights") && value) {
       o->weights = argv[++i];
     } else if (!strcmp(argv[i], "-inline") && value) {
@@ -39,7 +42,7 @@ static bool parse_options(int argc, char **argv, Options *o) {
       return false;
     }
   }
-  return o->path;
+  return o->path || o->ops;
 }
 
 static bool write_file(const char *path, const void *bytes, size_t size) {
@@ -50,6 +53,13 @@ static bool write_file(const char *path, const void *bytes, size_t size) {
 }
 
 static int run(Arena *a, Diag *d, const Options *o) {
+  if (o->ops) {
+    StrBuf table;
+    strbuf_init(&table, a);
+    ir_print_ops(&table);
+    fwrite(table.text, 1, table.len, stdout);
+    return 0;
+  }
   Source *source = source_read(d, a, o->path, (int64_t)1 << 30);
   Graph *g = source ? ir_parse(d, a, source, o->weights) : NULL;
   if (!g) return 1;
