@@ -297,8 +297,8 @@ static void print_function(StrBuf *out, const VirFunc *f, const char *attribute)
   strbuf_printf(&line, "static %svoid %s(", f->is_inline ? "inline " : "", f->name);
   for (int i = 0; i < f->n_params; i++) {
     const VirBase *p = f->params[i];
-    strbuf_printf(&line, "%s%s%s *restrict %s", i ? ", " : "", p->writable ? "" : "const ", elem_name(p),
-                  p->name);
+    strbuf_printf(&line, "%s%s%s *%s%s", i ? ", " : "", p->writable ? "" : "const ", elem_name(p),
+                  p->aliased ? "" : "restrict ", p->name);
   }
   strbuf_puts(&line, f->n_params ? ") {" : "void) {");
   put_line(out, 0, line.text);

@@ -5,12 +5,13 @@
 #include "codegen/vir.h"
 
 typedef struct Target {
-  const char *name; /* -target */
-  const char *what; /* for -print-targets */
-  const char *isa;  /* runtime/vec_<isa>.h */
-  int lanes;        /* 32-bit lanes of a vector */
-  int registers;    /* vector registers */
-  DType act;        /* storage of 8-bit activations: DT_U8, or DT_S8 (q xor 0x80, zero point - 128) */
+  const char *name;      /* -target */
+  const char *what;      /* for -print-targets */
+  const char *isa;       /* runtime/vec_<isa>.h */
+  const char *attribute; /* what kernels need to use it without compiler flags; "" for none */
+  int lanes;             /* 32-bit lanes of a vector */
+  int registers;         /* vector registers */
+  DType act;             /* storage of 8-bit activations: DT_U8, or DT_S8 (q xor 0x80, zero point - 128) */
   VirOp broadcast, dot, dot_wide; /* the dot product of 4 activation bytes by 4 weights per lane; dot: the
                              fast form, exact under the condition in `dot_limit`; dot_wide: always exact */
   bool pair_major;                /* weight bytes of a k-group lie [k/2][lane][2] instead of [lane][4] */

@@ -133,7 +133,7 @@ void vir_func(VirBuilder *b, VirModule *m, const char *name, bool is_inline, con
   f->is_inline = is_inline;
   *m->funcs_tail = f;
   m->funcs_tail = &f->next;
-  *b = (VirBuilder){.m = m, .f = f, .tail = &f->body, .names = strmap_new(m->arena)};
+  *b = (VirBuilder){.m = m, .f = f, .tail = &f->body, .head = &f->body, .names = strmap_new(m->arena)};
 }
 
 static VirBase *own_base(VirBuilder *b, const char *name, DType elem, bool writable, int64_t count) {
@@ -238,6 +238,25 @@ static VirStmt *add_op(VirBuilder *b, const VirVar *dst, VirOp op, int n_args, c
 const VirVar *vir_let(VirBuilder *b, const char *name, VirOp op, int n_args, const VirArg *args) {
   VirVar *v = new_var(b, name, vir_op_info[op].result);
   add_op(b, v, op, n_args, args)->declares = true;
+  return v;
+}
+
+static bool same_constants(const VirStmt *s, VirOp op, int n_args, const VirArg *args) {
+  if (s->kind != VIR_STMT_OP || s->op != op) return false;
+  for (int i = 0; i < n_args; i++)
+    if (s->args[i].n != args[i].n || memcmp(&s->args[i].m, &args[i].m, sizeof args[i].m)) return false;
+  return true;
+}
+
+const VirVar *vir_once(VirBuilder *b, const char *name, VirOp op, int n_args, const VirArg *args) {
+  for (const VirStmt *s = b->f->body; s && s != *b->head; s = s->next)
+    if (same_constants(s, op, n_args, args) && !strncmp(s->dst->name, name, strlen(name))) return s->dst;
+  VirStmt **tail = b->tail == b->head ? NULL : b->tail, *rest = *b->head;
+  b->tail = b->head;
+  const VirVar *v = vir_let(b, name, op, n_args, args);
+  b->head = b->tail; /* behind the new statement */
+  *b->head = rest;
+  if (tail) b->tail = tail;
   return v;
 }
 

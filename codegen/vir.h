@@ -44,6 +44,7 @@ typedef struct VirBase {
   DType elem;  /* u8 s8 s16 (as DT_NONE with elem16) s32 f32 */
   bool elem16; /* int16 elements: depthwise weight pairs */
   bool writable;
+  bool aliased;     /* parameters: may share memory with another one, so not restrict */
   int64_t count;    /* elements; parameters: what the callee may touch, from the base (for the verifier); 0:
                        unknown */
   const void *data; /* constants: C order, host byte order; NULL otherwise */
@@ -130,6 +131,7 @@ typedef struct VirBuilder {
   VirModule *m;
   VirFunc *f;
   VirStmt **tail;     /* where the next statement goes */
+  VirStmt **head;     /* behind the function's constants */
   VirStmt *loops[32]; /* the open loops, outermost first */
   int depth;
   StrMap *names; /* of the function's parameters, locals and variables */
@@ -154,6 +156,9 @@ VirAddr vir_offset(VirAddr a, int64_t elements);
 
 /* dst = op(args): as a new variable named `name` (made unique by a number where it is taken), ... */
 const VirVar *vir_let(VirBuilder *b, const char *name, VirOp op, int n_args, const VirArg *args);
+/* ... as a constant of the function: stated once, at its head, whatever loop is open. For splats and scalar
+ * constants that nothing sets again. */
+const VirVar *vir_once(VirBuilder *b, const char *name, VirOp op, int n_args, const VirArg *args);
 /* ... into an existing variable, ... */
 void vir_set(VirBuilder *b, const VirVar *dst, VirOp op, int n_args, const VirArg *args);
 /* ... or for its effect. */
@@ -161,9 +166,10 @@ void vir_do(VirBuilder *b, VirOp op, int n_args, const VirArg *args);
 void vir_call(VirBuilder *b, VirFunc *callee, int n_args, const VirAddr *args);
 #define VIR_ARGS(...)                                                                                        \
   (int)(sizeof((VirArg[]){__VA_ARGS__}) / sizeof(VirArg)), (VirArg[]) { __VA_ARGS__ }
-#define VIR_LET(b, name, op, ...) vir_let((b), (name), VIR_##op, VIR_ARGS(__VA_ARGS__))
-#define VIR_SET(b, dst, op, ...)  vir_set((b), (dst), VIR_##op, VIR_ARGS(__VA_ARGS__))
-#define VIR_DO(b, op, ...)        vir_do((b), VIR_##op, VIR_ARGS(__VA_ARGS__))
+#define VIR_LET(b, name, op, ...)  vir_let((b), (name), VIR_##op, VIR_ARGS(__VA_ARGS__))
+#define VIR_ONCE(b, name, op, ...) vir_once((b), (name), VIR_##op, VIR_ARGS(__VA_ARGS__))
+#define VIR_SET(b, dst, op, ...)   vir_set((b), (dst), VIR_##op, VIR_ARGS(__VA_ARGS__))
+#define VIR_DO(b, op, ...)         vir_do((b), VIR_##op, VIR_ARGS(__VA_ARGS__))
 
 /* Checks every function: argument kinds against vir.def, variables declared before use and in scope, writes
  * only to writable bases, every address within its base's count over all loop iterations (partial forms

@@ -27,7 +27,7 @@ typedef struct Diag {
   int errors, warnings; /* counted */
   int max_errors;       /* further errors are counted, not printed; default 8 */
   bool warnings_as_errors;
-  StrMap *disabled; /* names given with -Wno-NAME, or NULL */
+  StrMap *disabled;   /* names given with -Wno-NAME, or NULL */
   const char **files; /* every file read in this run, in order, each once: for depfiles, and so that no output
                          overwrites an input */
   int n_files;

@@ -1,0 +1,25 @@
+/* From an executable graph (only ops whose lowering is not `none`, see ir/ops.def) to one C file and its
+ * header. */
+#ifndef QCC_CODEGEN_CODEGEN_H
+#define QCC_CODEGEN_CODEGEN_H
+
+#include "codegen/target.h"
+#include "ir/graph.h"
+
+typedef struct {
+  const Target *target;
+  const char *name;        /* prefix of the public names: a C identifier */
+  const char *header_name; /* what the C file includes: "model.h" */
+  const char *model_file;  /* for the comment at the top: the model's file name without folders */
+  bool nhwc_io;            /* public tensors of rank 3 and 4 are channels-last; default: as the model says */
+} CodegenOptions;
+
+/* Appends the text of the C file to `c` and of the header to `h`. `g` is not changed. False after a
+ * diagnostic. */
+bool codegen_c(Diag *d, Arena *a, const Graph *g, const CodegenOptions *o, StrBuf *c, StrBuf *h);
+
+/* A C identifier made from any bytes: other characters become '_', a digit in front gets one before it; at
+ * most 40 characters. Not unique by itself. */
+char *c_identifier(Arena *a, const char *name);
+
+#endif

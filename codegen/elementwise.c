@@ -1,0 +1,80 @@
+#include "codegen/elementwise.h"
+
+/* The nest over the result's dims; an operand's stride is 0 where it is broadcast. */
+static Nest make_nest(const Elementwise *e) {
+  const Shape *out = &e->result->type.shape;
+  const Storage *sy = cg_storage(e->cg, e->result);
+  Nest nest = {.n = out->rank, .n_arrays = 1 + e->n_operands};
+  nest.offset[0] = sy->offset;
+  for (int i = 0; i < out->rank; i++) {
+    nest.dim[i] = out->dim[i];
+    nest.stride[0][i] = sy->stride[i];
+  }
+  for (int a = 0; a < e->n_operands; a++) {
+    const Storage *s = cg_storage(e->cg, e->operands[a]);
+    const Shape *shape = &e->operands[a]->type.shape;
+    nest.offset[a + 1] = s->offset;
+    for (int i = 0; i < out->rank; i++) {
+      int k = i - (out->rank - shape->rank);
+      nest.stride[a + 1][i] = k < 0 || shape->dim[k] == 1 ? 0 : s->stride[k];
+    }
+  }
+  nest_simplify(&nest);
+  return nest;
+}
+
+static void step(VirAddr *at, const Nest *nest, const VirVar *v, int64_t offset) {
+  for (int a = 0; a < nest->n_arrays; a++) {
+    int64_t stride = nest->stride[a][nest->n - 1];
+    at[a] = v ? vir_plus(at[a], v, stride) : vir_offset(at[a], offset * stride);
+  }
+}
+
+static void vectors(const Elementwise *e, VirBuilder *b, const Nest *nest, const VirAddr *start) {
+  int64_t count = nest->dim[nest->n - 1], lanes = e->cg->target->lanes, whole = count / lanes;
+  bool constant[NEST_MAX_ARRAYS];
+  VirAddr at[NEST_MAX_ARRAYS];
+  for (int a = 1; a < nest->n_arrays; a++) constant[a - 1] = count > 1 && nest->stride[a][nest->n - 1] == 0;
+  for (int a = 0; a < nest->n_arrays; a++) at[a] = start[a];
+  if (whole > 1) {
+    step(at, nest, vir_loop(b, "c", 0, whole * lanes, lanes), 0);
+    e->vector(e, b, at, constant, 0);
+    vir_end(b);
+  } else if (whole) {
+    e->vector(e, b, at, constant, 0);
+  }
+  if (count % lanes == 0) return;
+  for (int a = 0; a < nest->n_arrays; a++) at[a] = start[a];
+  step(at, nest, NULL, whole * lanes);
+  e->vector(e, b, at, constant, (int)(count % lanes));
+}
+
+void elementwise_emit(Elementwise *e) {
+  Cg *cg = e->cg;
+  VirBuilder b;
+  StrBuf text;
+  strbuf_init(&text, cg->arena);
+  for (int a = 0; a < e->n_operands; a++)
+    strbuf_printf(&text, "%s%s", a ? ", " : "", type_text(cg->arena, &e->operands[a]->type));
+  cg_kernel(cg, &b, e->node, "", "%s%s -> %s", e->what, text.text, type_text(cg->arena, &e->result->type));
+  const VirBase *bases[NEST_MAX_ARRAYS];
+  static const char *const names[NEST_MAX_ARRAYS - 1] = {"a", "b", "c"};
+  for (int a = 0; a < e->n_operands; a++)
+    bases[a + 1] = cg_read(cg, &b, e->operands[a], e->n_operands == 1 ? "x" : names[a]);
+  bases[0] = cg_write(cg, &b, e->result, "y");
+  Nest nest = make_nest(e);
+  VirAddr at[NEST_MAX_ARRAYS];
+  nest_open(&b, &nest, bases, at);
+  int64_t count = nest.dim[nest.n - 1];
+  if (e->vector && nest_is_dense(&nest)) {
+    vectors(e, &b, &nest, at);
+  } else if (count > 1) {
+    step(at, &nest, vir_loop(&b, "c", 0, count, 1), 0);
+    e->element(e, &b, at);
+    vir_end(&b);
+  } else {
+    e->element(e, &b, at);
+  }
+  nest_close(&b, &nest);
+  cg_done(cg, &b);
+}

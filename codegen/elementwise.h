@@ -1,0 +1,29 @@
+/* Elementwise kernels: result[i] = f(operands[i]), operands broadcast by NumPy's rules. The generator gives f
+ * for a vector of lanes and for one element; this file makes the loops. */
+#ifndef QCC_CODEGEN_ELEMENTWISE_H
+#define QCC_CODEGEN_ELEMENTWISE_H
+
+#include "codegen/lower.h"
+#include "codegen/nest.h"
+
+typedef struct Elementwise Elementwise;
+struct Elementwise {
+  const Node *node;
+  int n_operands;
+  const Tensor *operands[NEST_MAX_ARRAYS - 1];
+  const Tensor *result;
+  const char *what; /* for the comment; "" for none */
+  /* Emits one vector (part: that many lanes; 0: all) or, for vector == NULL, one element: reads at[1..],
+   * writes at[0]. `constant[i]`: operand i (from 0) does not step with the innermost loop: broadcast the
+   * element at its address. */
+  void (*vector)(const Elementwise *e, VirBuilder *b, const VirAddr *at, const bool *constant, int part);
+  void (*element)(const Elementwise *e, VirBuilder *b, const VirAddr *at);
+  Cg *cg;
+  const void *user;
+};
+
+/* Builds the node's kernel. Without `vector`, or where the tensors do not lie alike, it goes element by
+ * element. */
+void elementwise_emit(Elementwise *e);
+
+#endif

@@ -1,0 +1,140 @@
+/* What generators (codegen/lower/) see: how each tensor lies in memory, and the module that their kernels go
+ * into.
+ *
+ * Code generation runs in three steps over the nodes: place (each tensor's storage; every generator is first
+ * asked for the halo and the scratch that it wants), plan memory (offsets in the workspace), emit (one or
+ * more VIR functions per node, and the calls of the run function in order). */
+#ifndef QCC_CODEGEN_LOWER_H
+#define QCC_CODEGEN_LOWER_H
+
+#include "codegen/codegen.h"
+#include "codegen/vir.h"
+
+typedef enum { BUFFER_WORKSPACE, BUFFER_INPUT, BUFFER_OUTPUT } BufferKind;
+
+/* A piece of memory that holds one tensor, or several that share it (reshapes, in-place results). */
+typedef struct Buffer {
+  BufferKind kind;
+  int index; /* of the graph's input or output */
+  int64_t bytes;
+  int64_t offset;   /* in the workspace, a multiple of 64; set by plan_memory */
+  int first, last;  /* positions of the first and last node that touch it */
+  bool shared_view; /* a view shares it while the original lives on: no kernel may write over it in place */
+  struct Buffer *next;
+} Buffer;
+
+/* Real zeros around the height and width of a rank-4 tensor, so that kernels need no border code. */
+typedef struct {
+  int64_t top, left, bottom, right;
+} Halo;
+
+/* How a tensor lies in memory. Internal tensors of rank 3 and more are channels-last. 8-bit activations are
+ * stored as the target likes them: stored = q - bias. */
+typedef struct Storage {
+  DType elem;
+  int64_t stride[MAX_RANK]; /* in elements, per logical dim */
+  int64_t offset;           /* of element (0, ..., 0) from the buffer's start: the halo's */
+  int64_t size;             /* elements of the buffer, halo included */
+  Halo halo;
+  Buffer *buffer;          /* NULL: a constant */
+  const VirBase *constant; /* made when first used */
+  int32_t bias;            /* quantized 8-bit: q - stored: 0, 128 or -128 */
+  int32_t zero;            /* the zero point as stored */
+} Storage;
+
+/* Bytes after the workspace's last buffer that kernels may read (never write): a k-group or vector may run
+ * over. */
+enum { WORKSPACE_SLACK = 64 };
+
+typedef struct KernelArg {
+  Buffer *buffer;
+  DType elem;
+  bool writable;
+  const char *what; /* the tensor's name, for the comment */
+} KernelArg;
+
+/* One call of the run function. */
+typedef struct Kernel {
+  VirFunc *func;
+  KernelArg args[8];
+  int n_args;
+  const char *comment; /* printed above the call; or NULL */
+  struct Kernel *next;
+} Kernel;
+
+typedef struct Cg {
+  Diag *diag;
+  Arena *arena;
+  const CodegenOptions *options;
+  const Target *target;
+  Graph *graph; /* a clone, made legal: public tensors touch only copies and conversions */
+  const Tensor *const *public_outputs; /* the outputs as the caller's graph names them */
+  VirModule *module;
+  StrMap *channels_last; /* names of the tensors that lie so */
+  StrMap *storage_of;    /* tensor name -> Storage */
+  StrMap *scratch_of;    /* name of a node's first result -> Buffer */
+  Buffer *buffers, **buffers_tail;
+  int position;      /* of the node being placed or emitted */
+  int64_t workspace; /* bytes, slack included */
+  Kernel *kernels, **kernels_tail;
+  Kernel *open; /* between cg_kernel and cg_done */
+} Cg;
+
+/* How operands and results of rank 3 and more must lie. */
+typedef enum { LAYOUT_ANY, LAYOUT_CHANNELS_LAST, LAYOUT_ROW_MAJOR } LayoutDemand;
+
+/* A generator. */
+typedef struct Lowering {
+  LayoutDemand layout;
+  /* The halo that the kernel wants around operand `i` (all zero: none). NULL: none. */
+  Halo (*halo)(const Node *n, int i);
+  /* The kernel can read public inputs and write public outputs in any strides (copies, conversions). */
+  bool any_strides;
+  /* The result may take the first operand's memory where that dies and lies alike. */
+  bool in_place;
+  /* The result is a view of the first operand wherever their storages describe the same order of elements. */
+  bool view;
+  /* Scratch bytes in the workspace while the kernel runs; NULL: none. */
+  int64_t (*scratch)(const Cg *cg, const Node *n);
+  /* Builds the kernels: cg_kernel, VIR, cg_done. False after a diagnostic. */
+  bool (*emit)(Cg *cg, const Node *n, Buffer *scratch);
+} Lowering;
+extern const Lowering *const lowering_of[OP_COUNT];
+
+Storage *cg_storage(const Cg *cg, const Tensor *t);
+
+/* Starts a VIR function for the node; `what` completes the name: "n3_conv1" or "n3_conv1_<what>". The comment
+ * gets the node's name, op, and the text. */
+void cg_kernel(Cg *cg, VirBuilder *b, const Node *n, const char *what, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+/* The base of a tensor in the open kernel: a parameter bound to its buffer, or the constant. Addresses start
+ * at the buffer's start: element (0, ..., 0) is at cg_storage(t)->offset. */
+const VirBase *cg_read(Cg *cg, VirBuilder *b, const Tensor *t, const char *name);
+const VirBase *cg_write(Cg *cg, VirBuilder *b, const Tensor *t, const char *name);
+const VirBase *cg_scratch(Cg *cg, VirBuilder *b, Buffer *scratch, const char *name, DType elem);
+/* Ends it: the run function calls it at this point. */
+void cg_done(Cg *cg, VirBuilder *b);
+/* The name for a helper function (a register tile) of the node. */
+char *cg_name(Cg *cg, const Node *n, const char *what);
+
+/* The operations by the storage type of 8-bit activations. */
+typedef struct ActOps {
+  VirOp load, load_part, store, store_part, store_x2, store_x4, pair, pair_part, max, get, put, lookup;
+  int32_t min, max_value;
+} ActOps;
+const ActOps *act_ops(DType elem);
+
+/* The stored range [lo, hi] of a result after its fused activation. */
+void cg_stored_range(const Cg *cg, const Tensor *t, float act_min, float act_max, int32_t *lo, int32_t *hi);
+
+/* Fills `count` elements from `at` with the tensor's real zero. */
+void cg_fill(Cg *cg, VirBuilder *b, VirAddr at, const Storage *s, int64_t count);
+/* A name from the model as text that is harmless in a C comment. */
+char *comment_text(Arena *a, const char *s);
+
+/* codegen/place.c, plan_memory.c, module_c.c */
+bool cg_place(Cg *cg);
+void cg_plan_memory(Cg *cg);
+void cg_write_module(Cg *cg, StrBuf *c, StrBuf *h);
+
+#endif

@@ -1,0 +1,150 @@
+/* Unary ops in float32, each the sequence of operations of its definition in ir/ops/unary.c. relu and clip go
+ * by vectors, the others element by element. */
+#include <math.h>
+
+#include "codegen/elementwise.h"
+#include "ir/ops/attrs.h"
+
+typedef const VirVar *(*Formula)(VirBuilder *b, const Node *n, const VirVar *x);
+
+static const VirVar *constant(VirBuilder *b, float v) { return VIR_ONCE(b, "k", float_const, vir_m(v)); }
+static const VirVar *one(VirBuilder *b, VirOp op, const VirVar *x) {
+  return vir_let(b, "v", op, VIR_ARGS(vir_v(x)));
+}
+static const VirVar *two(VirBuilder *b, VirOp op, const VirVar *x, const VirVar *y) {
+  return vir_let(b, "v", op, VIR_ARGS(vir_v(x), vir_v(y)));
+}
+static const VirVar *clamp(VirBuilder *b, const VirVar *v, float lo, float hi) {
+  if (!isinf(lo)) v = two(b, VIR_float_max, v, constant(b, lo));
+  if (!isinf(hi)) v = two(b, VIR_float_min, v, constant(b, hi));
+  return v;
+}
+static const VirVar *if_negative(VirBuilder *b, const VirVar *x, const VirVar *yes, const VirVar *no) {
+  return VIR_LET(b, "v", float_if_negative, vir_v(x), vir_v(yes), vir_v(no));
+}
+
+static const VirVar *relu(VirBuilder *b, const Node *n, const VirVar *x) {
+  (void)n;
+  return clamp(b, x, 0, INFINITY);
+}
+static const VirVar *clip(VirBuilder *b, const Node *n, const VirVar *x) {
+  return clamp(b, x, ATTRS(n, ClipAttrs)->min, ATTRS(n, ClipAttrs)->max);
+}
+static const VirVar *leaky_relu(VirBuilder *b, const Node *n, const VirVar *x) {
+  return if_negative(b, x, two(b, VIR_float_mul, constant(b, ATTRS(n, AlphaBetaAttrs)->alpha), x), x);
+}
+static const VirVar *sigmoid(VirBuilder *b, const Node *n, const VirVar *x) {
+  (void)n;
+  return one(b, VIR_float_sigmoid, x);
+}
+static const VirVar *tanh_(VirBuilder *b, const Node *n, const VirVar *x) {
+  (void)n;
+  return one(b, VIR_float_tanh, x);
+}
+static const VirVar *exp_(VirBuilder *b, const Node *n, const VirVar *x) {
+  (void)n;
+  return one(b, VIR_float_exp, x);
+}
+static const VirVar *sqrt_(VirBuilder *b, const Node *n, const VirVar *x) {
+  (void)n;
+  return one(b, VIR_float_sqrt, x);
+}
+static const VirVar *neg(VirBuilder *b, const Node *n, const VirVar *x) {
+  (void)n;
+  return one(b, VIR_float_neg, x);
+}
+static const VirVar *abs_(VirBuilder *b, const Node *n, const VirVar *x) {
+  (void)n;
+  return one(b, VIR_float_abs, x);
+}
+static const VirVar *erf_(VirBuilder *b, const Node *n, const VirVar *x) {
+  (void)n;
+  return one(b, VIR_float_erf, x);
+}
+static const VirVar *hard_sigmoid(VirBuilder *b, const Node *n, const VirVar *x) {
+  const AlphaBetaAttrs *a = ATTRS(n, AlphaBetaAttrs);
+  const VirVar *v = two(b, VIR_float_mul, constant(b, a->alpha), x);
+  return clamp(b, two(b, VIR_float_add, v, constant(b, a->beta)), 0, 1);
+}
+static const VirVar *hard_swish(VirBuilder *b, const Node *n, const VirVar *x) {
+  (void)n;
+  const VirVar *v = two(b, VIR_float_div, x, constant(b, 6.0f));
+  return two(b, VIR_float_mul, x, clamp(b, two(b, VIR_float_add, v, constant(b, 0.5f)), 0, 1));
+}
+static const VirVar *silu(VirBuilder *b, const Node *n, const VirVar *x) {
+  (void)n;
+  return two(b, VIR_float_mul, x, one(b, VIR_float_sigmoid, x));
+}
+static const VirVar *elu(VirBuilder *b, const Node *n, const VirVar *x) {
+  const VirVar *v = two(b, VIR_float_sub, one(b, VIR_float_exp, x), constant(b, 1.0f));
+  return if_negative(b, x, two(b, VIR_float_mul, constant(b, ATTRS(n, AlphaBetaAttrs)->alpha), v), x);
+}
+static const VirVar *gelu(VirBuilder *b, const Node *n, const VirVar *x) {
+  const VirVar *half = two(b, VIR_float_mul, constant(b, 0.5f), x), *t;
+  if (ATTRS(n, GeluAttrs)->approximate == GELU_TANH) {
+    const VirVar *cube = two(b, VIR_float_mul, two(b, VIR_float_mul, x, x), x);
+    t = two(b, VIR_float_add, x, two(b, VIR_float_mul, constant(b, 0.044715f), cube));
+    t = one(b, VIR_float_tanh, two(b, VIR_float_mul, constant(b, 0.7978845608f), t));
+  } else {
+    t = one(b, VIR_float_erf, two(b, VIR_float_mul, x, constant(b, 0.7071067812f)));
+  }
+  return two(b, VIR_float_mul, half, two(b, VIR_float_add, constant(b, 1.0f), t));
+}
+
+static const Formula formulas[OP_COUNT] = {[OP_relu] = relu,
+                                           [OP_clip] = clip,
+                                           [OP_leaky_relu] = leaky_relu,
+                                           [OP_sigmoid] = sigmoid,
+                                           [OP_tanh] = tanh_,
+                                           [OP_exp] = exp_,
+                                           [OP_sqrt] = sqrt_,
+                                           [OP_neg] = neg,
+                                           [OP_abs] = abs_,
+                                           [OP_erf] = erf_,
+                                           [OP_hard_sigmoid] = hard_sigmoid,
+                                           [OP_hard_swish] = hard_swish,
+                                           [OP_silu] = silu,
+                                           [OP_elu] = elu,
+                                           [OP_gelu] = gelu};
+
+static void element(const Elementwise *e, VirBuilder *b, const VirAddr *at) {
+  const VirVar *x = VIR_LET(b, "x", get_f32, vir_at(at[1]));
+  VIR_DO(b, put_f32, vir_at(at[0]), vir_v(formulas[e->node->op](b, e->node, x)));
+}
+
+/* relu and clip. */
+static void clamp_vector(const Elementwise *e, VirBuilder *b, const VirAddr *at, const bool *is_constant,
+                         int part) {
+  (void)is_constant;
+  bool is_clip = e->node->op == OP_clip;
+  float lo = is_clip ? ATTRS(e->node, ClipAttrs)->min : 0,
+        hi = is_clip ? ATTRS(e->node, ClipAttrs)->max : INFINITY;
+  const VirVar *v = part ? VIR_LET(b, "x", load_f32_part, vir_at(at[1]), vir_n(part))
+                         : VIR_LET(b, "x", load_f32, vir_at(at[1]));
+  if (!isinf(lo)) VIR_SET(b, v, max_f32, vir_v(v), vir_v(VIR_ONCE(b, "lo", splat_f32, vir_m(lo))));
+  if (!isinf(hi)) VIR_SET(b, v, min_f32, vir_v(v), vir_v(VIR_ONCE(b, "hi", splat_f32, vir_m(hi))));
+  if (part) {
+    VIR_DO(b, store_f32_part, vir_at(at[0]), vir_v(v), vir_n(part));
+  } else {
+    VIR_DO(b, store_f32, vir_at(at[0]), vir_v(v));
+  }
+}
+
+static bool unary_emit(Cg *cg, const Node *n, Buffer *scratch) {
+  (void)scratch;
+  if (tensor_is_quantized(n->operands[0]))
+    return diag_error(cg->diag, node_loc(n), "'%s': a quantized %s must be a table by now",
+                      n->results[0]->name, op_info[n->op]->name);
+  Elementwise e = {.node = n,
+                   .n_operands = 1,
+                   .operands = {n->operands[0]},
+                   .result = n->results[0],
+                   .what = "",
+                   .element = element,
+                   .cg = cg};
+  if (n->op == OP_relu || n->op == OP_clip) e.vector = clamp_vector;
+  elementwise_emit(&e);
+  return true;
+}
+
+const Lowering lower_unary = {.in_place = true, .any_strides = true, .emit = unary_emit};

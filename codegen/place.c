@@ -1,0 +1,268 @@
+/* Storage of every tensor: first the graph is made legal (public tensors meet only kernels that can read or
+ * write them as they are, operands lie as their kernels want), then layouts, halos and shared buffers are
+ * chosen. */
+#include "codegen/layout.h"
+
+#include <string.h>
+
+static const Lowering *lowering(const Node *n) { return lowering_of[n->op]; }
+
+static bool channels_last(const Cg *cg, const Tensor *t) {
+  return strmap_get(cg->channels_last, t->name) != NULL;
+}
+
+static Halo wanted_halo(const Tensor *t) {
+  Halo h = {0};
+  for (int i = 0; i < t->n_uses; i++) {
+    const Node *user = t->uses[i].node;
+    if (!lowering(user)->halo) continue;
+    Halo w = lowering(user)->halo(user, t->uses[i].operand);
+    if (w.top > h.top) h.top = w.top;
+    if (w.left > h.left) h.left = w.left;
+    if (w.bottom > h.bottom) h.bottom = w.bottom;
+    if (w.right > h.right) h.right = w.right;
+  }
+  return h;
+}
+
+/* Puts a copy between tensor and one use. */
+static void copy_for_use(Cg *cg, Tensor *t, Use use) {
+  Node *copy = graph_node1(cg->graph, OP_identity, &t, 1, t->name, t->loc, use.node);
+  copy->results[0]->type = t->type;
+  node_set_operand(use.node, use.operand, copy->results[0]);
+}
+
+static bool public_channels_last(const Cg *cg, const Tensor *t) {
+  return cg->options->nhwc_io && (t->type.shape.rank == 3 || t->type.shape.rank == 4);
+}
+
+static Storage public_storage(const Cg *cg, const Tensor *t) {
+  Storage s = {.elem = t->type.dtype};
+  storage_layout(&s, &t->type.shape, public_channels_last(cg, t), (Halo){0});
+  if (t->type.quant) s.zero = tensor_zero(t);
+  return s;
+}
+
+static Storage internal_storage(const Cg *cg, const Tensor *t, Halo halo) {
+  Storage s = {.elem = t->type.dtype};
+  storage_layout(&s, &t->type.shape, channels_last(cg, t), halo);
+  if (t->type.quant && dtype_info[s.elem].bytes == 1) {
+    s.bias = (int32_t)(dtype_info[s.elem].min - dtype_info[cg->target->act].min);
+    s.elem = cg->target->act;
+  }
+  if (t->type.quant) s.zero = t->type.quant->zero[0] - s.bias;
+  return s;
+}
+
+/* A public tensor can be read or written where it lies by kernels that take any strides, or, in float32, by
+ * any kernel when it lies as an internal one would. (8-bit kernels may read a little beyond the end, which
+ * only the workspace allows.) */
+static bool lies_alike(const Cg *cg, const Tensor *t) {
+  Storage p = public_storage(cg, t), s = internal_storage(cg, t, wanted_halo(t));
+  return t->type.dtype == DT_F32 && storage_alike(&p, &s);
+}
+
+static void legalize_inputs(Cg *cg) {
+  for (int i = 0; i < cg->graph->n_inputs; i++) {
+    Tensor *t = cg->graph->inputs[i];
+    Tensor *inside = NULL; /* one copy serves all kernels that need one */
+    bool alike = lies_alike(cg, t);
+    for (int u = t->n_uses - 1; u >= 0; u--) {
+      Use use = t->uses[u];
+      if (use.node->op == OP_identity || lowering(use.node)->any_strides || alike) continue;
+      if (inside) {
+        node_set_operand(use.node, use.operand, inside);
+      } else {
+        Node *copy = graph_node1(cg->graph, OP_identity, &t, 1, t->name, t->loc, cg->graph->first);
+        inside = copy->results[0];
+        inside->type = t->type;
+        node_set_operand(use.node, use.operand, inside);
+      }
+    }
+  }
+}
+
+static void legalize_outputs(Cg *cg) {
+  Graph *g = cg->graph;
+  for (int i = 0; i < g->n_outputs; i++) {
+    Tensor *t = g->outputs[i];
+    int times = 0;
+    for (int j = 0; j < g->n_outputs; j++) times += g->outputs[j] == t;
+    bool direct =
+        t->producer && !t->n_uses && times == 1 && (lowering(t->producer)->any_strides || lies_alike(cg, t));
+    if (direct) continue;
+    Node *copy = graph_node1(g, OP_identity, &t, 1, t->name, t->loc, NULL);
+    copy->results[0]->type = t->type;
+    graph_replace_output(g, i, copy->results[0]);
+  }
+}
+
+/* Layouts: kernels may demand channels-last or row-major for their first operand and their results; the
+ * producer's demand comes first, users that demand otherwise get a copy. */
+static LayoutDemand demand_of(const Node *n) { return lowering(n)->layout; }
+
+static void set_channels_last(Cg *cg, Tensor *t) { strmap_put(cg->channels_last, t->name, t); }
+
+/* [N, C, L] beside [N, C, 1, L]: a one-dimensional convolution's tensor. */
+static bool is_1d_view(const Tensor *a, const Tensor *b) {
+  const Shape *s = &a->type.shape, *l = &b->type.shape;
+  return s->rank == 3 && l->rank == 4 && s->dim[0] == l->dim[0] && s->dim[1] == l->dim[1] &&
+         (l->dim[2] == 1 || l->dim[3] == 1) && l->dim[2] * l->dim[3] == s->dim[2];
+}
+
+static void choose_layouts(Cg *cg) {
+  cg->channels_last = strmap_new(cg->arena);
+  for (int i = 0; i < cg->graph->n_inputs; i++)
+    if (cg->graph->inputs[i]->type.shape.rank == 4) set_channels_last(cg, cg->graph->inputs[i]);
+  for (Node *n = cg->graph->first; n; n = n->next)
+    for (int r = 0; r < n->n_results; r++) {
+      Tensor *t = n->results[r];
+      int rank = t->type.shape.rank;
+      LayoutDemand demand = demand_of(n);
+      for (int u = 0; demand == LAYOUT_ANY && u < t->n_uses; u++) demand = demand_of(t->uses[u].node);
+      bool last = demand == LAYOUT_CHANNELS_LAST || (demand == LAYOUT_ANY && rank == 4);
+      if (demand == LAYOUT_ANY && rank == 3) {
+        if (n->op == OP_reshape) {
+          last = is_1d_view(t, n->operands[0]) && channels_last(cg, n->operands[0]);
+        } else { /* elementwise kernels keep the layout of what they read */
+          last = n->n_operands && n->operands[0]->type.shape.rank == 3 && channels_last(cg, n->operands[0]);
+        }
+        for (int u = 0; u < t->n_uses; u++)
+          last |= t->uses[u].node->op == OP_reshape && is_1d_view(t, t->uses[u].node->results[0]);
+      }
+      if (last) set_channels_last(cg, t);
+    }
+}
+
+static void legalize_layouts(Cg *cg) {
+  GRAPH_FOREACH_NODE(cg->graph, n) {
+    LayoutDemand demand = demand_of(n);
+    if (demand == LAYOUT_ANY) continue;
+    for (int i = 0; i < n->n_operands; i++) {
+      Tensor *t = n->operands[i];
+      if (!t || tensor_is_const(t) || t->type.shape.rank < 3) continue;
+      if (channels_last(cg, t) == (demand == LAYOUT_CHANNELS_LAST)) continue;
+      copy_for_use(cg, t, (Use){n, i});
+      if (demand == LAYOUT_CHANNELS_LAST) set_channels_last(cg, n->operands[i]);
+    }
+  }
+}
+
+static Buffer *new_buffer(Cg *cg, BufferKind kind, int index, int64_t bytes) {
+  Buffer *b = ARENA_NEW(cg->arena, Buffer);
+  *b = (Buffer){.kind = kind, .index = index, .bytes = bytes, .first = cg->position, .last = cg->position};
+  *cg->buffers_tail = b;
+  cg->buffers_tail = &b->next;
+  return b;
+}
+
+static Storage *add_storage(Cg *cg, const Tensor *t, Storage s) {
+  Storage *p = arena_memdup(cg->arena, &s, sizeof s);
+  strmap_put(cg->storage_of, t->name, p);
+  return p;
+}
+
+static int64_t storage_bytes(const Storage *s) { return s->size * dtype_info[s->elem].bytes; }
+
+/* May the result take this operand's memory? Its buffer must die here and lie alike. */
+static bool can_take(const Cg *cg, const Node *n, const Tensor *operand, const Storage *result) {
+  const Storage *s = cg_storage(cg, operand);
+  return s->buffer && s->buffer->kind == BUFFER_WORKSPACE && s->buffer->last == cg->position &&
+         !s->buffer->shared_view &&
+         (lowering(n)->view
+              ? storage_same_order(s, &operand->type.shape, result, &n->results[0]->type.shape) &&
+                    s->elem == result->elem && s->bias == result->bias
+              : storage_alike(s, result));
+}
+
+static void last_use(const Cg *cg, const Tensor *t, StrMap *positions, int *last) {
+  for (int u = 0; u < t->n_uses; u++) {
+    int p = (int)(intptr_t)strmap_get(positions, t->uses[u].node->results[0]->name) - 1;
+    if (p > *last) *last = p;
+  }
+  if (t->is_output) *last = cg->graph->n_nodes;
+}
+
+static bool is_output_of(const Cg *cg, const Tensor *t, int *index) {
+  for (*index = 0; *index < cg->graph->n_outputs; ++*index)
+    if (cg->graph->outputs[*index] == t) return true;
+  return false;
+}
+
+static void place_result(Cg *cg, Node *n, Tensor *t, StrMap *positions) {
+  int index;
+  if (is_output_of(cg, t, &index)) {
+    Storage *s = add_storage(cg, t, public_storage(cg, t));
+    s->buffer = new_buffer(cg, BUFFER_OUTPUT, index, storage_bytes(s));
+    return;
+  }
+  Storage *s = add_storage(cg, t, internal_storage(cg, t, wanted_halo(t)));
+  bool shares = lowering(n)->view || lowering(n)->in_place;
+  for (int i = 0; shares && i < n->n_operands && !s->buffer; i++) {
+    const Tensor *x = n->operands[i];
+    if (x && !tensor_is_const(x) && (i == 0 || lowering(n)->in_place) && can_take(cg, n, x, s))
+      s->buffer = cg_storage(cg, x)->buffer;
+  }
+  /* a view may also share while the operand lives on, since nobody writes to either again */
+  if (!s->buffer && lowering(n)->view) {
+    const Tensor *x = n->operands[0];
+    const Storage *sx = cg_storage(cg, x);
+    if (sx->buffer && sx->buffer->kind == BUFFER_WORKSPACE && sx->elem == s->elem && sx->bias == s->bias &&
+        storage_same_order(sx, &x->type.shape, s, &t->type.shape)) {
+      s->buffer = sx->buffer;
+      s->buffer->shared_view = true;
+    }
+  }
+  if (!s->buffer) s->buffer = new_buffer(cg, BUFFER_WORKSPACE, 0, storage_bytes(s));
+  last_use(cg, t, positions, &s->buffer->last);
+}
+
+static bool check_types(Cg *cg) {
+  bool ok = true;
+  for (Node *n = cg->graph->first; n; n = n->next) {
+    if (lowering(n)->emit) {
+      for (int r = 0; r < n->n_results; r++) {
+        DType t = n->results[r]->type.dtype;
+        if (t != DT_F32 && t != DT_U8 && t != DT_S8)
+          ok = diag_error(cg->diag, node_loc(n), "'%s': code generation has no %s tensors",
+                          n->results[r]->name, dtype_info[t].name);
+      }
+      continue;
+    }
+    ok = diag_error(cg->diag, node_loc(n), "'%s': code generation has no %s", n->results[0]->name,
+                    op_info[n->op]->name);
+  }
+  return ok;
+}
+
+bool cg_place(Cg *cg) {
+  if (!check_types(cg)) return false;
+  choose_layouts(cg);
+  legalize_inputs(cg);
+  legalize_outputs(cg);
+  choose_layouts(cg);
+  legalize_layouts(cg);
+  choose_layouts(cg);
+
+  StrMap *positions = strmap_new(cg->arena); /* + 1, so that 0 means absent */
+  int at = 0;
+  for (Node *n = cg->graph->first; n; n = n->next)
+    strmap_put(positions, n->results[0]->name, (void *)(intptr_t)++at);
+  for (int i = 0; i < cg->graph->n_inputs; i++) {
+    Storage *s = add_storage(cg, cg->graph->inputs[i], public_storage(cg, cg->graph->inputs[i]));
+    s->buffer = new_buffer(cg, BUFFER_INPUT, i, storage_bytes(s));
+  }
+  for (Node *n = cg->graph->first; n; n = n->next, cg->position++) {
+    for (int i = 0; i < n->n_operands; i++) {
+      Tensor *t = n->operands[i];
+      if (t && tensor_is_const(t) && !strmap_get(cg->storage_of, t->name))
+        add_storage(cg, t, internal_storage(cg, t, (Halo){0}));
+    }
+    for (int r = 0; r < n->n_results; r++) place_result(cg, n, n->results[r], positions);
+    if (lowering(n)->scratch) {
+      int64_t bytes = lowering(n)->scratch(cg, n);
+      if (bytes) strmap_put(cg->scratch_of, n->results[0]->name, new_buffer(cg, BUFFER_WORKSPACE, 0, bytes));
+    }
+  }
+  return true;
+}
