@@ -42,7 +42,7 @@ static bool check_weight(Diag *d, const Node *n, int64_t oc) {
   if (!tensor_is_quantized(n->operands[0])) {
     if (w->dtype == DT_F32) return true;
     return diag_error(d, node_loc(n), "the weight of %s over f32 must be f32, not %s", op,
-                      type_text(d->arena, w));
+                      dtype_info[w->dtype].name);
   }
   if ((w->dtype != DT_S8 && w->dtype != DT_U8) || !w->quant)
     return diag_error(d, node_loc(n), "the weight of a quantized %s must be quantized s8 or u8, not %s%s", op,
