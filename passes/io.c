@@ -22,22 +22,24 @@ static void stays_float(PassCtx *ctx, const char *what, const Tensor *t) {
                t->name);
 }
 
-static void quantize_input(PassCtx *ctx, Tensor *t) {
+static void quantize_input(PassCtx *ctx, Graph *g, Tensor *t) {
   const Type *type = quantized_input_type(t);
   if (!type) {
     if (t->type.dtype == DT_F32 && t->n_uses) stays_float(ctx, "input", t);
     return;
   }
-  for (int i = 0; i < t->n_uses; i++) /* two outputs cannot both be the input itself */
+  for (int i = 0; i < t->n_uses; i++) /* an output cannot be the input itself: it has a name of its own */
     if (t->uses[i].node->results[0]->is_output) {
       stays_float(ctx, "input", t);
       return;
     }
+  int n_uses = t->n_uses;
+  Node **quantize = ARENA_NEW_ARRAY(g->arena, Node *, (size_t)n_uses);
+  for (int i = 0; i < n_uses; i++) quantize[i] = t->uses[i].node;
   t->type = *type;
-  while (t->n_uses) {
-    Node *quantize = t->uses[0].node;
-    tensor_replace_uses(quantize->results[0], t);
-    node_remove(quantize);
+  for (int i = 0; i < n_uses; i++) {
+    tensor_replace_uses(quantize[i]->results[0], t);
+    node_remove(quantize[i]);
   }
 }
 
@@ -77,7 +79,7 @@ static void float_output(PassCtx *ctx, Graph *g, int i) {
 
 bool pass_io(PassCtx *ctx, Graph *g) {
   if (ctx->quantized_io) {
-    for (int i = 0; i < g->n_inputs; i++) quantize_input(ctx, g->inputs[i]);
+    for (int i = 0; i < g->n_inputs; i++) quantize_input(ctx, g, g->inputs[i]);
     for (int i = 0; i < g->n_outputs; i++) quantize_output(ctx, g, i);
     graph_remove_dead(g);
   }

@@ -250,7 +250,7 @@ static bool integer_bias(Qdq *p, const Node *layer, float s_in, const Quant *w, 
   Type type = bias_type(a, s_in, w, oc);
   Tensor *q = dequantized(b);
   if (q && tensor_is_const(q) && q->type.dtype == DT_S32 && bias_scales_fit(q, s_in, w, oc)) {
-    *bias = graph_constant(layer->graph, q->name, type, q->data, q->loc);
+    *bias = type_equal(&q->type, &type) ? q : graph_constant(layer->graph, q->name, type, q->data, q->loc);
     return true;
   }
   const float *v = constant_value(p->tmp, b);

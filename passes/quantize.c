@@ -184,27 +184,31 @@ static bool choose_group(Quantizer *q, Plan *p, const Tensor *t) {
   return true;
 }
 
-/* A tensor that was zero in every sample may have any scale. That of a neighbour keeps all multipliers in
- * reach. */
-static void zeros_like_neighbours(Quantizer *q) {
-  for (bool changed = true; changed;) {
-    changed = false;
-    for (const Node *n = q->graph->first; n; n = n->next) {
-      Plan *r = plan_of(q, n->results[0]);
-      if (!r || !r->integer) continue;
-      r = root_of(r);
-      for (int i = 0; i < n->n_operands; i++) {
-        Plan *x = plan_of(q, n->operands[i]);
-        if (!x) continue;
-        x = root_of(x);
-        if (!x->quant == !r->quant) continue;
-        const Quant *known = x->quant ? x->quant : r->quant;
-        Plan *unknown = x->quant ? r : x;
-        unknown->quant = quant_per_tensor(q->graph->arena, known->scale[0], 0);
-        changed = true;
-      }
+static bool take_quant(Quantizer *q, Plan *to, const Plan *from) {
+  if (to->quant || !from->quant) return false;
+  to->quant = quant_per_tensor(q->graph->arena, from->quant->scale[0], 0);
+  return true;
+}
+
+/* A tensor that was zero in every sample may have any scale. That of a neighbour, of a user first, keeps all
+ * multipliers in reach. */
+static bool zeros_like_neighbours(Quantizer *q) {
+  bool changed = false;
+  for (const Node *n = q->graph->last; n; n = n->prev) {
+    Plan *r = plan_of(q, n->results[0]);
+    for (int i = 0; r && r->integer && i < n->n_operands; i++) {
+      Plan *x = plan_of(q, n->operands[i]);
+      if (x) changed |= take_quant(q, root_of(x), root_of(r));
     }
   }
+  for (const Node *n = q->graph->first; n; n = n->next) {
+    Plan *r = plan_of(q, n->results[0]);
+    for (int i = 0; r && r->integer && i < n->n_operands; i++) {
+      Plan *x = plan_of(q, n->operands[i]);
+      if (x) changed |= take_quant(q, root_of(r), root_of(x));
+    }
+  }
+  return changed;
 }
 
 static bool for_each_plan(Quantizer *q, bool (*fn)(Quantizer *, Plan *, const Tensor *)) {
@@ -265,8 +269,9 @@ static Tensor *as_float(Quantizer *q, Tensor *x) {
   Plan *p = plan_of(q, x);
   if (!p || !tensor_is_quantized(x)) return x;
   if (p->dequantized) return p->dequantized;
-  Node *n = graph_node1(q->graph, OP_dequantize, &x, 1, arena_printf(q->graph->arena, "%s.f", x->name),
-                        node_loc(x->producer), x->producer->next);
+  /* An output's name goes to the float32 tensor at the end. */
+  const char *name = arena_printf(q->graph->arena, x->is_output ? "%s.q" : "%s.f", x->name);
+  Node *n = graph_node1(q->graph, OP_dequantize, &x, 1, name, node_loc(x->producer), x->producer->next);
   node_must_infer(q->ctx, n);
   return p->dequantized = n->results[0];
 }
@@ -387,7 +392,7 @@ static bool quantize(Quantizer *q) {
       if (!add_plan(q, n->results[i])) return false;
   choose_nodes(q);
   if (!form_groups(q) || !for_each_plan(q, choose_needed)) return false;
-  zeros_like_neighbours(q);
+  while (zeros_like_neighbours(q)) continue;
   for_each_plan(q, choose_zeros);
   for (const Node *n = g->first; n; n = n->next) {
     Plan *p = plan_of(q, n->results[0]);
