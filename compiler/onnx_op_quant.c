@@ -1,0 +1,218 @@
+#include "compiler/onnx_ops.h"
+#include "ir/quant.h"
+
+#include <string.h>
+
+/* What a pair of scale and zero point inputs says about a tensor. */
+typedef struct {
+  const char *what; /* for messages: "y", "x" */
+  int scale, zero;  /* input numbers; zero -1: there is no such input */
+} ParamInputs;
+
+static bool has_zero(const OnnxNode *n, const ParamInputs *p) {
+  return p->zero >= 0 && onnx_has_input(n, p->zero);
+}
+
+static int32_t read_zero(const OnnxValue *v, int64_t i) {
+  switch (v->type.dtype) {
+  case DT_U8:
+    return ((const uint8_t *)v->data)[i];
+  case DT_S8:
+    return ((const int8_t *)v->data)[i];
+  default:
+    return ((const int32_t *)v->data)[i];
+  }
+}
+
+static bool check_scales(const OnnxNode *n, const ParamInputs *p, const OnnxValue *scale) {
+  const float *s = scale->data;
+  for (int64_t i = 0, count = shape_count(&scale->type.shape); i < count; i++)
+    if (!scale_is_valid(s[i]))
+      return onnx_error(
+          n, "the scale of %s, '%s', is %g at element %lld: it must be positive, finite and normal", p->what,
+          onnx_shown(n->im->arena, scale->name), (double)s[i], (long long)i);
+  return true;
+}
+
+/* The parameters of a tensor of this type and shape. One scale: per tensor. A list: along `axis`. NULL after
+ * a diagnostic. */
+static const Quant *read_params(const OnnxNode *n, const ParamInputs *p, DType dtype, const Shape *shape,
+                                int64_t axis) {
+  const OnnxValue *scale = onnx_const_input(n, p->scale, "the scale");
+  const OnnxValue *zero = scale && has_zero(n, p) ? onnx_const_input(n, p->zero, "the zero point") : NULL;
+  Arena *a = n->im->arena;
+  if (!scale || (has_zero(n, p) && !zero)) return NULL;
+  int64_t count = shape_count(&scale->type.shape);
+  int at = -1;
+  if (scale->type.dtype != DT_F32 || scale->type.shape.rank > 1 || !count) {
+    onnx_error(n, "the scale of %s must be FLOAT, a scalar or a list, not %s", p->what,
+               type_text(a, &scale->type));
+    return NULL;
+  }
+  if (zero && (zero->type.dtype != dtype || shape_count(&zero->type.shape) != count)) {
+    onnx_error(n, "the zero point of %s is %s; %lld of %s are needed", p->what, type_text(a, &zero->type),
+               (long long)count, dtype_info[dtype].name);
+    return NULL;
+  }
+  if (!check_scales(n, p, scale)) return NULL;
+  if (count > 1) {
+    if (!onnx_axis(n, axis, shape->rank, &at)) return NULL;
+    if (shape->dim[at] != count) {
+      onnx_error(n, "%lld scales for axis %d of %s, %s", (long long)count, at, p->what, shape_text(a, shape));
+      return NULL;
+    }
+  }
+  int32_t *zeros = ARENA_NEW_ARRAY(a, int32_t, (size_t)count);
+  for (int64_t i = 0; i < count; i++) {
+    zeros[i] = zero ? read_zero(zero, i) : 0;
+    if (dtype == DT_S32 && zeros[i]) {
+      onnx_error(n, "the zero point of %s, an INT32 tensor, must be 0", p->what);
+      return NULL;
+    }
+  }
+  return quant_new(a, at, count, scale->data, zeros);
+}
+
+static bool check_axis_attrs(const OnnxNode *n) {
+  if (onnx_attr_int(n, "block_size", 0))
+    return onnx_error(n, "attribute 'block_size': blocks are not supported");
+  return true;
+}
+
+/* ---- quantized operands ---- */
+
+/* The same integers with other parameters: a table that maps each value to itself, so nothing is rounded. */
+static Tensor *reinterpreted(OnnxNode *n, Tensor *t, const Quant *quant) {
+  DType dtype = t->type.dtype;
+  if (dtype == DT_S32 || t->type.quant->axis >= 0 || quant->axis >= 0) {
+    onnx_error(n, "'%s' is quantized with other parameters, which is supported per tensor only",
+               onnx_shown(n->im->arena, t->name));
+    return NULL;
+  }
+  uint8_t *table = arena_alloc(n->im->arena, 256);
+  for (int i = 0; i < 256; i++) table[i] = (uint8_t)(dtype_info[dtype].min + i);
+  Tensor *k =
+      onnx_constant(n, onnx_temp_name(n, "table"), (Type){dtype, shape_of(1, (int64_t)256), NULL}, table);
+  return onnx_emit_typed(n, OP_lut, NULL, (Tensor *[]){t, k}, 2, NULL, (Type){dtype, t->type.shape, quant});
+}
+
+static const Type *type_of(const OnnxValue *v) { return v->tensor ? &v->tensor->type : &v->type; }
+
+/* Input i as the integers that these parameters explain. NULL after a diagnostic. */
+static Tensor *quantized_operand(OnnxNode *n, int i, const Quant *quant) {
+  OnnxValue *v = onnx_input(n, i);
+  if (v->data) { /* constants: another pair of parameters is another constant over the same data */
+    Type type = {v->type.dtype, v->type.shape, quant};
+    const char *name = graph_find(n->im->graph, v->name) ? onnx_temp_name(n, "quantized") : v->name;
+    return onnx_constant(n, name, type, v->data);
+  }
+  Tensor *t = v->tensor;
+  if (!t->type.quant && t->is_input) t->type.quant = quant; /* its first reader says what the numbers mean */
+  if (!t->type.quant) {
+    onnx_error(n, "input '%s' is not quantized", onnx_shown(n->im->arena, v->name));
+    return NULL;
+  }
+  return quant_equal(t->type.quant, quant) ? t : reinterpreted(n, t, quant);
+}
+
+/* Reads the parameters of input i, and the input by them, as float32. */
+static Tensor *dequantized_operand(OnnxNode *n, const char *name, int i, const ParamInputs *p, int64_t axis,
+                                   bool s32_too) {
+  const Type *t = type_of(onnx_input(n, i));
+  bool fits = t->dtype == DT_U8 || t->dtype == DT_S8 || (s32_too && t->dtype == DT_S32);
+  if (!fits) {
+    onnx_error(n, "%s is %s; UINT8 or INT8%s is needed", p->what, type_text(n->im->arena, t),
+               s32_too ? " or INT32" : "");
+    return NULL;
+  }
+  if (!shape_count(&t->shape)) {
+    onnx_error(n, "%s has no elements: %s", p->what, type_text(n->im->arena, t));
+    return NULL;
+  }
+  const Quant *quant = read_params(n, p, t->dtype, &t->shape, axis);
+  Tensor *q = quant ? quantized_operand(n, i, quant) : NULL;
+  return onnx_emit1(n, OP_dequantize, name, q, NULL);
+}
+
+/* ---- QuantizeLinear, DequantizeLinear ---- */
+
+/* The type of the zero point; where there is none, that of attribute output_dtype, else UINT8. */
+static DType result_dtype(const OnnxNode *n, int zero) {
+  int64_t elem = onnx_attr_int(n, "output_dtype", 0);
+  DType dtype = zero >= 0 && onnx_has_input(n, zero) ? type_of(onnx_input(n, zero))->dtype
+                : elem                               ? onnx_dtype(elem > 0 && elem < 64 ? (int)elem : 0)
+                                                     : DT_U8;
+  if (dtype == DT_U8 || dtype == DT_S8) return dtype;
+  onnx_error(n, "the result must be UINT8 or INT8, not %s", dtype ? dtype_info[dtype].name : "another type");
+  return DT_NONE;
+}
+
+static Tensor *emit_quantize(OnnxNode *n, const char *name, Tensor *x, const ParamInputs *p, int64_t axis) {
+  if (!x) return NULL;
+  DType dtype = result_dtype(n, p->zero);
+  const Quant *quant = dtype ? read_params(n, p, dtype, &x->type.shape, axis) : NULL;
+  return quant ? onnx_emit_typed(n, OP_quantize, name, &x, 1, NULL, (Type){dtype, x->type.shape, quant})
+               : NULL;
+}
+
+bool onnx_import_quantize_linear(OnnxNode *n) {
+  static const ParamInputs params = {"y", 1, 2};
+  if (!check_axis_attrs(n)) return false;
+  Tensor *x = onnx_operand(n, 0, false);
+  return onnx_set_output(n, 0,
+                         emit_quantize(n, onnx_output_name(n, 0), x, &params, onnx_attr_int(n, "axis", 1)));
+}
+
+bool onnx_import_dequantize_linear(OnnxNode *n) {
+  static const ParamInputs params = {"x", 1, 2};
+  if (!check_axis_attrs(n)) return false;
+  return onnx_set_output(
+      n, 0, dequantized_operand(n, onnx_output_name(n, 0), 0, &params, onnx_attr_int(n, "axis", 1), true));
+}
+
+/* ---- QLinearConv, QLinearMatMul: what they stand for, the float operator between Q and DQ ---- */
+
+/* The bias has no parameters of its own: its scale is that of the accumulator. */
+static Tensor *conv_bias(OnnxNode *n, int i, const Tensor *x, const Tensor *w) {
+  const OnnxValue *b = onnx_const_input(n, i, "B");
+  const Quant *wq = w->producer->operands[0]->type.quant;
+  float s_x = x->producer->operands[0]->type.quant->scale[0];
+  Arena *a = n->im->arena;
+  if (!b) return NULL;
+  if (b->type.dtype != DT_S32 || b->type.shape.rank != 1 || b->type.shape.dim[0] != w->type.shape.dim[0]) {
+    onnx_error(n, "B is %s; INT32[%lld] is needed", type_text(a, &b->type), (long long)w->type.shape.dim[0]);
+    return NULL;
+  }
+  float *scale = ARENA_NEW_ARRAY(a, float, (size_t)wq->count);
+  for (int64_t k = 0; k < wq->count; k++) {
+    scale[k] = s_x * wq->scale[k];
+    if (scale_is_valid(scale[k])) continue;
+    onnx_error(n, "the product of the scales of x and w is %g for channel %lld", (double)scale[k],
+               (long long)k);
+    return NULL;
+  }
+  const Quant *quant =
+      quant_new(a, wq->axis, wq->count, scale, ARENA_NEW_ARRAY(a, int32_t, (size_t)wq->count));
+  return onnx_emit1(n, OP_dequantize, NULL, quantized_operand(n, i, quant), NULL);
+}
+
+bool onnx_import_qlinear_conv(OnnxNode *n) {
+  static const ParamInputs px = {"x", 1, 2}, pw = {"w", 4, 5}, py = {"y", 6, 7};
+  Tensor *x = dequantized_operand(n, NULL, 0, &px, 0, false);
+  if (!onnx_input(n, 3)->data) return onnx_error(n, "w must be a constant");
+  Tensor *w = x ? dequantized_operand(n, NULL, 3, &pw, 0, false) : NULL;
+  bool with_bias = onnx_has_input(n, 8);
+  if (x && x->producer->operands[0]->type.quant->axis >= 0) return onnx_error(n, "x must have one scale");
+  Tensor *bias = w && with_bias ? conv_bias(n, 8, x, w) : NULL;
+  if (!w || (with_bias && !bias)) return false;
+  Tensor *y = onnx_emit_conv(n, NULL, x, w, bias);
+  return onnx_set_output(n, 0, emit_quantize(n, onnx_output_name(n, 0), y, &py, 1));
+}
+
+bool onnx_import_qlinear_matmul(OnnxNode *n) {
+  static const ParamInputs pa = {"a", 1, 2}, pb = {"b", 4, 5}, py = {"y", 6, 7};
+  Tensor *a = dequantized_operand(n, NULL, 0, &pa, -1, false);
+  Tensor *b = a ? dequantized_operand(n, NULL, 3, &pb, -1, false) : NULL;
+  Tensor *y = b ? onnx_emit_matmul(n, NULL, a, b) : NULL;
+  return onnx_set_output(n, 0, emit_quantize(n, onnx_output_name(n, 0), y, &py, -1));
+}

@@ -1,0 +1,270 @@
+/* The table of operators, and what is done with each node before its row's functions see it. */
+#include "compiler/onnx_ops.h"
+
+#include <string.h>
+
+/* ---- attributes ---- */
+
+static const OnnxAttr attrs_none[] = {{"consumed_inputs", ONNX_INTS, 5}, {0}};
+static const OnnxAttr attrs_window[] = {{"auto_pad", ONNX_STRING},
+                                        {"kernel_shape", ONNX_INTS},
+                                        {"strides", ONNX_INTS},
+                                        {"pads", ONNX_INTS},
+                                        {"dilations", ONNX_INTS},
+                                        {"group", ONNX_INT},
+                                        {0}};
+static const OnnxAttr attrs_max_pool[] = {{"auto_pad", ONNX_STRING},
+                                          {"kernel_shape", ONNX_INTS},
+                                          {"strides", ONNX_INTS},
+                                          {"pads", ONNX_INTS},
+                                          {"dilations", ONNX_INTS},
+                                          {"ceil_mode", ONNX_INT},
+                                          {"storage_order", ONNX_INT}, /* of the Indices alone */
+                                          {0}};
+static const OnnxAttr attrs_average_pool[] = {{"auto_pad", ONNX_STRING},       {"kernel_shape", ONNX_INTS},
+                                              {"strides", ONNX_INTS},          {"pads", ONNX_INTS},
+                                              {"dilations", ONNX_INTS},        {"ceil_mode", ONNX_INT},
+                                              {"count_include_pad", ONNX_INT}, {0}};
+static const OnnxAttr attrs_alpha[] = {{"alpha", ONNX_FLOAT}, {"consumed_inputs", ONNX_INTS, 5}, {0}};
+static const OnnxAttr attrs_alpha_beta[] = {
+    {"alpha", ONNX_FLOAT}, {"beta", ONNX_FLOAT}, {"consumed_inputs", ONNX_INTS, 5}, {0}};
+static const OnnxAttr attrs_gelu[] = {{"approximate", ONNX_STRING}, {0}};
+static const OnnxAttr attrs_clip[] = {
+    {"min", ONNX_FLOAT, 10, true}, {"max", ONNX_FLOAT, 10, true}, {"consumed_inputs", ONNX_INTS, 5}, {0}};
+static const OnnxAttr attrs_binary[] = {
+    {"axis", ONNX_INT, 6}, {"broadcast", ONNX_INT, 6}, {"consumed_inputs", ONNX_INTS, 5}, {0}};
+static const OnnxAttr attrs_mod[] = {{"fmod", ONNX_INT}, {0}};
+static const OnnxAttr attrs_batch_norm[] = {
+    {"epsilon", ONNX_FLOAT},     {"momentum", ONNX_FLOAT}, /* of training alone */
+    {"training_mode", ONNX_INT}, {"spatial", ONNX_INT, 8}, {"is_test", ONNX_INT, 6}, {0}};
+static const OnnxAttr attrs_axis[] = {{"axis", ONNX_INT}, {0}};
+static const OnnxAttr attrs_reduce[] = {
+    {"axes", ONNX_INTS}, {"keepdims", ONNX_INT}, {"noop_with_empty_axes", ONNX_INT}, {0}};
+static const OnnxAttr attrs_gemm[] = {{"alpha", ONNX_FLOAT}, {"beta", ONNX_FLOAT},       {"transA", ONNX_INT},
+                                      {"transB", ONNX_INT},  {"broadcast", ONNX_INT, 6}, {0}};
+static const OnnxAttr attrs_dropout[] = {{"ratio", ONNX_FLOAT, 11},
+                                         {"is_test", ONNX_INT, 6},
+                                         {"seed", ONNX_INT}, /* of training alone */
+                                         {"consumed_inputs", ONNX_INTS, 5},
+                                         {0}};
+static const OnnxAttr attrs_constant[] = {{"value", ONNX_TENSOR},
+                                          {"value_float", ONNX_FLOAT, 0, true},
+                                          {"value_floats", ONNX_FLOATS, 0, true},
+                                          {"value_int", ONNX_INT},
+                                          {"value_ints", ONNX_INTS},
+                                          {0}};
+static const OnnxAttr attrs_value[] = {{"value", ONNX_TENSOR}, {0}};
+static const OnnxAttr attrs_shape[] = {{"start", ONNX_INT}, {"end", ONNX_INT}, {0}};
+static const OnnxAttr attrs_cast[] = {{"to", ONNX_INT}, {"saturate", ONNX_INT}, {0}};
+static const OnnxAttr attrs_reshape[] = {
+    {"shape", ONNX_INTS, 4}, {"allowzero", ONNX_INT}, {"consumed_inputs", ONNX_INTS, 4}, {0}};
+static const OnnxAttr attrs_axes[] = {{"axes", ONNX_INTS, 12}, {0}};
+static const OnnxAttr attrs_perm[] = {{"perm", ONNX_INTS}, {0}};
+static const OnnxAttr attrs_pad[] = {
+    {"mode", ONNX_STRING}, {"pads", ONNX_INTS, 10}, {"value", ONNX_FLOAT, 10, true}, {0}};
+static const OnnxAttr attrs_slice[] = {
+    {"starts", ONNX_INTS, 9}, {"ends", ONNX_INTS, 9}, {"axes", ONNX_INTS, 9}, {0}};
+static const OnnxAttr attrs_split[] = {
+    {"axis", ONNX_INT}, {"split", ONNX_INTS, 12}, {"num_outputs", ONNX_INT}, {0}};
+static const OnnxAttr attrs_quantize[] = {{"axis", ONNX_INT},
+                                          {"block_size", ONNX_INT},
+                                          {"saturate", ONNX_INT}, /* of float8 alone */
+                                          {"output_dtype", ONNX_INT},
+                                          {0}};
+static const OnnxAttr attrs_dequantize[] = {{"axis", ONNX_INT}, {"block_size", ONNX_INT}, {0}};
+
+/* ---- operators ---- */
+
+static const OnnxOp ops[] = {
+    /* name, domain, opsets, inputs, outputs, attributes, import, fold */
+    {"Conv", "", 1, 0, 2, 3, 1, attrs_window, onnx_import_conv},
+    {"MaxPool", "", 1, 0, 1, 1, 2, attrs_max_pool, onnx_import_max_pool},
+    {"AveragePool", "", 1, 0, 1, 1, 1, attrs_average_pool, onnx_import_average_pool},
+    {"GlobalAveragePool", "", 1, 0, 1, 1, 1, NULL, onnx_import_global_average_pool},
+
+    {"Gemm", "", 6, 10, 3, 3, 1, attrs_gemm, onnx_import_gemm},
+    {"Gemm", "", 11, 0, 2, 3, 1, attrs_gemm, onnx_import_gemm},
+    {"MatMul", "", 1, 0, 2, 2, 1, NULL, onnx_import_matmul},
+
+    {"Relu", "", 1, 0, 1, 1, 1, attrs_none, onnx_import_unary},
+    {"Sigmoid", "", 1, 0, 1, 1, 1, attrs_none, onnx_import_unary},
+    {"Tanh", "", 1, 0, 1, 1, 1, attrs_none, onnx_import_unary},
+    {"Exp", "", 1, 0, 1, 1, 1, attrs_none, onnx_import_unary},
+    {"Sqrt", "", 1, 0, 1, 1, 1, attrs_none, onnx_import_unary},
+    {"Neg", "", 1, 0, 1, 1, 1, attrs_none, onnx_import_unary, onnx_fold_unary},
+    {"Abs", "", 1, 0, 1, 1, 1, attrs_none, onnx_import_unary, onnx_fold_unary},
+    {"Erf", "", 9, 0, 1, 1, 1, NULL, onnx_import_unary},
+    {"HardSwish", "", 14, 0, 1, 1, 1, NULL, onnx_import_unary},
+    {"LeakyRelu", "", 1, 0, 1, 1, 1, attrs_alpha, onnx_import_alpha_beta},
+    {"Elu", "", 1, 0, 1, 1, 1, attrs_alpha, onnx_import_alpha_beta},
+    {"HardSigmoid", "", 1, 0, 1, 1, 1, attrs_alpha_beta, onnx_import_alpha_beta},
+    {"Gelu", "", 20, 0, 1, 1, 1, attrs_gelu, onnx_import_gelu},
+    {"Clip", "", 1, 10, 1, 1, 1, attrs_clip, onnx_import_clip},
+    {"Clip", "", 11, 0, 1, 3, 1, attrs_clip, onnx_import_clip},
+    {"Add", "", 1, 0, 2, 2, 1, attrs_binary, onnx_import_binary, onnx_fold_binary},
+    {"Sub", "", 1, 0, 2, 2, 1, attrs_binary, onnx_import_binary, onnx_fold_binary},
+    {"Mul", "", 1, 0, 2, 2, 1, attrs_binary, onnx_import_binary, onnx_fold_binary},
+    {"Div", "", 1, 0, 2, 2, 1, attrs_binary, onnx_import_binary, onnx_fold_binary},
+    {"Sum", "", 1, 0, 1, -1, 1, attrs_none, onnx_import_sum},
+    {"BatchNormalization", "", 6, 0, 5, 5, 5, attrs_batch_norm, onnx_import_batch_norm},
+    {"Softmax", "", 1, 0, 1, 1, 1, attrs_axis, onnx_import_softmax},
+    {"ReduceMean", "", 1, 17, 1, 1, 1, attrs_reduce, onnx_import_reduce_mean},
+    {"ReduceMean", "", 18, 0, 1, 2, 1, attrs_reduce, onnx_import_reduce_mean},
+
+    {"Identity", "", 1, 0, 1, 1, 1, NULL, onnx_import_identity, onnx_fold_same_data},
+    {"Dropout", "", 1, 11, 1, 1, 2, attrs_dropout, onnx_import_dropout},
+    {"Dropout", "", 12, 0, 1, 3, 2, attrs_dropout, onnx_import_dropout},
+    {"Cast", "", 6, 0, 1, 1, 1, attrs_cast, onnx_import_cast, onnx_fold_cast},
+    {"Flatten", "", 1, 0, 1, 1, 1, attrs_axis, onnx_import_flatten, onnx_fold_same_data},
+    {"Reshape", "", 1, 4, 1, 1, 1, attrs_reshape, onnx_import_reshape, onnx_fold_same_data},
+    {"Reshape", "", 5, 0, 2, 2, 1, attrs_reshape, onnx_import_reshape, onnx_fold_same_data},
+    {"Squeeze", "", 1, 12, 1, 1, 1, attrs_axes, onnx_import_squeeze, onnx_fold_same_data},
+    {"Squeeze", "", 13, 0, 1, 2, 1, attrs_axes, onnx_import_squeeze, onnx_fold_same_data},
+    {"Unsqueeze", "", 1, 12, 1, 1, 1, attrs_axes, onnx_import_unsqueeze, onnx_fold_same_data},
+    {"Unsqueeze", "", 13, 0, 2, 2, 1, attrs_axes, onnx_import_unsqueeze, onnx_fold_same_data},
+    {"Transpose", "", 1, 0, 1, 1, 1, attrs_perm, onnx_import_transpose, onnx_fold_transpose},
+    {"Concat", "", 1, 0, 1, -1, 1, attrs_axis, onnx_import_concat, onnx_fold_concat},
+    {"Pad", "", 2, 10, 1, 1, 1, attrs_pad, onnx_import_pad},
+    {"Pad", "", 11, 17, 2, 3, 1, attrs_pad, onnx_import_pad},
+    {"Pad", "", 18, 0, 2, 4, 1, attrs_pad, onnx_import_pad},
+    {"Slice", "", 1, 9, 1, 1, 1, attrs_slice, onnx_import_slice, onnx_fold_slice},
+    {"Slice", "", 10, 0, 3, 5, 1, attrs_slice, onnx_import_slice, onnx_fold_slice},
+    {"Split", "", 2, 12, 1, 1, -1, attrs_split, onnx_import_split, onnx_fold_split},
+    {"Split", "", 13, 0, 1, 2, -1, attrs_split, onnx_import_split, onnx_fold_split},
+
+    {"QuantizeLinear", "", 10, 0, 2, 3, 1, attrs_quantize, onnx_import_quantize_linear},
+    {"DequantizeLinear", "", 10, 0, 2, 3, 1, attrs_dequantize, onnx_import_dequantize_linear},
+    {"QuantizeLinear", "com.microsoft", 1, 0, 3, 3, 1, attrs_quantize, onnx_import_quantize_linear},
+    {"DequantizeLinear", "com.microsoft", 1, 0, 3, 3, 1, attrs_dequantize, onnx_import_dequantize_linear},
+    {"QLinearConv", "", 10, 0, 8, 9, 1, attrs_window, onnx_import_qlinear_conv},
+    {"QLinearMatMul", "", 10, 0, 8, 8, 1, NULL, onnx_import_qlinear_matmul},
+
+    /* of constants alone */
+    {"Constant", "", 1, 0, 0, 0, 1, attrs_constant, NULL, onnx_fold_constant},
+    {"ConstantOfShape", "", 9, 0, 1, 1, 1, attrs_value, NULL, onnx_fold_constant_of_shape},
+    {"Shape", "", 1, 0, 1, 1, 1, attrs_shape, NULL, onnx_fold_shape, true},
+    {"Size", "", 1, 0, 1, 1, 1, NULL, NULL, onnx_fold_size, true},
+    {"Gather", "", 1, 0, 2, 2, 1, attrs_axis, NULL, onnx_fold_gather},
+    {"Expand", "", 8, 0, 2, 2, 1, NULL, NULL, onnx_fold_expand},
+    {"Mod", "", 10, 0, 2, 2, 1, attrs_mod, NULL, onnx_fold_binary},
+    {"Min", "", 1, 0, 1, -1, 1, attrs_none, NULL, onnx_fold_binary},
+    {"Max", "", 1, 0, 1, -1, 1, attrs_none, NULL, onnx_fold_binary},
+    {"Equal", "", 7, 0, 2, 2, 1, NULL, NULL, onnx_fold_binary},
+    {"Less", "", 7, 0, 2, 2, 1, NULL, NULL, onnx_fold_binary},
+    {"Greater", "", 7, 0, 2, 2, 1, NULL, NULL, onnx_fold_binary},
+    {"ReduceSum", "", 1, 0, 1, 2, 1, attrs_reduce, NULL, onnx_fold_reduce},
+    {"ReduceProd", "", 1, 0, 1, 2, 1, attrs_reduce, NULL, onnx_fold_reduce},
+    {"ReduceMin", "", 1, 0, 1, 2, 1, attrs_reduce, NULL, onnx_fold_reduce},
+    {"ReduceMax", "", 1, 0, 1, 2, 1, attrs_reduce, NULL, onnx_fold_reduce},
+    {"Range", "", 11, 0, 3, 3, 1, NULL, NULL, onnx_fold_range},
+};
+
+const OnnxOp *onnx_find_op(const char *name, const char *domain, int64_t opset, const OnnxOp **other) {
+  *other = NULL;
+  if (!strcmp(domain, "ai.onnx")) domain = "";
+  for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
+    const OnnxOp *op = &ops[i];
+    if (strcmp(op->name, name) || strcmp(op->domain, domain)) continue;
+    if (op->min_opset <= opset && (!op->max_opset || opset <= op->max_opset)) return op;
+    *other = op;
+  }
+  return NULL;
+}
+
+/* ---- one node ---- */
+
+SrcLoc onnx_node_loc(const OnnxImporter *im, const Onnx__NodeProto *p) {
+  const char *name = onnx_str(p->name);
+  for (size_t i = 0; i < p->n_output && !*name; i++) name = onnx_str(p->output[i]);
+  return (SrcLoc){.source = im->source,
+                  .path = arena_printf(im->arena, "node '%s' (%s)", onnx_shown(im->arena, name),
+                                       onnx_shown(im->arena, p->op_type))};
+}
+
+/* The opset of the node's domain; 0 where the model imports none. */
+static int64_t domain_opset(const OnnxImporter *im, const char *domain) {
+  if (!*domain || !strcmp(domain, "ai.onnx")) return im->opset;
+  for (size_t i = 0; i < im->model->n_opset_import; i++)
+    if (!strcmp(onnx_str(im->model->opset_import[i]->domain), domain))
+      return im->model->opset_import[i]->version;
+  return 0;
+}
+
+static bool is_local_function(const OnnxImporter *im, const char *name, const char *domain) {
+  for (size_t i = 0; i < im->model->n_functions; i++)
+    if (!strcmp(onnx_str(im->model->functions[i]->name), name) &&
+        !strcmp(onnx_str(im->model->functions[i]->domain), domain))
+      return true;
+  return false;
+}
+
+static bool find_row(OnnxNode *n) {
+  const char *name = onnx_str(n->proto->op_type), *domain = onnx_str(n->proto->domain);
+  const char *shown = onnx_shown(n->im->arena, name), *shown_domain = onnx_shown(n->im->arena, domain);
+  const OnnxOp *other;
+  if (is_local_function(n->im, name, domain))
+    return onnx_error(n, "'%s' is a function of the model; functions are not supported", shown);
+  n->opset = domain_opset(n->im, domain);
+  n->op = onnx_find_op(name, domain, n->opset, &other);
+  if (n->op) return true;
+  if (other && !n->opset) return onnx_error(n, "the model imports no opset of the domain '%s'", shown_domain);
+  if (other)
+    return onnx_error(n, "operator '%s' of opset %lld is not supported; it is from opset %d on", shown,
+                      (long long)n->opset, other->min_opset);
+  if (*domain) return onnx_error(n, "operator '%s' of the domain '%s' is not supported", shown, shown_domain);
+  return onnx_error(n, "operator '%s' is not supported", shown);
+}
+
+static bool check_counts(OnnxNode *n) {
+  const OnnxOp *op = n->op;
+  int inputs = (int)n->proto->n_input, outputs = (int)n->proto->n_output;
+  while (inputs > 0 && !onnx_has_input(n, inputs - 1)) inputs--;
+  for (int i = 0; i < op->min_inputs || (op->max_inputs < 0 && i < (int)n->proto->n_input); i++)
+    if (!onnx_has_input(n, i)) return onnx_error(n, "input %d of %s is missing", i, op->name);
+  if (op->max_inputs >= 0 && inputs > op->max_inputs)
+    return onnx_error(n, "%s of opset %lld takes at most %d inputs, not %d", op->name, (long long)n->opset,
+                      op->max_inputs, inputs);
+  if (op->max_outputs >= 0 && outputs > op->max_outputs)
+    return onnx_error(n, "%s has at most %d outputs, not %d", op->name, op->max_outputs, outputs);
+  return true;
+}
+
+/* Whether every input is constant. *usable: none is erroneous or of a type that the IR has not. */
+static bool check_inputs(OnnxNode *n, bool *usable) {
+  bool constant = true;
+  *usable = true;
+  for (int i = 0; i < (int)n->proto->n_input && *usable; i++) {
+    if (!onnx_has_input(n, i)) continue;
+    const OnnxValue *v = onnx_input(n, i);
+    if (v->bad) {
+      *usable = false; /* reported where it came up */
+    } else if (!v->data && v->elem) {
+      *usable = onnx_error(n, "input %d, '%s', has element type %s, which is not supported", i,
+                           onnx_shown(n->im->arena, v->name), onnx_elem_name(v->elem));
+    } else if (!v->data) {
+      constant = false;
+    }
+  }
+  return constant;
+}
+
+static bool constants_only(const OnnxNode *n) {
+  for (int i = 0; i < (int)n->proto->n_input; i++)
+    if (onnx_has_input(n, i) && !onnx_input(n, i)->data)
+      return onnx_error(n, "operator '%s' is supported for constants only; '%s' is computed", n->op->name,
+                        onnx_shown(n->im->arena, n->proto->input[i]));
+  return onnx_error(n, "operator '%s' is not supported for constants of these types", n->op->name);
+}
+
+bool onnx_import_node(OnnxImporter *im, const Onnx__NodeProto *proto) {
+  OnnxNode n = {.im = im, .proto = proto, .loc = onnx_node_loc(im, proto)};
+  bool usable;
+  if (!find_row(&n) || !check_counts(&n) || !onnx_check_attrs(&n)) return false;
+  bool constant = check_inputs(&n, &usable);
+  if (!usable) return false;
+  if (n.op->fold && (constant || n.op->fold_always)) {
+    OnnxFold fold = n.op->fold(&n);
+    if (fold != FOLD_NO) return fold == FOLD_DONE;
+  }
+  return n.op->import ? n.op->import(&n) : constants_only(&n);
+}

@@ -1,0 +1,82 @@
+/* The import functions of the operators, by family; onnx_ops.c lists them in its table. */
+#ifndef QCC_COMPILER_ONNX_OPS_H
+#define QCC_COMPILER_ONNX_OPS_H
+
+#include "compiler/onnx_import.h"
+
+/* onnx_op_window.c: what slides a window */
+bool onnx_import_conv(OnnxNode *n);
+bool onnx_import_max_pool(OnnxNode *n);
+bool onnx_import_average_pool(OnnxNode *n);
+/* Conv over operands that are at hand already (QLinearConv); `name`: of the result. NULL after a diagnostic.
+ */
+Tensor *onnx_emit_conv(OnnxNode *n, const char *name, Tensor *x, Tensor *w, Tensor *bias);
+
+/* onnx_op_dense.c: matrix products */
+bool onnx_import_gemm(OnnxNode *n);
+bool onnx_import_matmul(OnnxNode *n);
+/* MatMul over operands that are at hand already (QLinearMatMul). */
+Tensor *onnx_emit_matmul(OnnxNode *n, const char *name, Tensor *a, Tensor *b);
+
+/* onnx_op_math.c: element by element, and reductions */
+bool onnx_import_unary(OnnxNode *n);
+bool onnx_import_alpha_beta(OnnxNode *n);
+bool onnx_import_gelu(OnnxNode *n);
+bool onnx_import_clip(OnnxNode *n);
+bool onnx_import_binary(OnnxNode *n);
+bool onnx_import_sum(OnnxNode *n);
+bool onnx_import_batch_norm(OnnxNode *n);
+bool onnx_import_softmax(OnnxNode *n);
+bool onnx_import_reduce_mean(OnnxNode *n);
+bool onnx_import_global_average_pool(OnnxNode *n);
+
+/* onnx_op_shape.c: what only moves values */
+bool onnx_import_identity(OnnxNode *n);
+bool onnx_import_dropout(OnnxNode *n);
+bool onnx_import_cast(OnnxNode *n);
+bool onnx_import_flatten(OnnxNode *n);
+bool onnx_import_reshape(OnnxNode *n);
+bool onnx_import_squeeze(OnnxNode *n);
+bool onnx_import_unsqueeze(OnnxNode *n);
+bool onnx_import_transpose(OnnxNode *n);
+bool onnx_import_concat(OnnxNode *n);
+bool onnx_import_pad(OnnxNode *n);
+bool onnx_import_slice(OnnxNode *n);
+bool onnx_import_split(OnnxNode *n);
+
+/* Shape arithmetic that both the import and the folding of constants need. Each reports what is wrong. */
+bool onnx_reshaped(const OnnxNode *n, const Shape *from, Shape *to);
+bool onnx_squeezed(const OnnxNode *n, const Shape *from, Shape *to);
+bool onnx_unsqueezed(const OnnxNode *n, const Shape *from, Shape *to);
+bool onnx_flattened(const OnnxNode *n, const Shape *from, Shape *to);
+bool onnx_permutation(const OnnxNode *n, int rank, int perm[MAX_RANK]);
+bool onnx_concat_axis(const OnnxNode *n, int rank, int *axis);
+bool onnx_slice_ranges(const OnnxNode *n, const Shape *from, SliceAttrs *s, Shape *to);
+bool onnx_split_sizes(const OnnxNode *n, const Shape *from, int *axis, int64_t **sizes);
+
+/* onnx_op_quant.c */
+bool onnx_import_quantize_linear(OnnxNode *n);
+bool onnx_import_dequantize_linear(OnnxNode *n);
+bool onnx_import_qlinear_conv(OnnxNode *n);
+bool onnx_import_qlinear_matmul(OnnxNode *n);
+
+/* onnx_const.c: constants of any element type, moved */
+OnnxFold onnx_fold_constant(OnnxNode *n);
+OnnxFold onnx_fold_constant_of_shape(OnnxNode *n);
+OnnxFold onnx_fold_shape(OnnxNode *n);
+OnnxFold onnx_fold_size(OnnxNode *n);
+OnnxFold onnx_fold_same_data(OnnxNode *n); /* Identity, Reshape, Flatten, Squeeze, Unsqueeze */
+OnnxFold onnx_fold_transpose(OnnxNode *n);
+OnnxFold onnx_fold_concat(OnnxNode *n);
+OnnxFold onnx_fold_slice(OnnxNode *n);
+OnnxFold onnx_fold_split(OnnxNode *n);
+OnnxFold onnx_fold_gather(OnnxNode *n);
+OnnxFold onnx_fold_expand(OnnxNode *n);
+/* onnx_const_math.c: arithmetic on integer constants; floating point is left to the reference kernels */
+OnnxFold onnx_fold_cast(OnnxNode *n);
+OnnxFold onnx_fold_binary(OnnxNode *n);
+OnnxFold onnx_fold_unary(OnnxNode *n);
+OnnxFold onnx_fold_reduce(OnnxNode *n);
+OnnxFold onnx_fold_range(OnnxNode *n);
+
+#endif
