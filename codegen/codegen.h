@@ -9,7 +9,7 @@
 typedef struct {
   const Target *target;
   const char *name;        /* prefix of the public names: a C identifier */
-  const char *header_name; /* what the C file includes: "model.h" */
+  const char *header_name; /* what the C file includes: "model.h"; NULL: the header's text stands in it */
   const char *model_file;  /* for the comment at the top: the model's file name without folders */
   bool nhwc_io;            /* public tensors of rank 3 and 4 are channels-last; default: as the model says */
 } CodegenOptions;

@@ -1,0 +1,351 @@
+#include "compiler/driver.h"
+
+#include "codegen/codegen.h"
+#include "compiler/depfile.h"
+#include "compiler/dot.h"
+#include "compiler/eval.h"
+#include "compiler/model.h"
+#include "compiler/names.h"
+#include "compiler/output.h"
+#include "compiler/progress.h"
+#include "compiler/verify_c.h"
+#include "ir/suggest.h"
+#include "ir/text.h"
+#include "passes/observe.h"
+#include "passes/pass.h"
+
+#include <string.h>
+#include <unistd.h>
+
+enum { EXIT_DONE = 0, EXIT_INPUT = 1, EXIT_USAGE = 2, MAX_THREADS = 8, MAX_FILES = 3 };
+
+/* One compilation, from the options to the files. */
+typedef struct {
+  Diag *diag;
+  Arena *arena;
+  const Options *options;
+  const Target *target;
+  EmitKind emit;       /* EMIT_UNSET: nothing is written but what -run gives */
+  const char *output;  /* the main file, "-", or NULL */
+  const char *beside;  /* model.h beside model.c, model.npz beside model.ir; NULL: none */
+  const char *depfile; /* or NULL */
+  const char *c_name;  /* prefix of the C names */
+  Graph *graph;
+  Graph *reference; /* -eval: as it was imported */
+  bool stopped;     /* by -stop-after */
+  OutputFile files[MAX_FILES];
+  int n_files;
+} Driver;
+
+static int threads(void) {
+  long n = sysconf(_SC_NPROCESSORS_ONLN);
+  return n < 1 ? 1 : n > MAX_THREADS ? MAX_THREADS : (int)n;
+}
+
+static bool put_text(Diag *d, const StrBuf *text) {
+  return output_write(d, &(OutputFile){"-", text->text, text->len}, 1);
+}
+
+static void add_file(Driver *r, const char *path, const void *data, size_t size) {
+  r->files[r->n_files++] = (OutputFile){path, data, size};
+}
+
+/* ---- lists ---- */
+
+static void put_row(StrBuf *out, const char *name, const char *what) {
+  strbuf_printf(out, "%-16s %s\n", name, what);
+}
+
+static bool print_lists(Diag *d, const Options *o) {
+  StrBuf out;
+  strbuf_init(&out, d->arena);
+  if (o->help) options_help(&out);
+  if (o->version) strbuf_puts(&out, "qcc " QCC_VERSION "\n");
+  for (const Pass *p = pass_table; o->print_passes && p->name; p++) put_row(&out, p->name, p->what);
+  for (const Target *t = target_table; o->print_targets && t->name; t++) put_row(&out, t->name, t->what);
+  for (int i = 0; o->print_ops && i < OP_COUNT; i++) strbuf_printf(&out, "%s\n", op_info[i]->name);
+  return put_text(d, &out);
+}
+
+/* ---- what the options name ---- */
+
+static bool usage(Diag *d, const char *message, const char *word, const Suggest *s) {
+  if (s && s->best)
+    return diag_error(d, (SrcLoc){0}, "%s '%.100s'; did you mean '%s'?", message, word, s->best);
+  return diag_error(d, (SrcLoc){0}, "%s '%.100s'", message, word);
+}
+
+static bool find_target(Driver *r) {
+  const char *name = r->options->target ? r->options->target : target_default();
+  r->target = target_find(name);
+  if (r->target) return true;
+  if (strchr(name, ','))
+    return usage(r->diag, "a list of targets is not in this version of qcc:", name, NULL);
+  Suggest s = {.word = name};
+  for (const Target *t = target_table; t->name; t++) suggest_offer(&s, t->name);
+  return usage(r->diag, "unknown target (-print-targets lists them)", name, &s);
+}
+
+static bool check_pass_name(Diag *d, const char *name, bool all) {
+  Suggest s = {.word = name};
+  if (!name || (all && !strcmp(name, "all"))) return true;
+  for (const Pass *p = pass_table; p->name; p++) {
+    if (!strcmp(p->name, name)) return true;
+    suggest_offer(&s, p->name);
+  }
+  return usage(d, "unknown pass (-print-passes lists them)", name, &s);
+}
+
+static bool is_identifier(const char *s) {
+  const char *first = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+  size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
+  return *s && strchr(first, *s) && !s[n] && n <= 40;
+}
+
+/* Names of all files, from -o or else from the model's name. */
+static bool name_outputs(Driver *r) {
+  const Options *o = r->options;
+  bool only_checks = o->eval || o->verify || o->run;
+  r->emit = o->emit ? (EmitKind)o->emit : o->run ? EMIT_UNSET : o->stop_after ? EMIT_IR : EMIT_C;
+  r->output = o->output;
+  if (!r->output && !o->emit && only_checks) r->emit = EMIT_UNSET;
+  if (!r->output && r->emit != EMIT_UNSET)
+    r->output = r->emit == EMIT_C && strcmp(o->model, "-")
+                    ? path_with_suffix(r->arena, file_base(o->model), ".c")
+                    : "-";
+  if (!r->output) {
+    if (o->make_depfile || o->depfile) return usage(r->diag, "a depfile needs an output file:", "-o", NULL);
+    return true;
+  }
+  bool stream = output_is_stream(r->output);
+  if (!strcmp(r->output, "-") && o->eval)
+    return usage(r->diag, "-eval writes to standard output itself; not with -o", "-", NULL);
+  if (r->emit == EMIT_C && path_has_suffix(r->output, ".h"))
+    return usage(r->diag, "the C file is named like its header:", r->output, NULL);
+  if (!stream && r->emit == EMIT_C) r->beside = path_with_suffix(r->arena, r->output, ".h");
+  if (!stream && r->emit == EMIT_IR) r->beside = path_with_suffix(r->arena, r->output, ".npz");
+  if (stream && o->make_depfile && !o->depfile)
+    return usage(r->diag, "-MD needs -MF FILE where the output is", r->output, NULL);
+  if (o->make_depfile || o->depfile)
+    r->depfile = o->depfile ? o->depfile : path_with_suffix(r->arena, r->output, ".d");
+  return true;
+}
+
+static bool name_prefix(Driver *r) {
+  const Options *o = r->options;
+  r->c_name = o->name;
+  if (o->name)
+    return is_identifier(o->name) ||
+           usage(r->diag, "-name takes a C identifier of at most 40 characters, not", o->name, NULL);
+  const char *from = r->output && !output_is_stream(r->output) ? r->output
+                     : strcmp(o->model, "-")                   ? o->model
+                                                               : "model";
+  r->c_name = c_identifier(r->arena, path_with_suffix(r->arena, file_base(from), ""));
+  return true;
+}
+
+static bool resolve_options(Driver *r) {
+  const Options *o = r->options;
+  double param;
+  if (o->observer && !observer_parse(r->diag, o->observer, &param)) return false;
+  return find_target(r) && check_pass_name(r->diag, o->dump_after, true) &&
+         check_pass_name(r->diag, o->stop_after, false) && name_outputs(r) && name_prefix(r);
+}
+
+/* ---- the pipeline ---- */
+
+static bool check_outputs(Driver *r) {
+  return (!r->output || output_check(r->diag, r->output)) &&
+         (!r->beside || output_check(r->diag, r->beside)) &&
+         (!r->depfile || output_check(r->diag, r->depfile));
+}
+
+static bool read_model(Driver *r) {
+  r->graph = model_read(r->diag, r->arena, r->options);
+  if (!r->graph) return false;
+  if (r->options->eval) r->reference = graph_clone(r->arena, r->graph);
+  if (r->options->calib)
+    diag_add_file(r->diag, r->options->calib); /* before anything could be written over it */
+  return check_outputs(r);
+}
+
+static bool run_passes(Driver *r) {
+  const Options *o = r->options;
+  Progress progress = progress_start("calibrating");
+  PassCtx ctx = {
+      .diag = r->diag,
+      .arena = r->arena,
+      .mode = o->quantize == QUANTIZE_STATIC ? MODE_STATIC
+              : o->quantize == QUANTIZE_NONE ? MODE_NONE
+                                             : MODE_AUTO,
+      .calib_path = o->calib ? o->calib : r->graph->calibrate_path,
+      .quantized_io = o->io == IO_QUANTIZED,
+      .float_io = o->io == IO_FLOAT,
+      .observer = o->observer,
+      .threads = threads(),
+      .progress = progress_update,
+      .progress_user = &progress,
+      .dump_after = o->dump_after,
+      .stop_after = o->stop_after,
+      .dump_to = stderr,
+      .verbose = o->verbose,
+  };
+  bool ok = passes_run(&ctx, r->graph, &r->stopped);
+  progress_end(&progress);
+  return ok;
+}
+
+static bool is_quantized(const Graph *g) {
+  for (const Node *n = g->first; n; n = n->next)
+    if (tensor_is_quantized(n->results[0])) return true;
+  return false;
+}
+
+static EvalOptions eval_options(Driver *r, Progress *progress) {
+  return (EvalOptions){r->diag, r->arena, threads(), progress_update, progress};
+}
+
+static bool evaluate(Driver *r) {
+  Progress progress = progress_start("evaluating");
+  const EvalOptions o = eval_options(r, &progress);
+  /* A model that came quantized has no float form: its quantize and dequantize nodes, taken one by one, stand
+   * in. */
+  const char *const names[2] = {is_quantized(r->reference) ? "qdq" : "float",
+                                is_quantized(r->graph) ? "int8" : "float32"};
+  StrBuf report;
+  strbuf_init(&report, r->arena);
+  bool ok = eval_compare(&o, interp_new(r->arena, r->reference), interp_new(r->arena, r->graph),
+                         r->options->eval, names, &report);
+  progress_end(&progress);
+  return ok && put_text(r->diag, &report);
+}
+
+static bool run(Driver *r) {
+  Progress progress = progress_start("running");
+  const EvalOptions o = eval_options(r, &progress);
+  const void *bytes;
+  size_t size;
+  bool ok = eval_run(&o, interp_new(r->arena, r->graph), r->options->run, &bytes, &size);
+  progress_end(&progress);
+  if (ok) add_file(r, r->output, bytes, size);
+  return ok;
+}
+
+static CodegenOptions codegen_options(const Driver *r) {
+  return (CodegenOptions){
+      .target = r->target,
+      .name = r->c_name,
+      .header_name = r->beside ? file_base(r->beside) : NULL,
+      .model_file = file_base(strcmp(r->options->model, "-") ? r->options->model : "standard input"),
+      .nhwc_io = r->options->layout == LAYOUT_NHWC,
+  };
+}
+
+static bool verify(Driver *r) {
+  const CodegenOptions o = codegen_options(r);
+  const char *samples = r->options->eval    ? r->options->eval
+                        : r->options->calib ? r->options->calib
+                                            : r->graph->calibrate_path;
+  StrBuf report;
+  strbuf_init(&report, r->arena);
+  bool ok = verify_c(r->diag, r->arena, r->graph, &o, samples, &report);
+  if (r->output && !strcmp(r->output, "-")) {
+    fputs(report.text, stderr); /* standard output is taken by the C file */
+    return ok;
+  }
+  return put_text(r->diag, &report) && ok;
+}
+
+static bool emit_c(Driver *r) {
+  StrBuf c, h;
+  const CodegenOptions o = codegen_options(r);
+  strbuf_init(&c, r->arena);
+  strbuf_init(&h, r->arena);
+  if (!codegen_c(r->diag, r->arena, r->graph, &o, &c, &h)) return false;
+  add_file(r, r->output, c.text, c.len);
+  if (r->beside) add_file(r, r->beside, h.text, h.len);
+  return true;
+}
+
+/* To a stream everything stands in the text; to a file, large constants go to an .npz beside it. */
+static bool emit_ir(Driver *r) {
+  StrBuf text;
+  NpyArray *arrays = NULL;
+  int n = 0;
+  PrintOptions o = {
+      .inline_limit = r->beside ? 16 : -1,
+      .folder = r->beside ? path_folder(r->arena, r->output) : NULL,
+  };
+  strbuf_init(&text, r->arena);
+  ir_print(&text, r->graph, &o, &arrays, &n);
+  if (!n) {
+    r->beside = NULL;
+    add_file(r, r->output, text.text, text.len);
+    return true;
+  }
+  strbuf_init(&text, r->arena); /* once more, now that there is a file to name */
+  o.weights_name = file_base(r->beside);
+  ir_print(&text, r->graph, &o, &arrays, &n);
+  const void *bytes;
+  size_t size;
+  if (!npz_write(r->arena, arrays, n, &bytes, &size))
+    return diag_error(r->diag, (SrcLoc){0}, "the name of a constant is too long for an .npz member");
+  add_file(r, r->output, text.text, text.len);
+  add_file(r, r->beside, bytes, size);
+  return true;
+}
+
+static bool emit_dot(Driver *r) {
+  StrBuf text;
+  strbuf_init(&text, r->arena);
+  dot_print(&text, r->graph);
+  add_file(r, r->output, text.text, text.len);
+  return true;
+}
+
+static bool emit(Driver *r) {
+  static bool (*const emitters[])(Driver *) = {[EMIT_C] = emit_c, [EMIT_IR] = emit_ir, [EMIT_DOT] = emit_dot};
+  return r->emit == EMIT_UNSET || emitters[r->emit](r);
+}
+
+static void add_depfile(Driver *r) {
+  StrBuf text;
+  const char *outputs[] = {r->output, r->beside};
+  strbuf_init(&text, r->arena);
+  depfile_text(&text, outputs, r->beside ? 2 : 1, r->diag->files, r->diag->n_files);
+  add_file(r, r->depfile, text.text, text.len);
+}
+
+static bool write_files(Driver *r) {
+  if (r->diag->errors) return false;
+  if (r->depfile) add_depfile(r);
+  return !r->n_files || output_write(r->diag, r->files, r->n_files);
+}
+
+static bool compile(Driver *r) {
+  return read_model(r) && run_passes(r) && (!r->options->verify || verify(r)) &&
+         (!r->options->eval || evaluate(r)) && (!r->options->run || run(r)) && emit(r) && write_files(r);
+}
+
+static int run_driver(Diag *d, Arena *a, int argc, char **argv) {
+  Options o;
+  if (!options_parse(d, a, argc, argv, &o)) return EXIT_USAGE;
+  if (o.help || o.version || o.print_passes || o.print_targets || o.print_ops)
+    return print_lists(d, &o) ? EXIT_DONE : EXIT_INPUT;
+  d->warnings_as_errors = o.werror;
+  if (o.no_warnings.n) d->disabled = strmap_new(a);
+  for (int i = 0; i < o.no_warnings.n; i++) strmap_put(d->disabled, o.no_warnings.items[i], d);
+  Driver r = {.diag = d, .arena = a, .options = &o};
+  if (!resolve_options(&r)) return EXIT_USAGE;
+  return compile(&r) ? EXIT_DONE : EXIT_INPUT;
+}
+
+int driver_main(int argc, char **argv) {
+  Arena *a = arena_new();
+  Diag d;
+  diag_init(&d, a, stderr);
+  int code = run_driver(&d, a, argc, argv);
+  if (d.errors > d.max_errors) fprintf(stderr, "qcc: %d more errors\n", d.errors - d.max_errors);
+  arena_free(a);
+  return code;
+}

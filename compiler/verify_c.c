@@ -1,0 +1,338 @@
+#include "compiler/verify_c.h"
+#include "compiler/process.h"
+#include "compiler/verify_harness.h"
+#include "compiler/verify_inputs.h"
+#include "ir/interp.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { ROUNDS = 2, THREADS = 4, MAX_LOG = 1500 };
+
+typedef struct {
+  Diag *diag;
+  Arena *arena;
+  const Graph *graph;
+  const CodegenOptions *options;
+  VerifyInputs inputs;
+  const char *folder;   /* temporary */
+  unsigned char **want; /* per input: the interpreter's outputs, one after the other */
+} Verify;
+
+static bool verify_error(Verify *v, const char *what) {
+  return diag_error(v->diag, (SrcLoc){0}, "verify: %s: %s", v->options->target->name, what);
+}
+
+/* ---- the layout of the public tensors ---- */
+
+/* Copies between the graph's order, channels on axis 1, and channels last. */
+static void move_channels(const Type *t, const void *from, void *to, bool to_last) {
+  const Shape *s = &t->shape;
+  size_t bytes = (size_t)dtype_info[t->dtype].bytes;
+  int64_t outer = s->dim[0], channels = s->dim[1], inner = shape_count(s);
+  if (!inner) return;
+  inner /= outer * channels;
+  for (int64_t n = 0; n < outer; n++)
+    for (int64_t c = 0; c < channels; c++)
+      for (int64_t i = 0; i < inner; i++) {
+        size_t first = (size_t)((n * channels + c) * inner + i) * bytes,
+               last = (size_t)((n * inner + i) * channels + c) * bytes;
+        memcpy((char *)to + (to_last ? last : first), (const char *)from + (to_last ? first : last), bytes);
+      }
+}
+
+static bool is_moved(const Verify *v, const Tensor *t) {
+  return v->options->nhwc_io && (t->type.shape.rank == 3 || t->type.shape.rank == 4);
+}
+
+static int64_t outputs_bytes(const Graph *g) {
+  int64_t bytes = 0;
+  for (int k = 0; k < g->n_outputs; k++) bytes += type_bytes(&g->outputs[k]->type);
+  return bytes;
+}
+
+/* ---- files in the temporary folder ---- */
+
+static const char *file_in(Verify *v, const char *name) {
+  return arena_printf(v->arena, "%s/%s", v->folder, name);
+}
+
+static bool write_file(Verify *v, const char *name, const void *data, size_t size) {
+  FILE *f = fopen(file_in(v, name), "wb");
+  bool ok = f && fwrite(data, 1, size, f) == size;
+  if (f && fclose(f)) ok = false;
+  return ok ||
+         verify_error(v, arena_printf(v->arena, "cannot write %s: %s", file_in(v, name), strerror(errno)));
+}
+
+static bool write_inputs(Verify *v) {
+  const Graph *g = v->graph;
+  FILE *f = fopen(file_in(v, "inputs.bin"), "wb");
+  bool ok = f != NULL;
+  for (int i = 0; i < v->inputs.n && ok; i++)
+    for (int k = 0; k < g->n_inputs && ok; k++) {
+      const Type *t = &g->inputs[k]->type;
+      size_t bytes = (size_t)type_bytes(t);
+      const void *data = v->inputs.items[i].data[k];
+      Arena *scratch = arena_new();
+      if (is_moved(v, g->inputs[k])) {
+        void *moved = arena_alloc(scratch, bytes);
+        move_channels(t, data, moved, true);
+        data = moved;
+      }
+      ok = fwrite(data, 1, bytes, f) == bytes;
+      arena_free(scratch);
+    }
+  if (f && fclose(f)) ok = false;
+  return ok || verify_error(v, arena_printf(v->arena, "cannot write the inputs: %s", strerror(errno)));
+}
+
+static void put_sizes(StrBuf *out, const char *name, Tensor *const *tensors, int n) {
+  strbuf_printf(out, "static const size_t %s[] = {", name);
+  for (int i = 0; i < n; i++) strbuf_printf(out, "%" PRId64 ", ", type_bytes(&tensors[i]->type));
+  strbuf_puts(out, "0};\n");
+}
+
+static bool write_harness(Verify *v) {
+  StrBuf out;
+  const char *name = v->options->name;
+  char *upper = arena_strdup(v->arena, name);
+  for (char *p = upper; *p; p++) *p = (char)toupper((unsigned char)*p);
+  strbuf_init(&out, v->arena);
+  strbuf_puts(&out, "#define _GNU_SOURCE\n#include \"model.h\"\n");
+  strbuf_printf(&out, "typedef %s_inputs Inputs;\ntypedef %s_outputs Outputs;\n#define RUN %s_run\n", name,
+                name, name);
+  strbuf_printf(&out, "#define WORKSPACE %s_WORKSPACE_SIZE\n", upper);
+  strbuf_printf(&out, "enum { SAMPLES = %d, N_IN = %d, N_OUT = %d };\n", v->inputs.n, v->graph->n_inputs,
+                v->graph->n_outputs);
+  put_sizes(&out, "in_bytes", v->graph->inputs, v->graph->n_inputs);
+  put_sizes(&out, "out_bytes", v->graph->outputs, v->graph->n_outputs);
+  strbuf_puts(&out, verify_harness);
+  return write_file(v, "harness.c", out.text, out.len);
+}
+
+static bool write_code(Verify *v) {
+  StrBuf c, h;
+  CodegenOptions o = *v->options;
+  o.header_name = "model.h";
+  strbuf_init(&c, v->arena);
+  strbuf_init(&h, v->arena);
+  return codegen_c(v->diag, v->arena, v->graph, &o, &c, &h) && write_file(v, "model.c", c.text, c.len) &&
+         write_file(v, "model.h", h.text, h.len) && write_harness(v) && write_inputs(v);
+}
+
+/* ---- building and running ---- */
+
+/* The first lines of what a program said. */
+static void note_log(Verify *v) {
+  char text[MAX_LOG + 1];
+  FILE *f = fopen(file_in(v, "log"), "rb");
+  size_t n = f ? fread(text, 1, MAX_LOG, f) : 0;
+  if (f) fclose(f);
+  text[n] = 0;
+  char *line = text;
+  for (int i = 0; i < 4 && *line; i++) {
+    size_t len = strcspn(line, "\n");
+    bool more = line[len] == '\n';
+    line[len] = 0;
+    if (len) diag_note(v->diag, (SrcLoc){0}, "%s", line);
+    line += len + more;
+  }
+}
+
+static bool build(Verify *v) {
+  Words w = {0};
+  const char *cc = getenv("QCC_CC");
+  words_split(v->arena, &w, cc && *cc ? cc : v->options->target->cc);
+  if (!w.n) return verify_error(v, "QCC_CC names no compiler");
+  words_add(v->arena, &w, "-O2");
+  words_add(v->arena, &w, "-o");
+  words_add(v->arena, &w, file_in(v, "program"));
+  words_add(v->arena, &w, file_in(v, "model.c"));
+  words_add(v->arena, &w, file_in(v, "harness.c"));
+  int code = spawn_wait(v->arena, &w, file_in(v, "log"));
+  if (code < 0)
+    return verify_error(v, arena_printf(v->arena, "cannot run %s: %s", w.words[0], strerror(errno)));
+  if (code == 0) return true;
+  verify_error(v, arena_printf(v->arena, "%s does not build the emitted code", w.words[0]));
+  note_log(v);
+  return false;
+}
+
+/* The outputs that the program wrote: fewer than expected where it crashed. NULL after an error. */
+static unsigned char *run(Verify *v, int64_t *size) {
+  Words w = {0};
+  words_split(v->arena, &w, v->options->target->runner);
+  words_add(v->arena, &w, file_in(v, "program"));
+  words_add(v->arena, &w, file_in(v, "inputs.bin"));
+  words_add(v->arena, &w, file_in(v, "outputs.bin"));
+  int code = spawn_wait(v->arena, &w, file_in(v, "log"));
+  if (code < 0) {
+    verify_error(v, arena_printf(v->arena, "cannot run %s: %s", w.words[0], strerror(errno)));
+    return NULL;
+  }
+  int64_t each = ROUNDS * outputs_bytes(v->graph), expected = each * v->inputs.n;
+  unsigned char *data = arena_alloc(v->arena, (size_t)expected + 1);
+  FILE *f = fopen(file_in(v, "outputs.bin"), "rb");
+  *size = f ? (int64_t)fread(data, 1, (size_t)expected + 1, f) : 0;
+  if (f) fclose(f);
+  if (code == 0 && *size == expected) return data;
+  int64_t at = each ? *size / each : 0;
+  const VerifyInput *in = &v->inputs.items[at < v->inputs.n ? at : v->inputs.n - 1];
+  verify_error(v, code >= 128
+                      ? arena_printf(v->arena, "the emitted code was stopped by signal %d on input '%s %d'",
+                                     code - 128, in->what, in->number)
+                      : arena_printf(v->arena, "the program ended with code %d on input '%s %d'", code,
+                                     in->what, in->number));
+  note_log(v);
+  return NULL;
+}
+
+/* ---- the interpreter's side, and the comparison ---- */
+
+static bool load_input(void *user, int64_t i, const void **in) {
+  const Verify *v = user;
+  if (v->graph->n_inputs) memcpy(in, v->inputs.items[i].data, sizeof *in * (size_t)v->graph->n_inputs);
+  return true;
+}
+
+static bool keep_outputs(void *user, int64_t i, const void *const *out) {
+  Verify *v = user;
+  unsigned char *to = v->want[i];
+  for (int k = 0; k < v->graph->n_outputs; k++) {
+    const Type *t = &v->graph->outputs[k]->type;
+    if (is_moved(v, v->graph->outputs[k])) {
+      move_channels(t, out[k], to, true);
+    } else {
+      memcpy(to, out[k], (size_t)type_bytes(t));
+    }
+    to += type_bytes(t);
+  }
+  return true;
+}
+
+static bool watch_nothing(void *user, const Tensor *t) {
+  (void)user;
+  (void)t;
+  return false;
+}
+
+static bool interpret(Verify *v) {
+  int64_t bytes = outputs_bytes(v->graph);
+  v->want = ARENA_NEW_ARRAY(v->arena, unsigned char *, (size_t)v->inputs.n + 1);
+  for (int i = 0; i < v->inputs.n; i++) v->want[i] = arena_alloc(v->arena, (size_t)bytes);
+  const SampleLoop loop = {.load = load_input, .wants = watch_nothing, .done = keep_outputs, .user = v};
+  return run_samples(interp_new(v->arena, v->graph), v->inputs.n, THREADS, &loop);
+}
+
+/* Any NaN equals any other: which of its bits are set differs from machine to machine. */
+static bool same_element(DType t, const void *a, const void *b) {
+  if (t != DT_F32) return !memcmp(a, b, (size_t)dtype_info[t].bytes);
+  float x, y;
+  memcpy(&x, a, sizeof x);
+  memcpy(&y, b, sizeof y);
+  return !memcmp(a, b, sizeof x) || (isnan(x) && isnan(y));
+}
+
+static const char *element_text(Verify *v, DType t, const void *p) {
+  char text[32];
+  float x;
+  int32_t word;
+  int64_t wide;
+  switch (t) {
+  case DT_F32:
+    memcpy(&x, p, sizeof x);
+    float_text(text, x);
+    return arena_strdup(v->arena, text);
+  case DT_S32:
+    memcpy(&word, p, sizeof word);
+    return arena_printf(v->arena, "%" PRId32, word);
+  case DT_S64:
+    memcpy(&wide, p, sizeof wide);
+    return arena_printf(v->arena, "%" PRId64, wide);
+  case DT_S8:
+    return arena_printf(v->arena, "%d", *(const int8_t *)p);
+  default:
+    return arena_printf(v->arena, "%d", *(const uint8_t *)p);
+  }
+}
+
+/* Index in the public layout, as a C programmer sees it. */
+static bool compare_output(Verify *v, const VerifyInput *in, int k, const unsigned char *got,
+                           const unsigned char *want) {
+  const Tensor *t = v->graph->outputs[k];
+  int bytes = dtype_info[t->type.dtype].bytes;
+  for (int64_t i = 0; i < shape_count(&t->type.shape); i++) {
+    const unsigned char *g = got + i * bytes, *w = want + i * bytes;
+    if (same_element(t->type.dtype, g, w)) continue;
+    return diag_error(v->diag, (SrcLoc){0},
+                      "verify: %s: output '%.100s', element %" PRId64
+                      ", input '%s %d': the emitted code gives %s, the interpreter %s",
+                      v->options->target->name, t->name, i, in->what, in->number,
+                      element_text(v, t->type.dtype, g), element_text(v, t->type.dtype, w));
+  }
+  return true;
+}
+
+/* Both rounds of one input. */
+static bool compare_input(Verify *v, int i, const unsigned char *got) {
+  for (int round = 0; round < ROUNDS; round++) {
+    const unsigned char *want = v->want[i];
+    for (int k = 0; k < v->graph->n_outputs; k++) {
+      int64_t bytes = type_bytes(&v->graph->outputs[k]->type);
+      if (!compare_output(v, &v->inputs.items[i], k, got, want)) return false;
+      got += bytes;
+      want += bytes;
+    }
+  }
+  return true;
+}
+
+static int count_mismatches(Verify *v, const unsigned char *got) {
+  Diag *loud = v->diag, quiet = {.arena = v->arena};
+  int mismatches = 0;
+  for (int i = 0; i < v->inputs.n; i++, got += ROUNDS * outputs_bytes(v->graph)) {
+    if (mismatches) v->diag = &quiet; /* only the first is told */
+    mismatches += !compare_input(v, i, got);
+  }
+  v->diag = loud;
+  return mismatches;
+}
+
+static bool verify_in_folder(Verify *v, StrBuf *report) {
+  int64_t size = 0;
+  if (!write_code(v) || !build(v) || !interpret(v)) return false;
+  const unsigned char *got = run(v, &size);
+  if (!got) return false;
+  int mismatches = count_mismatches(v, got);
+  strbuf_printf(report, "verify: %s: %d inputs, %d mismatches\n", v->options->target->name, v->inputs.n,
+                mismatches);
+  return mismatches == 0;
+}
+
+static void remove_folder(Verify *v) {
+  const char *const names[] = {"model.c",    "model.h",     "harness.c", "program",
+                               "inputs.bin", "outputs.bin", "log"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) unlink(file_in(v, names[i]));
+  rmdir(v->folder);
+}
+
+bool verify_c(Diag *d, Arena *a, const Graph *g, const CodegenOptions *o, const char *samples,
+              StrBuf *report) {
+  Verify v = {.diag = d, .arena = a, .graph = g, .options = o};
+  if (!verify_inputs(d, a, g, samples, &v.inputs)) return false;
+  const char *tmp = getenv("TMPDIR");
+  char *folder = arena_printf(a, "%s/qcc-verify-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+  if (!mkdtemp(folder))
+    return verify_error(&v,
+                        arena_printf(a, "cannot make a temporary folder %s: %s", folder, strerror(errno)));
+  v.folder = folder;
+  bool ok = verify_in_folder(&v, report);
+  remove_folder(&v);
+  return ok;
+}
