@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""Writes one wrapper per operation of vir.def: operands from memory, the result to memory.
+
+usage: gen_ops.py VIR_DEF ISA LANES > ops_ISA.c
+
+So a new row of vir.def is tested without anybody's asking. Constant arguments become real constants, because
+that is how emitted code calls the functions.
+"""
+import re
+import sys
+
+C_TYPE = {'i': 'v_s32', 'f': 'v_f32', 'q': 'v_q', 'p': 'v_p', 'I': 'int32_t', 'F': 'float'}
+ATTRIBUTE = {'avx2': '__attribute__((target("avx2")))'}
+
+
+def constants(name, lanes):
+    """The values that a switch makes constant; others stay variable."""
+    if name.endswith('_q_part'):
+        return range(1, 4 * lanes + 1)
+    if name.endswith('_part'):
+        return range(1, lanes + 1)
+    if 'shr' in name:
+        return range(32)
+    return ()
+
+
+def wrapper(name, result, signature, lanes):
+    """The text of one wrapper."""
+    lines, args = [], []
+    switched = constants(name, lanes)
+    for i, kind in enumerate(signature):
+        if kind in C_TYPE:
+            lines.append(f'  {C_TYPE[kind]} a{i};')
+            lines.append(f'  memcpy(&a{i}, a[{i}].bytes, sizeof a{i});')
+            args.append(f'a{i}')
+        else:
+            args.append({'r': f'a[{i}].address', 'w': f'a[{i}].address', 'n': f'a[{i}].n', 'm': f'a[{i}].m'}[kind])
+    if result != 'v':
+        lines.append(f'  {C_TYPE[result]} r;')
+    target = '' if result == 'v' else 'r = '
+    if switched:
+        lines.append(f'  switch (a[{signature.index("n")}].n) {{')
+        for n in switched:
+            given = [str(n) if k == 'n' else x for k, x in zip(signature, args)]
+            lines.append(f'  case {n}: {target}v_{name}({", ".join(given)}); break;')
+        lines.append('  default: abort();')
+        lines.append('  }')
+    else:
+        lines.append(f'  {target}v_{name}({", ".join(args)});')
+    lines.append('  (void)result;' if result == 'v' else '  memcpy(result, &r, sizeof r);')
+    body = '\n'.join(lines)
+    return f'ATTRIBUTE static void run_{name}(const Arg *a, uint8_t *result) {{\n{body}\n}}\n'
+
+
+def main():
+    """Prints the C file."""
+    path, isa, lanes = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    with open(path, encoding='utf-8') as f:
+        ops = re.findall(r'^VIR_OP\((\w+), (\w), "(\w+)"\)', f.read(), re.M)
+    print(f'#include <stdlib.h>\n#include <string.h>\n\n#include "vec_{isa}.h"\n#include "vec_test.h"\n')
+    print(f'#define ATTRIBUTE {ATTRIBUTE.get(isa, "")}\n#define LANES {lanes}\n')
+    for op in ops:
+        print(wrapper(*op, lanes))
+    print('/* a * b + c in two roundings: compilers must not contract it */')
+    print('ATTRIBUTE static void run_mul_add(const float *x, float *y) {')
+    print('  v_store_f32(y, v_add_f32(v_mul_f32(v_load_f32(x), v_load_f32(x + LANES)), v_load_f32(x + 2 * LANES)));')
+    print('  y[LANES] = v_float_add(v_float_mul(x[0], x[LANES]), x[2 * LANES]);')
+    print('  y[LANES + 1] = v_float_sub(v_float_mul(x[0], x[LANES]), x[2 * LANES]);')
+    print('}\n')
+    print(f'const VecIsa vec_{isa} = {{"{isa}", {lanes}, run_mul_add, {{')
+    for name, _, _ in ops:
+        print(f'    run_{name},')
+    print('}};')
+
+
+if __name__ == '__main__':
+    main()
