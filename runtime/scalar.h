@@ -44,6 +44,18 @@ static inline float v_float_div(float a, float b) { return a / b; }
 static inline float v_float_max(float a, float b) { return a > b ? a : b; }
 static inline float v_float_min(float a, float b) { return a < b ? a : b; }
 
+static inline float v_float_neg(float a) { return -a; }
+static inline float v_float_abs(float a) {
+  union {
+    float f;
+    uint32_t u;
+  } bits;
+  bits.f = a;
+  bits.u &= 0x7fffffff;
+  return bits.f;
+}
+static inline float v_float_if_negative(float x, float a, float b) { return x < 0 ? a : b; }
+
 /* The IEEE square root, digit by digit in integers: a call of sqrtf would need the C library. */
 static inline float v_float_sqrt(float x) {
   union {
