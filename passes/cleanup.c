@@ -47,6 +47,29 @@ static void list_float_ops(PassCtx *ctx, const Graph *g) {
   }
 }
 
+/* "w.3" without its number, or NULL. */
+static const char *without_number(Arena *a, const char *name) {
+  const char *dot = strrchr(name, '.');
+  if (!dot || dot == name || !dot[1] || dot[1 + strspn(dot + 1, "0123456789")]) return NULL;
+  return arena_strndup(a, name, (size_t)(dot - name));
+}
+
+/* A constant that took the place of another takes its name too: @w.3 is @w, where nothing uses the old @w. */
+static void take_old_name(Graph *g, Tensor *t) {
+  Tensor *old = NULL;
+  for (const char *name = t->name; (name = without_number(g->arena, name));) {
+    Tensor *named = graph_find(g, name);
+    if (named && tensor_is_const(named) && !named->n_uses && !named->is_output) old = named;
+  }
+  if (old) tensor_swap_names(g, t, old);
+}
+
+static void tidy_names(Graph *g) {
+  for (Node *n = g->first; n; n = n->next)
+    for (int i = 0; i < n->n_operands; i++)
+      if (n->operands[i] && tensor_is_const(n->operands[i])) take_old_name(g, n->operands[i]);
+}
+
 /* A float op whose operand is a folded weight must be explained before dequantize nodes of constants fold
  * away. */
 bool pass_cleanup(PassCtx *ctx, Graph *g) {
@@ -55,6 +78,7 @@ bool pass_cleanup(PassCtx *ctx, Graph *g) {
   if (graph_is_quantized(g)) list_float_ops(ctx, g);
   fold_constants(g, true);
   graph_remove_dead(g);
+  tidy_names(g);
   bool ok = true;
   for (const Node *n = g->first; n; n = n->next)
     if (!strcmp(lowering[n->op], "none"))

@@ -4,66 +4,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "passes/rewrite.h"
+#include "passes/affine.h"
 
 bool pass_fold_bn(PassCtx *ctx, Graph *g);
-
-/* y[c] = (x[c] - center[c]) * scale[c] + shift[c] */
-typedef struct {
-  int64_t channels;
-  double *center, *scale, *shift;
-} Affine;
-
-static Affine affine_new(Arena *a, int64_t channels) {
-  Affine f = {channels, ARENA_NEW_ARRAY(a, double, (size_t)channels),
-              ARENA_NEW_ARRAY(a, double, (size_t)channels), ARENA_NEW_ARRAY(a, double, (size_t)channels)};
-  for (int64_t c = 0; c < channels; c++) f.scale[c] = 1;
-  return f;
-}
-
-static bool batch_norm_affine(Diag *d, Arena *a, const Node *n, Affine *f) {
-  static const char *const names[] = {NULL, "weight", "bias", "mean", "variance"};
-  for (int i = 1; i < n->n_operands; i++)
-    if (!is_const_f32(n->operands[i]))
-      return diag_error(d, node_loc(n), "batch_norm '%s': its %s must be a constant", node_label(n),
-                        names[i]);
-  *f = affine_new(a, n->operands[0]->type.shape.dim[1]);
-  const float *weight = const_f32(n->operands[1]), *bias = const_f32(n->operands[2]);
-  const float *mean = const_f32(n->operands[3]), *var = const_f32(n->operands[4]);
-  double eps = (double)ATTRS(n, BatchNormAttrs)->eps;
-  for (int64_t c = 0; c < f->channels; c++) {
-    f->center[c] = (double)mean[c];
-    f->scale[c] = (double)weight[c] / sqrt((double)var[c] + eps);
-    f->shift[c] = (double)bias[c];
-    if (isfinite((float)f->center[c]) && isfinite((float)f->scale[c]) && isfinite((float)f->shift[c]))
-      continue;
-    return diag_error(d, node_loc(n),
-                      "batch_norm '%s': channel %lld has no finite scale (weight %g, variance %g, eps %g)",
-                      node_label(n), (long long)c, (double)weight[c], (double)var[c], eps);
-  }
-  return true;
-}
-
-/* add, sub, mul of a tensor and a constant that is one value, or one per index of `axis`. `x` is set to the
- * tensor. */
-static bool arith_affine(Arena *a, const Node *n, int axis, int64_t channels, const Tensor *x, Affine *f) {
-  bool swapped = n->operands[1] == x;
-  const Tensor *c = n->operands[swapped ? 0 : 1];
-  if (!is_const_f32(c) || !is_per_channel(c, &x->type.shape, axis) || (swapped && n->op == OP_sub))
-    return false;
-  if (!shape_equal(&x->type.shape, &n->results[0]->type.shape)) return false;
-  *f = affine_new(a, channels);
-  const float *value = const_f32(c);
-  int64_t count = shape_count(&c->type.shape);
-  for (int64_t i = 0; i < channels; i++) {
-    double v = (double)value[count == 1 ? 0 : i];
-    if (n->op == OP_mul)
-      f->scale[i] = v;
-    else
-      f->shift[i] = n->op == OP_add ? v : -v;
-  }
-  return true;
-}
 
 /* A float layer with constant weights whose result only `n` sees and that clamps nothing. */
 static Node *foldable_layer(const Tensor *x) {
@@ -72,10 +15,6 @@ static Node *foldable_layer(const Tensor *x) {
     return NULL;
   const Tensor *bias = node_operand(p, 2);
   return is_const_f32(p->operands[1]) && (!bias || is_const_f32(bias)) ? p : NULL;
-}
-
-static int channel_axis(const Node *layer) {
-  return layer->op == OP_conv2d ? 1 : layer->results[0]->type.shape.rank - 1;
 }
 
 static bool all_finite(const float *v, int64_t n) {
@@ -95,9 +34,8 @@ static bool fold(PassCtx *ctx, Node *layer, const Affine *f, Node *n) {
   for (int64_t c = 0; c < f->channels; c++) {
     for (int64_t i = c * per_channel; i < (c + 1) * per_channel; i++)
       new_w[i] = (float)((double)w[i] * f->scale[c]);
-    new_b[c] = (float)(((b ? (double)b[c] : 0) - f->center[c]) * f->scale[c] + f->shift[c]);
   }
-  if (!all_finite(new_w, count) || !all_finite(new_b, f->channels))
+  if (!affine_bias(f, b, new_b) || !all_finite(new_w, count))
     return diag_error(ctx->diag, node_loc(n),
                       "folding '%s' into '%s' gives weights that are not finite numbers", node_label(n),
                       node_label(layer));
@@ -170,19 +108,23 @@ static bool fold_batch_norm(PassCtx *ctx, Node *n, Arena *tmp) {
   Affine f;
   if (!batch_norm_affine(ctx->diag, tmp, n, &f)) return false;
   Node *layer = foldable_layer(n->operands[0]);
-  if (layer && channel_axis(layer) == 1) return fold(ctx, layer, &f, n);
+  if (layer && layer_channel_axis(layer) == 1) return fold(ctx, layer, &f, n);
   become_depthwise(ctx, n, &f);
   return true;
+}
+
+static const float *float_constant(Arena *a, const Tensor *t) {
+  (void)a;
+  return is_const_f32(t) ? const_f32(t) : NULL;
 }
 
 static bool fold_arith(PassCtx *ctx, Node *n, Arena *tmp) {
   for (int i = 0; i < 2; i++) {
     const Tensor *x = n->operands[i];
     Node *layer = foldable_layer(x);
-    if (!layer) continue;
-    int axis = channel_axis(layer);
     Affine f;
-    if (arith_affine(tmp, n, axis, x->type.shape.dim[axis], x, &f)) return fold(ctx, layer, &f, n);
+    if (layer && arith_affine(tmp, n, x, layer_channel_axis(layer), float_constant, &f))
+      return fold(ctx, layer, &f, n);
   }
   return true;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ir/quant.h"
+#include "passes/affine.h"
 #include "passes/choose.h"
 #include "passes/tables.h"
 
@@ -165,27 +166,81 @@ static const float *constant_value(Arena *a, const Tensor *t) {
 
 static bool is_layer(const Node *n) { return n->op == OP_conv2d || n->op == OP_linear; }
 
-/* layer(x, w) + constant, nothing quantized between: the constant is the bias. */
-static bool absorb_bias(Qdq *p, Node *n) {
-  if (n->op != OP_add || !node_is_float(n)) return false;
-  for (int i = 0; i < 2; i++) {
-    Tensor *y = n->operands[i], *c = n->operands[1 - i];
-    Node *layer = y->producer;
-    if (!layer || !is_layer(layer) || node_operand(layer, 2) || node_has_clamp(layer) ||
-        !tensor_single_use(y))
+/* The weight of a layer with its channels scaled: the integers stay, but for their sign, and the scales
+ * change. NULL where -128 cannot change its sign, or a scale would not be a normal number. */
+static Tensor *scaled_weight(Qdq *p, const Node *layer, const Affine *f, Node *before) {
+  Tensor *w = dequantized(layer->operands[1]);
+  const Quant *old = w->type.quant;
+  Arena *a = before->graph->arena;
+  int64_t count = shape_count(&w->type.shape), per = count / f->channels;
+  int32_t qmin = (int32_t)dtype_info[w->type.dtype].min, qmax = (int32_t)dtype_info[w->type.dtype].max;
+  float *scale = ARENA_NEW_ARRAY(a, float, (size_t)f->channels);
+  int32_t *zero = ARENA_NEW_ARRAY(a, int32_t, (size_t)f->channels);
+  uint8_t *data = arena_memdup(a, w->data, (size_t)count);
+  for (int64_t c = 0; c < f->channels; c++) {
+    int64_t from = old->axis < 0 ? 0 : c;
+    bool dead = f->scale[c] == 0;
+    zero[c] = old->zero[from];
+    scale[c] = dead ? 1 : (float)((double)old->scale[from] * fabs(f->scale[c]));
+    if (!scale_is_valid(scale[c])) return NULL;
+    for (int64_t i = c * per; i < (c + 1) * per; i++) {
+      int32_t q = w->type.dtype == DT_U8 ? data[i] : (int8_t)data[i];
+      if (f->scale[c] < 0) q = 2 * zero[c] - q;
+      if (dead) q = zero[c];
+      if (q < qmin || q > qmax) return NULL;
+      data[i] = (uint8_t)q;
+    }
+  }
+  Type t = {w->type.dtype, w->type.shape, quant_new(a, 0, f->channels, scale, zero)};
+  Tensor *q = graph_constant(before->graph, w->name, t, data, w->loc);
+  Node *n = graph_node1(before->graph, OP_dequantize, &q, 1, NULL, node_loc(layer), before);
+  node_must_infer(p->ctx, n);
+  return n->results[0];
+}
+
+static bool all_ones(const Affine *f) {
+  for (int64_t c = 0; c < f->channels; c++)
+    if (f->scale[c] != 1) return false;
+  return true;
+}
+
+/* What a layer with a quantized weight may absorb: the layer before `x`, where nobody else sees its result.
+ */
+static Node *absorbing_layer(const Tensor *x) {
+  Node *p = x->producer;
+  if (!p || !is_layer(p) || !node_is_float(p) || node_has_clamp(p) || !tensor_single_use(x)) return NULL;
+  const Tensor *w = dequantized(p->operands[1]);
+  if (!w || !tensor_is_const(w) || w->type.quant->axis > 0 ||
+      (w->type.dtype != DT_S8 && w->type.dtype != DT_U8))
+    return NULL;
+  return p;
+}
+
+/* A layer, then batch norm or arithmetic with a constant per channel, with nothing quantized between (as
+ * quantization-aware training exports it): they become the layer's scales and its bias. */
+static bool absorb_affine(Qdq *p, Node *n) {
+  if (!node_is_float(n)) return false;
+  for (int i = 0; i < (n->op == OP_batch_norm ? 1 : n->n_operands); i++) {
+    const Tensor *x = n->operands[i];
+    Node *layer = x ? absorbing_layer(x) : NULL;
+    if (!layer) continue;
+    const Tensor *b = node_operand(layer, 2);
+    const float *old = b ? constant_value(p->tmp, b) : NULL;
+    if (b && !old) continue;
+    Affine f;
+    int axis = layer_channel_axis(layer);
+    if (n->op == OP_batch_norm ? axis != 1 || !batch_norm_affine(&p->silent, p->tmp, n, &f)
+                               : !arith_affine(p->tmp, n, x, axis, constant_value, &f))
       continue;
-    const float *v = constant_value(p->tmp, c);
-    int axis = layer->op == OP_conv2d ? 1 : y->type.shape.rank - 1;
-    if (!v || !is_per_channel(c, &y->type.shape, axis) ||
-        !shape_equal(&y->type.shape, &n->results[0]->type.shape))
-      continue;
-    int64_t oc = y->type.shape.dim[axis], count = shape_count(&c->type.shape);
-    float *bias = ARENA_NEW_ARRAY(n->graph->arena, float, (size_t)oc);
-    for (int64_t k = 0; k < oc; k++) bias[k] = v[count == 1 ? 0 : k];
-    Tensor *b = graph_constant(n->graph, c->name, type_f32(shape_of(1, oc)), bias, c->loc);
-    Node *fresh = node_replacement(n, layer->op, (Tensor *[]){layer->operands[0], layer->operands[1], b}, 3);
+    float *bias = ARENA_NEW_ARRAY(n->graph->arena, float, (size_t)f.channels);
+    Tensor *w = all_ones(&f) ? layer->operands[1] : scaled_weight(p, layer, &f, n);
+    if (!w || !affine_bias(&f, old, bias)) return false;
+    Tensor *nb = graph_constant(n->graph, arena_printf(n->graph->arena, "%s.bias", x->name),
+                                type_f32(shape_of(1, f.channels)), bias, node_loc(n));
+    Node *fresh = node_replacement(n, layer->op, (Tensor *[]){layer->operands[0], w, nb}, 3);
     memcpy(fresh->attrs, layer->attrs, op_info[layer->op]->attrs_size);
     fresh->name = layer->name;
+    node_add_locs(fresh, layer);
     float *lo, *hi, *n_lo, *n_hi;
     if (node_clamp(fresh, &lo, &hi) && node_clamp(n, &n_lo, &n_hi)) {
       *lo = *n_lo;
@@ -369,7 +424,8 @@ bool pass_qdq(PassCtx *ctx, Graph *g) {
   GRAPH_FOREACH_NODE(g, n) sink_dequantize(&p, n);
   graph_remove_dead(g);
   fold_constants(g, false); /* weights that were reshaped or transposed behind their dequantize */
-  GRAPH_FOREACH_NODE(g, n) absorb_bias(&p, n);
+  GRAPH_FOREACH_NODE(g, n) absorb_affine(&p, n);
+  fuse_activations(g); /* behind what the layers have absorbed */
   for (bool changed = true; changed;) {
     changed = false;
     GRAPH_FOREACH_NODE(g, n) changed |= merge_twins(n) || merge_pair(&p, n) || raise_quantize(&p, n);
