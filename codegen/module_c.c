@@ -14,11 +14,15 @@ typedef struct {
 
 static const char *const generated_by = "qcc " QCC_VERSION;
 
-static char **member_names(Cg *cg, const char *role, Tensor *const *tensors, int n,
-                           const Tensor *const *named_after) {
+/* Members named after the caller's graph: the clone's outputs may be copies with other names. */
+static void name_members(Module *m) {
+  const Cg *cg = m->cg;
+  int n_in = cg->graph->n_inputs, n = n_in + cg->graph->n_outputs;
   const char **names = ARENA_NEW_ARRAY(cg->arena, const char *, (size_t)n + 1);
-  for (int i = 0; i < n; i++) names[i] = named_after ? named_after[i]->name : tensors[i]->name;
-  return c_member_names(cg->arena, role, names, n);
+  for (int i = 0; i < n; i++)
+    names[i] = i < n_in ? cg->graph->inputs[i]->name : cg->public_outputs[i - n_in]->name;
+  m->inputs = c_member_names(cg->arena, names, n, n_in);
+  m->outputs = m->inputs + n_in;
 }
 
 /* "[1][49][10]", in the order of memory. */
@@ -56,6 +60,13 @@ static void put_struct(const Module *m, StrBuf *h, const char *kind, Tensor *con
   strbuf_printf(h, "} %s_%s;\n", m->name, kind);
 }
 
+static int64_t constant_bytes(const VirModule *m) {
+  int64_t bytes = 0;
+  for (int i = 0; i < m->n_constants; i++)
+    bytes += m->constants[i]->count * (m->constants[i]->elem16 ? 2 : dtype_info[m->constants[i]->elem].bytes);
+  return bytes;
+}
+
 static void write_header(const Module *m, StrBuf *h) {
   const Cg *cg = m->cg;
   const Graph *g = cg->graph;
@@ -69,6 +80,8 @@ static void write_header(const Module *m, StrBuf *h) {
   strbuf_puts(h, "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
   strbuf_printf(h, "#define %s_WORKSPACE_SIZE %lld /* bytes */\n#define %s_WORKSPACE_ALIGN 64\n", m->upper,
                 (long long)cg->workspace, m->upper);
+  strbuf_printf(h, "#define %s_CONSTANTS_SIZE %lld /* bytes of weights and tables */\n", m->upper,
+                (long long)constant_bytes(cg->module));
   for (int i = 0; i < g->n_inputs; i++) put_tensor_macros(m, h, m->inputs[i], g->inputs[i]);
   for (int i = 0; i < g->n_outputs; i++) put_tensor_macros(m, h, m->outputs[i], g->outputs[i]);
   strbuf_puts(h, "\n");
@@ -143,13 +156,6 @@ static void write_run(const Module *m, StrBuf *c) {
   strbuf_puts(c, "  return 0;\n}\n");
 }
 
-static int64_t constant_bytes(const VirModule *m) {
-  int64_t bytes = 0;
-  for (int i = 0; i < m->n_constants; i++)
-    bytes += m->constants[i]->count * (m->constants[i]->elem16 ? 2 : dtype_info[m->constants[i]->elem].bytes);
-  return bytes;
-}
-
 static int64_t macs(const Graph *g) {
   int64_t n = 0;
   for (const Node *p = g->first; p; p = p->next)
@@ -190,10 +196,8 @@ static void write_c(const Module *m, StrBuf *c, const char *header) {
 }
 
 void cg_write_module(Cg *cg, StrBuf *c, StrBuf *h) {
-  const Graph *g = cg->graph;
   Module m = {.cg = cg, .name = cg->options->name, .upper = c_upper(cg->arena, cg->options->name)};
-  m.inputs = member_names(cg, "in", g->inputs, g->n_inputs, NULL);
-  m.outputs = member_names(cg, "out", g->outputs, g->n_outputs, cg->public_outputs);
+  name_members(&m);
   size_t start = h->len;
   write_header(&m, h);
   write_c(&m, c, h->text + start);

@@ -133,12 +133,18 @@ static bool is_harmless(const char *id) {
   return true;
 }
 
-char **c_member_names(Arena *a, const char *role, const char *const *names, int n) {
+/* Taken from the start: the interface has macros of these names. */
+static const char *const own_macros[] = {"WORKSPACE", "CONSTANTS"};
+
+char **c_member_names(Arena *a, const char *const *names, int n, int n_inputs) {
   char **members = ARENA_NEW_ARRAY(a, char *, (size_t)n + 1);
-  StrMap *taken = strmap_new(a); /* by upper-case name: macros are made of them too */
+  StrMap *taken = strmap_new(a); /* by upper-case name */
+  for (size_t i = 0; i < sizeof own_macros / sizeof *own_macros; i++)
+    strmap_put(taken, own_macros[i], (void *)own_macros[i]);
   for (int i = 0; i < n; i++) {
     char *id = c_identifier(a, names[i]);
-    if (!is_harmless(id)) id = arena_printf(a, "%s%d_%s", role, i, id);
+    bool input = i < n_inputs;
+    if (!is_harmless(id)) id = arena_printf(a, "%s%d_%s", input ? "in" : "out", input ? i : i - n_inputs, id);
     char *unique = id;
     for (int k = 2; strmap_get(taken, c_upper(a, unique)); k++) unique = arena_printf(a, "%s_%d", id, k);
     strmap_put(taken, c_upper(a, unique), unique);

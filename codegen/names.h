@@ -4,9 +4,9 @@
 
 #include "ir/arena.h"
 
-/* A member name for each of `n` tensor names: unique among them, no keyword of C or C++, no macro that
- * headers define. `role`: "in" or "out", put before a name that would not do. */
-char **c_member_names(Arena *a, const char *role, const char *const *names, int n);
+/* A member name for each of `n` tensor names, of which the first `n_inputs` are inputs: unique among all of
+ * them (macros are made of them too), no keyword of C or C++, no macro that headers define. */
+char **c_member_names(Arena *a, const char *const *names, int n, int n_inputs);
 
 /* The name in upper case, for macros. */
 char *c_upper(Arena *a, const char *name);
