@@ -27,7 +27,7 @@ typedef struct {
 typedef struct {
   const ProtobufCMessageDescriptor *desc; /* NULL: an unknown group */
   size_t end;
-  const uint8_t *name; /* its `name` field, once seen */
+  const uint8_t *name; /* its `name` field, once seen; of a node without one, an output */
   size_t name_len;
 } Frame;
 
@@ -224,7 +224,7 @@ static bool scan_known(Scan *s, Frame *f, const ProtobufCFieldDescriptor *field,
     return scan_message(s, field->descriptor, begin, *pos, depth + 1);
   if (field->type != PROTOBUF_C_TYPE_STRING) return true;
   if (len && memchr(s->data + begin, 0, len)) return nul_in_string(s, f, field, s->data + begin, len);
-  if (!strcmp(field->name, "name")) {
+  if (len && (!strcmp(field->name, "name") || (!f->name && !strcmp(field->name, "output")))) {
     f->name = s->data + begin;
     f->name_len = len;
   }

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""run.py ONNXRUN EXPECTED: the official ONNX backend tests of tier A, imported and run by the interpreter.
+"""run.py ONNXRUN SUPPORTED: the official ONNX backend tests of tier A, imported and run by the interpreter.
 
 Operands that a static compiler needs (index.json: const_inputs) become initializers. A case passes when its outputs
-agree with the stored ones; it counts as refused when the import ends with a diagnostic. What is refused is listed
-in EXPECTED, one case a line: a case that is refused and not listed has been lost, and fails; one that is listed
-and works now is reported, so that the list can only shrink (--update rewrites it)."""
+agree with the stored ones; it counts as refused when the import ends with a diagnostic. SUPPORTED lists the cases
+that pass, by operator: one of them that is refused has been lost, and fails. Cases that are not listed may pass or
+be refused, so that the suite also runs over other data of the same form. --update rewrites the list."""
 import argparse
 import collections
 import json
@@ -113,21 +113,22 @@ def run_case(tool, root, case, tmp):
 def main():
     ap = argparse.ArgumentParser()
     ap.add_argument('tool')
-    ap.add_argument('expected')
+    ap.add_argument('supported')
     ap.add_argument('--data', default=os.environ.get('QCC_ONNX_NODE'))
     ap.add_argument('--filter', default='')
     ap.add_argument('--light', action='store_true', help='the whole networks at 224x224 too')
-    ap.add_argument('--update', action='store_true', help='rewrite the list of refused cases')
+    ap.add_argument('--update', action='store_true', help='rewrite the list of cases that pass')
     ap.add_argument('-v', action='store_true')
     a = ap.parse_args()
     data = a.data or os.path.join(os.path.dirname(os.path.abspath(__file__)), '../../../shared/onnx_node.tar.xz')
     if not os.path.exists(data):
         print(f'skipped: {data} is not there')
         return SKIP
-    with open(a.expected) as f:
-        expected = {line.split()[0] for line in f if line.strip() and not line.startswith('#')}
-    failed, passed, refused, gained = [], 0, {}, []
-    by_op = collections.Counter()
+    with open(a.supported) as f:
+        lines = [line.split() for line in f if not line.startswith('#')]
+    supported = {name for _, *names in lines for name in names}
+    failed, passed = [], []
+    refused = collections.Counter()
     with tempfile.TemporaryDirectory() as tmp:
         root = data
         if os.path.isfile(data):
@@ -146,36 +147,31 @@ def main():
             if verdict == 'fail':
                 failed.append((name, text))
             elif verdict == 'refused':
-                by_op[case['primary']] += 1
-                refused[name] = text
-                # of data that this list was not made from, a case is lost only where its operator is not listed
-                if name not in expected and case['primary'] not in expected and not a.update:
-                    failed.append((name, f'was not refused before: {text}'))
+                refused[case['primary']] += 1
+                if name in supported:
+                    failed.append((name, f'worked before: {text}'))
             else:
-                passed += 1
-                if name in expected:
-                    gained.append(name)
+                passed.append((case['primary'], name))
     for name, text in failed:
         print(f'FAIL {name}: {text}')
-    if by_op:
-        print('refused: ' + ', '.join(f'{op} {count}' for op, count in sorted(by_op.items())))
-    if gained:
-        print('works now, take it off the list of refused cases: ' + ' '.join(gained))
+    if refused:
+        print('refused: ' + ', '.join(f'{op} {count}' for op, count in sorted(refused.items())))
+    gained = [name for _, name in passed if name not in supported]
+    if gained and not a.data:
+        print('works and is not listed: ' + ' '.join(gained))
     if a.update:
-        write_expected(a.expected, refused, cases)
-    print(f'{passed} passed, {len(failed)} failed, {len(refused)} refused')
-    return bool(failed or gained)
+        write_supported(a.supported, passed)
+    print(f'{len(passed)} passed, {len(failed)} failed, {refused.total()} refused')
+    return bool(failed)
 
 
-def write_expected(path, refused, cases):
-    """An operator of which nothing works is one line; else its refused cases are, with the reason."""
-    primary = {f"{c['suite']}/{c['name']}": c['primary'] for c in cases if c['tier'] == 'A'}
-    total, lost = collections.Counter(primary.values()), collections.Counter(primary[n] for n in refused)
-    whole = {op for op in lost if lost[op] == total[op]}
+def write_supported(path, passed):
+    by_op = collections.defaultdict(list)
+    for op, name in passed:
+        by_op[op].append(name)
     with open(path, 'w') as f:
-        f.write('# What the ONNX import refuses of the backend tests: whole operators, then single cases and why.\n')
-        f.writelines(f'{op}\n' for op in sorted(whole))
-        f.writelines(f'{n}  {t}\n' for n, t in sorted(refused.items()) if primary[n] not in whole)
+        f.write('# The backend tests that pass, by operator.\n')
+        f.writelines(f'{op} {" ".join(sorted(names))}\n' for op, names in sorted(by_op.items()))
 
 
 if __name__ == '__main__':
