@@ -1,11 +1,27 @@
-/* The runtime's headers, embedded in qcc at build time, as text for emitted files. */
+/* The runtime headers' text, embedded in the program, so that an emitted file can carry what it needs. */
 #ifndef QCC_CODEGEN_RUNTIME_TEXT_H
 #define QCC_CODEGEN_RUNTIME_TEXT_H
 
 #include "codegen/vir.h"
 
-/* Appends what the used operations need of runtime/vec_<isa>.h and the headers below it: types, functions and
- * those that they call, in their original order, with their comments. */
+/* A definition of a runtime header (tools/embed.py). */
+typedef struct {
+  const char *const *names; /* what it defines; ends with NULL */
+  const char *text;         /* with its comment */
+  const short *needs;       /* indices of other chunks, not transitive; ends with -1 */
+  bool always;              /* of the preamble, which every file has */
+  bool apart;               /* a blank line stands before it */
+} RuntimeChunk;
+
+typedef struct {
+  const char *isa;
+  const RuntimeChunk *chunks; /* in the order in which the compiler would see them */
+  int n_chunks;
+} RuntimeIsa;
+extern const RuntimeIsa runtime_isas[]; /* ends with a NULL isa */
+
+/* Appends the preamble, the #include lines and the definitions that the used operations need, in their order
+ * and formatting. The result stands alone. */
 void runtime_extract(StrBuf *out, const char *isa, const bool used[VIR_OP_COUNT]);
 
 #endif

@@ -10,12 +10,13 @@ int64_t rne(double v) {
   return i;
 }
 
-/* Rules 1 and 6: the clamp happens in float, so what is rounded is at most 511 in magnitude. */
+/* Rules 1 and 6. The clamp happens in float, so what is rounded is at most 511 in magnitude; in [2^23, 2^24]
+ * the floats are the integers, so adding 1.5 * 2^23 rounds to nearest, ties to even. */
 static int32_t clamp_round(float v, int32_t zero, int32_t lo, int32_t hi) {
   float low = (float)(lo - zero), high = (float)(hi - zero);
-  if (v < low) v = low;
-  if (v > high) v = high;
-  return (int32_t)rne((double)v) + zero;
+  v = v < low ? low : v;
+  v = v > high ? high : v;
+  return (int32_t)((v + 0x1.8p23f) - 0x1.8p23f) + zero;
 }
 
 int32_t quantize_value(float x, float scale, int32_t zero, int32_t qmin, int32_t qmax) {

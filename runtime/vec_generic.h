@@ -182,10 +182,11 @@ static inline v_s32 v_dot(v_s32 acc, v_q x, v_q w) {
                              (int8_t)w.x[14], (int8_t)w.x[15])}};
 }
 
-/* The same, for operands whose x0*w0 + x1*w1 and x2*w2 + x3*w3 fit 16 bits. */
+/* As v_dot, for operands whose x0*w0 + x1*w1 and x2*w2 + x3*w3 fit 16 bits. */
 static inline v_s32 v_dot_sat(v_s32 acc, v_q x, v_q w) { return v_dot(acc, x, w); }
 
-/* The same sum of signed bytes: a lane's first two lie in the first half, its others in the other half. */
+/* The dot product of signed bytes, of which a lane has its first two in the first half, the others in the
+ * other. */
 static inline v_s32 v_dot2x2_wide(v_s32 acc, v_q x, v_q w) {
   return (v_s32){{v_dot_lane(acc.x[0], (int8_t)x.x[0], (int8_t)x.x[1], (int8_t)x.x[8], (int8_t)x.x[9],
                              (int8_t)w.x[0], (int8_t)w.x[1], (int8_t)w.x[8], (int8_t)w.x[9]),
@@ -197,7 +198,7 @@ static inline v_s32 v_dot2x2_wide(v_s32 acc, v_q x, v_q w) {
                              (int8_t)w.x[6], (int8_t)w.x[7], (int8_t)w.x[14], (int8_t)w.x[15])}};
 }
 
-/* The same, for w >= -127. */
+/* As v_dot2x2_wide, for w >= -127. */
 static inline v_s32 v_dot2x2(v_s32 acc, v_q x, v_q w) { return v_dot2x2_wide(acc, x, w); }
 
 static inline v_q v_xor_q(v_q a, v_q b) {

@@ -28,10 +28,15 @@ static void count_range(const Node *n, const WindowDim *w, int i, int64_t *least
   }
 }
 
-static bool check_average_scales(Diag *d, const Node *n, int64_t least, int64_t most) {
+/* What an average of quantized elements needs: a sum that fits 32 bits, multipliers by rule 3. */
+static bool check_average(Diag *d, const Node *n, int64_t least, int64_t most) {
   const Tensor *r = n->results[0];
   float m;
-  if (!tensor_is_quantized(n->operands[0]) || r->type.dtype == DT_NONE) return true;
+  if (!tensor_is_quantized(n->operands[0])) return true;
+  if (most > INT32_MAX / 255)
+    return diag_error(d, node_loc(n), "%s: %lld quantized elements cannot be summed in 32 bits",
+                      op_info[n->op]->name, (long long)most);
+  if (r->type.dtype == DT_NONE) return true;
   float s_in = tensor_scale(n->operands[0]), s_out = tensor_scale(r);
   if (pool_multiplier(s_in, s_out, least, &m) && pool_multiplier(s_in, s_out, most, &m)) return true;
   return diag_error(d, node_loc(n), "%s '%s': the multiplier %g / (%g * %lld) is not a normal number",
@@ -73,7 +78,7 @@ static bool infer_max_pool2d(Diag *d, Node *n, Type *results) {
 static bool infer_avg_pool2d(Diag *d, Node *n, Type *results) {
   int64_t least[2], most[2];
   return check_windows(d, n, results, least, most) && infer_real_result(d, n, &results[0]) &&
-         check_average_scales(d, n, least[0] * least[1], most[0] * most[1]);
+         check_average(d, n, least[0] * least[1], most[0] * most[1]);
 }
 
 static int64_t spatial_count(const Shape *x) {
@@ -94,7 +99,7 @@ static bool infer_global_avg_pool(Diag *d, Node *n, Type *results) {
                       shape_text(d->arena, x));
   results[0].shape = *x;
   for (int i = 2; i < x->rank; i++) results[0].shape.dim[i] = 1;
-  return infer_real_result(d, n, &results[0]) && check_average_scales(d, n, count, count);
+  return infer_real_result(d, n, &results[0]) && check_average(d, n, count, count);
 }
 
 static void pool_dims(const Node *n, WindowDim w[2]) {

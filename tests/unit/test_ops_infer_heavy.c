@@ -182,6 +182,8 @@ static void pool_errors(void **state) {
   ASSERT_REFUSED(
       typed(pool(OP_avg_pool2d, quantized(DT_U8, "1,3,8,9", 1.5e-38f, 0), "4,4", "1,1", "0,0,0,0"), u8("1")),
       "avg_pool2d 'r': the multiplier 1.5e-38 / (0.1 * 16) is not a normal number");
+  ASSERT_REFUSED(NODE(OP_global_avg_pool, u8("1,1,3000,3000")),
+                 "global_avg_pool: 9000000 quantized elements cannot be summed in 32 bits");
   ASSERT_REFUSED(NODE(OP_global_avg_pool, f32("2,3")),
                  "operand 1 of global_avg_pool must be [N, C, ...], not [2, 3]");
   ASSERT_REFUSED(NODE(OP_global_avg_pool, f32("2,3,0,4")),
