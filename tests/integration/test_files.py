@@ -127,6 +127,7 @@ def test_every_call_fails_once(t):
             if r.returncode == 0:
                 break
             failures += 1
+        assert r.returncode == 0, f'{calls} never succeeds: {r.stderr}'
         assert failures >= (0 if calls == 'link' else 2), f'{calls} {fault} did {failures} times what it should'
 
 
