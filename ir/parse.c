@@ -16,6 +16,8 @@ void parser_advance(Parser *p) {
   if (p->tok.kind == TOK_END) p->tok.begin = p->tok.end = end;
 }
 
+int parser_errors(const Parser *p) { return p->diag->errors - p->errors_before; }
+
 SrcLoc parser_loc(const Parser *p, Token from, Token to) {
   return (SrcLoc){.source = p->source, .begin = from.begin, .end = to.end};
 }
@@ -220,7 +222,7 @@ static void recover(Parser *p) {
 }
 
 static void parse_items(Parser *p, Token open) {
-  while (!parser_at(p, '}') && p->diag->errors < p->diag->max_errors) {
+  while (!parser_at(p, '}') && parser_errors(p) < p->diag->max_errors) {
     if (p->tok.kind == TOK_END) {
       parser_expected(p, "'}' at the end of the model");
       diag_note(p->diag, parser_loc(p, open, open), "the model begins here");
@@ -249,12 +251,12 @@ static void parse_model(Parser *p) {
   Token open = p->tok;
   if (!parser_expect(p, '{', "after the model's name")) return;
   parse_items(p, open);
-  if (p->diag->errors >= p->diag->max_errors || !parser_at(p, '}')) return;
+  if (parser_errors(p) >= p->diag->max_errors || !parser_at(p, '}')) return;
   SrcLoc close = parser_here(p);
   parser_advance(p);
   if (p->tok.kind != TOK_END) {
     parser_expected(p, "nothing after the model");
-  } else if (!p->graph->n_outputs && !p->diag->errors) {
+  } else if (!p->graph->n_outputs && !parser_errors(p)) {
     diag_error(p->diag, close, "the model has no output");
   }
 }
@@ -270,13 +272,13 @@ static bool check_text(Diag *d, const Source *source) {
 }
 
 Graph *ir_parse(Diag *d, Arena *a, const Source *source, const char *weights_override) {
-  int before = d->errors;
   if (!check_text(d, source)) return NULL;
   Parser p = {.diag = d,
               .arena = a,
               .source = source,
               .lexer = lexer_at_start(source),
               .soft = strmap_new(a),
+              .errors_before = d->errors,
               .weights_override = weights_override};
   if (weights_override) {
     p.weights_given = true;
@@ -285,6 +287,6 @@ Graph *ir_parse(Diag *d, Arena *a, const Source *source, const char *weights_ove
   parser_advance(&p);
   parse_model(&p);
   if (p.weights) npz_close(p.weights);
-  if (d->errors > before || !graph_verify(d, p.graph)) return NULL;
+  if (parser_errors(&p) || !graph_verify(d, p.graph)) return NULL;
   return p.graph;
 }

@@ -17,6 +17,7 @@ typedef struct {
   Lexer lexer;
   Token tok; /* the current token; the lexer stands behind it */
   Graph *graph;
+  int errors_before; /* what the diagnostics had counted when the parser began */
 
   Npz *weights; /* NULL: none, or it could not be opened */
   const char *weights_path, *weights_override;
@@ -35,6 +36,7 @@ bool parser_at(const Parser *p, char punct);
 bool parser_at_number(const Parser *p); /* inf and nan included */
 /* The token's text for a message, with its length for "%.*s". */
 const char *parser_shown(const Parser *p, Token t, int *len);
+int parser_errors(const Parser *p);
 /* "expected WHAT, found ..." at the current token; always false. */
 bool parser_expected(Parser *p, const char *what);
 bool parser_expect(Parser *p, char punct, const char *where);

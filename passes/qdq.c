@@ -386,7 +386,7 @@ static bool lower_table(Qdq *p, Node *quantize, const Node *n) {
   if (op_info[n->op]->quant == QUANT_UNARY && dequantized_q8(n->operands[0]))
     return put_integer(p, quantize, n, &x, 1);
   int32_t table[256];
-  table_of(n->results[0], &quantize->results[0]->type, table);
+  table_of(n->results[0], NULL, &x->type, &quantize->results[0]->type, table);
   become_lut(p->ctx, quantize, x, &quantize->results[0]->type, table);
   return true;
 }

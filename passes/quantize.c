@@ -16,7 +16,9 @@ bool pass_quantize(PassCtx *ctx, Graph *g);
 typedef struct Plan {
   struct Plan *parent; /* itself at the root */
   bool integer;        /* the node that makes it becomes an integer op */
-  bool is_source;      /* it is made, not moved, within its group */
+  bool absorbed;       /* a step within a function of one tensor, which becomes a table as a whole */
+  bool is_u8;          /* an integer op makes it or reads it */
+  const char *source;  /* integer functions of one tensor: its name; NULL: an op on its operands */
   float lo, hi;
   const OpInfo *fixed; /* the op whose fixed parameters all sources of the group have; NULL: by range */
   bool any_source;
@@ -58,7 +60,7 @@ static bool has_integer_form(const Node *n) {
   case QUANT_ARITH:
     return true;
   default:
-    return scalar_arith_operand(n) != NULL; /* x / constant is a table */
+    return pointwise_source(n->results[0]) != NULL; /* x / constant is a table */
   }
 }
 
@@ -91,6 +93,43 @@ static void choose_nodes(Quantizer *q) {
       if (!p || p->integer || !has_integer_form(n) || !becomes_integer(q, n)) continue;
       p->integer = changed = true;
     }
+  }
+}
+
+/* All that lies between the node and the source. */
+static void absorb_between(Quantizer *q, const Node *n, const Tensor *source) {
+  for (int i = 0; i < n->n_operands; i++) {
+    const Tensor *t = n->operands[i];
+    Plan *p = plan_of(q, t);
+    if (!p || t == source) continue;
+    p->absorbed = true;
+    p->integer = false;
+    absorb_between(q, t->producer, source);
+  }
+}
+
+/* Functions of one tensor, such as x * sigmoid(x), become tables as a whole: nothing is rounded in between.
+ */
+static void choose_tables(Quantizer *q) {
+  for (const Node *n = q->graph->last; n; n = n->prev) {
+    Plan *p = plan_of(q, n->results[0]);
+    if (!p || !p->integer) continue;
+    Tensor *source = pointwise_source(n->results[0]);
+    if (!source || !plan_of(q, source)) continue;
+    if (op_info[n->op]->quant == QUANT_UNARY && n->operands[0] == source) continue; /* is one already */
+    p->source = source->name; /* the tensor itself may be replaced by then */
+    absorb_between(q, n, source);
+  }
+}
+
+static void mark_u8(Quantizer *q) {
+  for (const Node *n = q->graph->first; n; n = n->next) {
+    Plan *p = plan_of(q, n->results[0]), *x;
+    if (!p || !p->integer) continue;
+    p->is_u8 = true;
+    if (p->source) plan_of(q, graph_find(q->graph, p->source))->is_u8 = true;
+    for (int i = 0; i < n->n_operands && !p->source; i++)
+      if ((x = plan_of(q, n->operands[i]))) x->is_u8 = true;
   }
 }
 
@@ -232,18 +271,8 @@ static bool choose_zeros(Quantizer *q, Plan *p, const Tensor *t) {
 
 static const Quant *quant_of(const Quantizer *q, const Tensor *t) { return root_of(plan_of(q, t))->quant; }
 
-/* Is the tensor u8 anywhere: made by an integer op, or read by one? */
-static bool is_quantized_somewhere(const Quantizer *q, const Tensor *t) {
-  if (plan_of(q, t)->integer) return true;
-  for (int i = 0; i < t->n_uses; i++) {
-    const Plan *p = plan_of(q, t->uses[i].node->results[0]);
-    if (p && p->integer) return true;
-  }
-  return false;
-}
-
 static bool choose_needed(Quantizer *q, Plan *p, const Tensor *t) {
-  return !is_quantized_somewhere(q, t) || choose_group(q, p, t);
+  return !plan_of(q, t)->is_u8 || choose_group(q, p, t);
 }
 
 /* --- 3. rewrite
@@ -294,7 +323,7 @@ static const Quant *operand_quant(Quantizer *q, const Node *n, int i) {
 
 /* The rules that a node's parameters must obey; where they do not, it stays in float. */
 static bool parameters_fit(Quantizer *q, const Node *n) {
-  if (op_info[n->op]->quant != QUANT_ARITH || scalar_arith_operand(n)) return true;
+  if (op_info[n->op]->quant != QUANT_ARITH || plan_of(q, n->results[0])->source) return true;
   const Quant *a = operand_quant(q, n, 0), *b = operand_quant(q, n, 1), *r = quant_of(q, n->results[0]);
   float m;
   FixedAdd f;
@@ -344,12 +373,14 @@ static void quantize_operands(Quantizer *q, Node *n) {
 }
 
 static bool quantize_node(Quantizer *q, Node *n) {
-  Tensor *r = n->results[0], *x = scalar_arith_operand(n);
+  Tensor *r = n->results[0];
+  const char *source_name = plan_of(q, r)->source;
   Type type = type_u8(r->type.shape, quant_of(q, r));
-  if (x) { /* arithmetic with one constant is a function of one value */
+  if (source_name) {
     int32_t table[256];
-    Tensor *u8 = as_integer(q, x);
-    table_of_node(n, &u8->type, &type, table);
+    Tensor *source = graph_find(q->graph, source_name);
+    Tensor *u8 = as_integer(q, source);
+    table_of(r, source, &u8->type, &type, table);
     become_lut(q->ctx, n, u8, &type, table); /* the result takes over the name, and so the plan */
     return true;
   }
@@ -366,7 +397,7 @@ static bool rewrite(Quantizer *q) {
   bool ok = true;
   GRAPH_FOREACH_NODE(q->graph, n) {
     const Plan *p = plan_of(q, n->results[0]);
-    if (op_info[n->op]->quant == QUANT_CONVERT) continue; /* ours */
+    if (op_info[n->op]->quant == QUANT_CONVERT || (p && p->absorbed)) continue; /* ours; part of a table */
     if (p && p->integer)
       ok &= quantize_node(q, n);
     else
@@ -391,6 +422,8 @@ static bool quantize(Quantizer *q) {
     for (int i = 0; i < n->n_results; i++)
       if (!add_plan(q, n->results[i])) return false;
   choose_nodes(q);
+  choose_tables(q);
+  mark_u8(q);
   if (!form_groups(q) || !for_each_plan(q, choose_needed)) return false;
   while (zeros_like_neighbours(q)) continue;
   for_each_plan(q, choose_zeros);
@@ -398,7 +431,9 @@ static bool quantize(Quantizer *q) {
     Plan *p = plan_of(q, n->results[0]);
     if (p && p->integer && !parameters_fit(q, n)) p->integer = false;
   }
-  return rewrite(q);
+  bool ok = rewrite(q);
+  graph_remove_dead(g); /* what tables have absorbed */
+  return ok;
 }
 
 bool pass_quantize(PassCtx *ctx, Graph *g) {

@@ -13,7 +13,9 @@ static bool is_single_constant(const Tensor *t) {
   return is_const_f32(t) && shape_count(&t->type.shape) == 1;
 }
 
-Tensor *scalar_arith_operand(const Node *n) {
+/* add, sub, mul, div of a tensor and a constant of one element that broadcasts into it: the tensor, else
+ * NULL. */
+static Tensor *scalar_arith_operand(const Node *n) {
   if (n->op != OP_add && n->op != OP_sub && n->op != OP_mul && n->op != OP_div) return NULL;
   for (int i = 0; i < 2; i++) {
     Tensor *x = n->operands[i];
@@ -30,10 +32,10 @@ static float arith_value(const Node *n, float a, float b) {
   return node_has_clamp(n) ? ref_clamp(v, act->act_min, act->act_max) : v;
 }
 
-float elementwise_value(const Node *n, float x) {
+/* A unary op, or arithmetic with a single constant, of one element. */
+static float elementwise_value(const Node *n, float x) {
   const OpInfo *info = op_info[n->op];
   if (info->quant == QUANT_UNARY) return info->unary(n, x);
-  if (n->op == OP_requantize) return x;
   bool swapped = is_single_constant(n->operands[0]);
   float c = *const_f32(n->operands[swapped ? 0 : 1]);
   return swapped ? arith_value(n, c, x) : arith_value(n, x, c);
@@ -67,14 +69,33 @@ Tensor *table_source(const Tensor *t) {
   return find_source(t, &source, &steps) ? source : NULL;
 }
 
-/* The value of `t` where the source holds x. */
-static float value_at(const Tensor *t, float x) {
+/* Where a walk up from `t` stops; `root`: t's own uses do not matter. */
+static const Tensor *walk_up(const Tensor *t, bool root, int *steps) {
   const Node *p = t->producer;
-  if (p->op == OP_dequantize) return x;
-  if (op_info[p->op]->quant == QUANT_UNARY) return elementwise_value(p, value_at(p->operands[0], x));
+  if (!p || (!root && !tensor_single_use(t)) || ++*steps > MAX_STEPS || t->type.dtype != DT_F32) return t;
+  if (op_info[p->op]->quant == QUANT_UNARY) return walk_up(p->operands[0], false, steps);
+  const Tensor *x = scalar_arith_operand(p);
+  if (x) return walk_up(x, false, steps);
+  if (!is_arith(p) || tensor_is_const(p->operands[0]) || tensor_is_const(p->operands[1])) return t;
+  if (!shape_equal(&p->operands[0]->type.shape, &p->operands[1]->type.shape)) return t;
+  const Tensor *a = walk_up(p->operands[0], false, steps), *b = walk_up(p->operands[1], false, steps);
+  return a == b ? a : t;
+}
+
+Tensor *pointwise_source(const Tensor *t) {
+  int steps = 0;
+  const Tensor *source = walk_up(t, true, &steps);
+  return source == t || steps > MAX_STEPS ? NULL : (Tensor *)(uintptr_t)source;
+}
+
+/* The value of `t` where the source holds x. */
+static float value_at(const Tensor *t, const Tensor *source, float x) {
+  const Node *p = t->producer;
+  if (t == source || p->op == OP_dequantize) return x;
+  if (op_info[p->op]->quant == QUANT_UNARY) return elementwise_value(p, value_at(p->operands[0], source, x));
   const Tensor *operand = scalar_arith_operand(p);
-  if (operand) return elementwise_value(p, value_at(operand, x));
-  return arith_value(p, value_at(p->operands[0], x), value_at(p->operands[1], x));
+  if (operand) return elementwise_value(p, value_at(operand, source, x));
+  return arith_value(p, value_at(p->operands[0], source, x), value_at(p->operands[1], source, x));
 }
 
 static int32_t quantized(float v, const Type *out) {
@@ -86,13 +107,8 @@ static float dequantized(int i, const Type *in) {
   return dequantize_value((int32_t)dtype_info[in->dtype].min + i, in->quant->scale[0], in->quant->zero[0]);
 }
 
-void table_of(const Tensor *t, const Type *out, int32_t table[256]) {
-  const Type *in = &table_source(t)->type;
-  for (int i = 0; i < 256; i++) table[i] = quantized(value_at(t, dequantized(i, in)), out);
-}
-
-void table_of_node(const Node *n, const Type *in, const Type *out, int32_t table[256]) {
-  for (int i = 0; i < 256; i++) table[i] = quantized(elementwise_value(n, dequantized(i, in)), out);
+void table_of(const Tensor *t, const Tensor *source, const Type *in, const Type *out, int32_t table[256]) {
+  for (int i = 0; i < 256; i++) table[i] = quantized(value_at(t, source, dequantized(i, in)), out);
 }
 
 static Tensor *table_constant(Node *n, DType dtype, const int32_t table[256]) {

@@ -9,16 +9,13 @@
  * where there is none, or where it takes more than a few dozen steps to see. */
 Tensor *table_source(const Tensor *t);
 
-/* add, sub, mul, div of a tensor and a constant of one element that broadcasts into it: returns the tensor,
- * else NULL. */
-Tensor *scalar_arith_operand(const Node *n);
-/* That function of one element; for unary ops, theirs. */
-float elementwise_value(const Node *n, float x);
+/* In a float graph: the tensor of which `t` is such a function, when what lies between has no other use. NULL
+ * where t's own producer is no such op. */
+Tensor *pointwise_source(const Tensor *t);
 
-/* table[i]: the result for q = qmin + i of table_source(t), quantized to `out` at the end. */
-void table_of(const Tensor *t, const Type *out, int32_t table[256]);
-/* The same for one node alone, as a function of its tensor operand with the type `in`. */
-void table_of_node(const Node *n, const Type *in, const Type *out, int32_t table[256]);
+/* table[i]: `t`, quantized to `out`, where its source holds the value of q = qmin + i of the type `in`. The
+ * source is that float tensor, or NULL for the dequantize nodes. */
+void table_of(const Tensor *t, const Tensor *source, const Type *in, const Type *out, int32_t table[256]);
 
 /* lut(%q, @table) with a result of type `out`, in the place of `old`. */
 void become_lut(PassCtx *ctx, Node *old, Tensor *q, const Type *out, const int32_t table[256]);

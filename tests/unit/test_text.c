@@ -141,6 +141,21 @@ static char *print(const Graph *g, const PrintOptions *o) {
   return b.text;
 }
 
+/* Errors that were reported before do not count as the text's. */
+static void earlier_errors_do_not_matter(void **state) {
+  (void)state;
+  Diag d;
+  diag_init(&d, arena, NULL);
+  for (int i = 0; i < 20; i++) diag_error(&d, (SrcLoc){0}, "an error");
+  const char good[] = "model \"\" { input %x : f32[1] output %x }", bad[] = "model m { input %x : f32[1] }";
+  Graph *g = ir_parse(&d, arena, source_from_text(arena, "m.ir", good, strlen(good)), NULL);
+  assert_non_null(g);
+  assert_int_equal(g->n_outputs, 1);
+  assert_true(graph_equal(arena, g, parse(print(g, &(PrintOptions){.inline_limit = -1})), NULL));
+  assert_null(ir_parse(&d, arena, source_from_text(arena, "m.ir", bad, strlen(bad)), NULL));
+  assert_int_equal(d.errors, 21);
+}
+
 static void graph_equal_sees_differences(void **state) {
   (void)state;
   static const struct {
@@ -347,6 +362,7 @@ int main(void) {
       cmocka_unit_test(what_is_no_text_is_refused),
       cmocka_unit_test(repeated_brackets_are_refused_quickly),
       cmocka_unit_test(many_undefined_names_are_refused_quickly),
+      cmocka_unit_test(earlier_errors_do_not_matter),
       cmocka_unit_test(graph_equal_sees_differences),
       cmocka_unit_test(calibration_path_follows_the_folder),
       cmocka_unit_test(source_folder_is_where_files_are),

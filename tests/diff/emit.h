@@ -1,0 +1,26 @@
+/* Emitted C, built and run: one file per graph, one program per batch. */
+#ifndef QCC_TESTS_DIFF_EMIT_H
+#define QCC_TESTS_DIFF_EMIT_H
+
+#include "codegen/codegen.h"
+
+/* A graph with inputs; emit_run fills `out`. Data in C order, [sample][tensor]. */
+typedef struct {
+  const Graph *graph;
+  int n_samples;
+  void ***in, ***out;
+  bool nhwc;           /* the emitted code takes and gives channels-last tensors (-layout nhwc) */
+  const char *refused; /* codegen's diagnostic; then the case has not run */
+} EmitCase;
+
+typedef struct {
+  const Target *target;
+  const char *cc;    /* NULL: the target's */
+  const char *flags; /* separated by blanks */
+  const char *dir;   /* for the files; exists */
+} Toolchain;
+
+/* NULL, or what went wrong: the compiler's or the program's last words, in the arena. */
+const char *emit_run(Arena *a, const Toolchain *tc, EmitCase *cases, int n);
+
+#endif

@@ -1,0 +1,473 @@
+/* One function per op or family: operands, attributes, constants. */
+#include "tests/diff/gen_state.h"
+
+#include "ir/ops/attrs.h"
+
+#include <math.h>
+
+static const int64_t channel_counts[] = {1, 2, 3, 4, 5, 7, 8, 8, 9, 12, 15, 16, 16, 17, 24, 31, 32, 33};
+
+static IntList pair(int64_t a, int64_t b) { return (IntList){2, {a, b}}; }
+
+void gen_activation(Gen *g, double amp, float *act_min, float *act_max) {
+  if (rng_chance(&g->rng, 65)) return;
+  *act_min = rng_chance(&g->rng, 70) ? 0 : (float)(-amp * rng_unit(&g->rng));
+  if (rng_chance(&g->rng, 40)) *act_max = (float)(amp * rng_unit(&g->rng));
+  if (rng_chance(&g->rng, 5)) *act_min = *act_max = (float)(amp * rng_unit(&g->rng)); /* one value is left */
+  if (*act_min > *act_max) *act_max = INFINITY;
+}
+
+/* ---- convolution, linear, matmul ---- */
+
+/* [top, left, bottom, right] for windows of `extent`, each up to the extent, now and then beyond. */
+static IntList random_pad(Rng *r, const int64_t extent[2]) {
+  IntList pad = {4, {0}};
+  int style = (int)rng_range(r, 0, 3);
+  for (int i = 0; i < 4 && style; i++) {
+    int64_t e = extent[i % 2];
+    pad.v[i] = style == 1 ? e / 2 : rng_range(r, 0, e > 1 ? e - 1 : rng_chance(r, 20));
+    if (rng_chance(r, 2)) pad.v[i] += 2;
+  }
+  return pad;
+}
+
+static bool step_conv2d(Gen *g, OpId op) {
+  static const int64_t kernels[] = {1, 1, 1, 2, 3, 3, 3, 3, 4, 5, 6, 7};
+  Rng *r = &g->rng;
+  Live *x = gen_pick(g, 4, 4);
+  if (!x) return false;
+  int64_t ic = x->tensor->type.shape.dim[1], groups = 1, oc = RNG_PICK(r, channel_counts);
+  int kind = (int)rng_range(r, 0, 9);
+  if (kind >= 6 && kind < 9) { /* depthwise, now and then with a multiplier */
+    groups = ic;
+    oc = ic * (rng_chance(r, 75) ? 1 : rng_range(r, 2, 3));
+  } else if (kind == 9) {
+    int64_t divisor = rng_range(r, 1, ic);
+    while (ic % divisor) divisor--;
+    groups = divisor;
+    oc = divisor * rng_range(r, 1, 6);
+  }
+  int64_t kernel[2] = {RNG_PICK(r, kernels), RNG_PICK(r, kernels)}, extent[2];
+  IntList dilation = pair(1, 1);
+  for (int i = 0; i < 2; i++) {
+    if (rng_chance(r, 12)) dilation.v[i] = rng_range(r, 2, 3);
+    extent[i] = (kernel[i] - 1) * dilation.v[i] + 1;
+  }
+  double amp;
+  Tensor *w = gen_weight(g, x, shape_of(4, oc, ic / groups, kernel[0], kernel[1]), &amp);
+  Tensor *operands[3] = {x->tensor, w, NULL};
+  int n_operands = 2;
+  if (rng_chance(r, 75)) operands[n_operands++] = gen_bias(g, x, w, amp);
+  Node *n = gen_node(g, op, operands, n_operands);
+  Conv2dAttrs *a = ATTRS(n, Conv2dAttrs);
+  a->groups = groups;
+  a->dilation = dilation;
+  a->pad = random_pad(r, extent);
+  if (rng_chance(r, 35)) a->stride = pair(rng_range(r, 1, 3), rng_range(r, 1, 3));
+  gen_activation(g, amp, &a->act_min, &a->act_max);
+  return gen_finish(g, n, amp);
+}
+
+static bool step_linear(Gen *g, OpId op) {
+  Live *x = gen_pick(g, 1, 4);
+  if (!x) return false;
+  const Shape *s = &x->tensor->type.shape;
+  double amp;
+  Tensor *w = gen_weight(g, x, shape_of(2, RNG_PICK(&g->rng, channel_counts), s->dim[s->rank - 1]), &amp);
+  Tensor *operands[3] = {x->tensor, w, NULL};
+  int n_operands = 2;
+  if (rng_chance(&g->rng, 75)) operands[n_operands++] = gen_bias(g, x, w, amp);
+  Node *n = gen_node(g, op, operands, n_operands);
+  gen_activation(g, amp, &ATTRS(n, ActAttrs)->act_min, &ATTRS(n, ActAttrs)->act_max);
+  return gen_finish(g, n, amp);
+}
+
+static bool fits_matmul(const Shape *a, const Shape *b, int axis) {
+  (void)axis;
+  return b->rank >= 2 && a->dim[a->rank - 1] == b->dim[b->rank - 2];
+}
+
+static bool step_matmul(Gen *g, OpId op) {
+  Live *x = gen_pick(g, 2, 5);
+  if (!x) return false;
+  const Shape *s = &x->tensor->type.shape;
+  int64_t k = s->dim[s->rank - 1];
+  Live *y = gen_pick_like(g, x->tensor, fits_matmul, 0);
+  double amp = x->amp * sqrt((double)k);
+  Tensor *operands[2] = {x->tensor, y ? y->tensor : NULL};
+  if (!y || y->amp > 100 || rng_chance(&g->rng, 50)) {
+    operands[1] = gen_float_constant(g, "m", shape_of(2, k, RNG_PICK(&g->rng, channel_counts)), 1, 0);
+  } else {
+    amp *= y->amp;
+  }
+  return gen_finish(g, gen_node(g, op, operands, 2), amp);
+}
+
+static Node *batch_norm_node(Gen *g, Tensor *x, double amp) {
+  Shape c = shape_of(1, x->type.shape.dim[1]);
+  Tensor *weight = gen_float_constant(g, "gamma", c, 0.5, 1),
+         *bias = gen_float_constant(g, "beta", c, 0.5, 0);
+  Tensor *mean = gen_float_constant(g, "mean", c, amp / 4, 0);
+  float *var = ARENA_NEW_ARRAY(g->arena, float, (size_t)c.dim[0]);
+  for (int64_t i = 0; i < c.dim[0]; i++)
+    var[i] = rng_chance(&g->rng, 5) ? 0 : (float)(amp * amp * (0.05 + rng_unit(&g->rng)));
+  Tensor *variance = graph_constant(g->graph, "var", (Type){DT_F32, c, NULL}, var, (SrcLoc){0});
+  return gen_node(g, OP_batch_norm, (Tensor *[]){x, weight, bias, mean, variance}, 5);
+}
+
+static bool step_batch_norm(Gen *g, OpId op) {
+  (void)op;
+  Live *x = gen_pick(g, 2, 5);
+  return x && gen_finish(g, batch_norm_node(g, x->tensor, x->amp), 4);
+}
+
+/* ---- add, sub, mul, div ---- */
+
+static bool fits_broadcast(const Shape *a, const Shape *b, int axis) {
+  (void)axis;
+  Shape out;
+  return shape_broadcast(a, b, &out) && shape_count(&out) <= GEN_MAX_COUNT;
+}
+
+/* A shape that broadcasts with s: some dims 1, some leading ones left out. */
+static Shape broadcast_shape(Rng *r, Shape s) {
+  int style = (int)rng_range(r, 0, 3);
+  int skip = style == 0 ? s.rank : style == 1 ? 0 : (int)rng_range(r, 0, s.rank);
+  Shape t = {.rank = s.rank - skip};
+  for (int i = 0; i < t.rank; i++) t.dim[i] = style == 1 || rng_chance(r, 50) ? s.dim[i + skip] : 1;
+  return t;
+}
+
+static bool step_arith(Gen *g, OpId op) {
+  Rng *r = &g->rng;
+  Live *x = gen_pick(g, 0, 5);
+  if (!x) return false;
+  Live *y = rng_chance(r, 15) ? x : gen_pick_like(g, x->tensor, fits_broadcast, 0);
+  Tensor *operands[2] = {x->tensor, y ? y->tensor : NULL};
+  double amp_y = y ? y->amp : 0;
+  if (op == OP_div || !y || rng_chance(r, 30)) {
+    amp_y = op == OP_mul || op == OP_div ? 1 : x->amp;
+    operands[1] = gen_operand_constant(g, broadcast_shape(r, x->tensor->type.shape), amp_y, op == OP_div);
+  }
+  double amp = op == OP_mul ? x->amp * amp_y : op == OP_div ? x->amp : x->amp + amp_y;
+  if (amp > 1e6 && g->form == GEN_FLOAT) return false; /* products of products leave the range of a float */
+  if (op != OP_div && rng_chance(r, 30)) {
+    Tensor *first = operands[0];
+    operands[0] = operands[1];
+    operands[1] = first;
+  }
+  Node *n = gen_node(g, op, operands, 2);
+  gen_activation(g, amp, &ATTRS(n, ActAttrs)->act_min, &ATTRS(n, ActAttrs)->act_max);
+  return gen_finish(g, n, amp);
+}
+
+/* ---- pools and means ---- */
+
+static bool step_pool(Gen *g, OpId op) {
+  Rng *r = &g->rng;
+  Live *x = gen_pick(g, 4, 4);
+  if (!x) return false;
+  Node *n = gen_node(g, op, &x->tensor, 1);
+  PoolAttrs *a = ATTRS(n, PoolAttrs);
+  int64_t extent[2];
+  a->kernel = pair(rng_range(r, 1, 4), rng_range(r, 1, 4));
+  a->stride = rng_chance(r, 30) ? a->kernel : pair(rng_range(r, 1, 3), rng_range(r, 1, 3));
+  for (int i = 0; i < 2; i++) {
+    if (rng_chance(r, 8)) a->dilation.v[i] = 2;
+    extent[i] = (a->kernel.v[i] - 1) * a->dilation.v[i] + 1;
+  }
+  a->pad = random_pad(r, extent);
+  if (op == OP_avg_pool2d) {
+    a->count_include_pad = rng_chance(r, 50);
+    for (int i = 0; i < 2; i++)
+      if (a->pad.v[2 + i] && rng_chance(r, 30)) a->pad_extra.v[i] = rng_range(r, 1, a->pad.v[2 + i]);
+  }
+  return gen_finish(g, n, x->amp);
+}
+
+static bool step_global_pool(Gen *g, OpId op) {
+  Live *x = gen_pick(g, 3, 5);
+  return x && gen_finish(g, gen_node(g, op, &x->tensor, 1), x->amp);
+}
+
+static bool step_mean(Gen *g, OpId op) {
+  Live *x = gen_pick(g, 1, 5);
+  if (!x) return false;
+  Node *n = gen_node(g, op, &x->tensor, 1);
+  ReduceAttrs *a = ATTRS(n, ReduceAttrs);
+  int rank = x->tensor->type.shape.rank;
+  for (int i = 0; i < rank; i++)
+    if (rng_chance(&g->rng, 50)) a->axes.v[a->axes.n++] = rng_chance(&g->rng, 20) ? i - rank : i;
+  a->keepdims = rng_chance(&g->rng, 50);
+  return gen_finish(g, n, x->amp);
+}
+
+static Node *softmax_node(Gen *g, Tensor *x) {
+  Node *n = gen_node(g, OP_softmax, &x, 1);
+  int rank = x->type.shape.rank;
+  ATTRS(n, AxisAttrs)->axis = rng_chance(&g->rng, 60) ? rank - 1 : rng_range(&g->rng, -rank, rank - 1);
+  return n;
+}
+
+static bool step_softmax(Gen *g, OpId op) {
+  (void)op;
+  Live *x = gen_pick(g, 1, 5);
+  return x && gen_finish(g, softmax_node(g, x->tensor), 1);
+}
+
+/* ---- moves ---- */
+
+static bool fits_concat(const Shape *a, const Shape *b, int axis) {
+  bool fits = a->rank == b->rank;
+  for (int i = 0; fits && i < a->rank; i++) fits = i == axis || a->dim[i] == b->dim[i];
+  return fits;
+}
+
+static bool step_concat(Gen *g, OpId op) {
+  Live *x = gen_pick(g, 1, 5);
+  if (!x) return false;
+  Tensor *operands[4] = {x->tensor};
+  int rank = x->tensor->type.shape.rank, count = (int)rng_range(&g->rng, 1, 4);
+  int axis = rank > 1 && rng_chance(&g->rng, 50) ? 1 : (int)rng_range(&g->rng, 0, rank - 1);
+  double amp = x->amp;
+  for (int i = 1; i < count; i++) {
+    Live *y = gen_pick_like(g, x->tensor, fits_concat, axis); /* may be x again */
+    operands[i] = y->tensor;
+    amp = fmax(amp, y->amp);
+    if (!rng_chance(&g->rng, 10)) continue;
+    Shape s = x->tensor->type.shape;
+    s.dim[axis] = rng_range(&g->rng, 1, 3);
+    operands[i] = gen_operand_constant(g, s, x->amp, false);
+  }
+  Node *n = gen_node(g, op, operands, count);
+  ATTRS(n, AxisAttrs)->axis = axis;
+  if (g->form == GEN_QUANTIZED && rng_chance(&g->rng, 60)) n->results[0]->type = x->tensor->type;
+  return gen_finish(g, n, amp);
+}
+
+static bool step_pad(Gen *g, OpId op) {
+  Rng *r = &g->rng;
+  Live *x = gen_pick(g, 1, 5);
+  if (!x) return false;
+  Node *n = gen_node(g, op, &x->tensor, 1);
+  PadAttrs *a = ATTRS(n, PadAttrs);
+  int rank = x->tensor->type.shape.rank;
+  a->pads.n = 2 * rank;
+  a->mode = rng_chance(r, 60) ? PAD_CONSTANT : rng_chance(r, 50) ? PAD_REFLECT : PAD_EDGE;
+  for (int i = 0; i < 2 * rank; i++) {
+    bool spatial = rank == 4 && i % rank >= 2;
+    if (rng_chance(r, spatial ? 60 : 20)) a->pads.v[i] = rng_range(r, 0, 3);
+  }
+  if (rng_chance(r, 40)) a->value = (float)(x->amp * rng_normal(r));
+  return gen_finish(g, n, x->amp);
+}
+
+static bool step_slice(Gen *g, OpId op) {
+  Rng *r = &g->rng;
+  Live *x = gen_pick(g, 1, 5);
+  if (!x) return false;
+  Node *n = gen_node(g, op, &x->tensor, 1);
+  SliceAttrs *a = ATTRS(n, SliceAttrs);
+  const Shape *s = &x->tensor->type.shape;
+  a->start.n = a->stop.n = a->step.n = s->rank;
+  for (int i = 0; i < s->rank; i++) {
+    int64_t lo = rng_chance(r, 50) ? 0 : rng_range(r, 0, s->dim[i] - 1);
+    int64_t hi = rng_chance(r, 50) ? s->dim[i] : rng_range(r, lo + 1, s->dim[i]);
+    int64_t step = rng_chance(r, 70) ? 1 : rng_range(r, 2, 3);
+    bool backward = rng_chance(r, 15);
+    a->start.v[i] = backward ? hi - 1 : lo;
+    a->stop.v[i] = backward ? lo - 1 : hi;
+    a->step.v[i] = backward ? -step : step;
+  }
+  return gen_finish(g, n, x->amp);
+}
+
+/* A shape with as many elements: factors are split off in front of what is left. */
+static bool step_reshape(Gen *g, OpId op) {
+  Live *x = gen_pick(g, 0, 5);
+  if (!x) return false;
+  Node *n = gen_node(g, op, &x->tensor, 1);
+  IntList *to = &ATTRS(n, ReshapeAttrs)->shape;
+  int64_t left = shape_count(&x->tensor->type.shape);
+  for (int64_t rank = rng_range(&g->rng, 1, 5); to->n < rank - 1;) {
+    int64_t factor = rng_chance(&g->rng, 20) ? 1 : rng_range(&g->rng, 1, left);
+    while (left % factor) factor--;
+    to->v[to->n++] = factor;
+    left /= factor;
+  }
+  to->v[to->n++] = left;
+  return gen_finish(g, n, x->amp);
+}
+
+static bool step_flatten(Gen *g, OpId op) {
+  Live *x = gen_pick(g, 1, 5);
+  if (!x) return false;
+  Node *n = gen_node(g, op, &x->tensor, 1);
+  ATTRS(n, AxisAttrs)->axis = rng_chance(&g->rng, 60) ? 1 : rng_range(&g->rng, 0, x->tensor->type.shape.rank);
+  return gen_finish(g, n, x->amp);
+}
+
+static bool step_transpose(Gen *g, OpId op) {
+  Live *x = gen_pick(g, 1, 5);
+  if (!x) return false;
+  Node *n = gen_node(g, op, &x->tensor, 1);
+  IntList *perm = &ATTRS(n, TransposeAttrs)->perm;
+  perm->n = x->tensor->type.shape.rank;
+  for (int i = 0; i < perm->n; i++) { /* inside-out shuffle */
+    int j = (int)rng_range(&g->rng, 0, i);
+    perm->v[i] = perm->v[j];
+    perm->v[j] = i;
+  }
+  return gen_finish(g, n, x->amp);
+}
+
+static bool step_identity(Gen *g, OpId op) {
+  Live *x = gen_pick(g, 0, 5);
+  return x && gen_finish(g, gen_node(g, op, &x->tensor, 1), x->amp);
+}
+
+/* ---- unary ---- */
+
+static void unary_attrs(Gen *g, Node *n, double amp) {
+  Rng *r = &g->rng;
+  switch (n->op) {
+  case OP_clip: {
+    ClipAttrs *a = ATTRS(n, ClipAttrs);
+    a->min = (float)(-amp * rng_unit(r));
+    a->max = (float)(amp * rng_unit(r));
+    if (rng_chance(r, 30)) *a = (ClipAttrs){0, 6};
+    break;
+  }
+  case OP_leaky_relu:
+  case OP_elu:
+  case OP_hard_sigmoid: {
+    AlphaBetaAttrs *a = ATTRS(n, AlphaBetaAttrs);
+    if (rng_chance(r, 50)) a->alpha = (float)rng_unit(r);
+    if (n->op == OP_hard_sigmoid && rng_chance(r, 50)) a->beta = (float)rng_unit(r);
+    break;
+  }
+  case OP_gelu:
+    ATTRS(n, GeluAttrs)->approximate = rng_chance(r, 50) ? GELU_TANH : GELU_ERF;
+    break;
+  default:
+    break;
+  }
+}
+
+/* The largest magnitude that the function has on [-amp, amp], about. */
+static double unary_amp(const Node *n, double amp) {
+  double most = 0;
+  for (int i = -8; i <= 8; i++) {
+    double y = fabs((double)op_info[n->op]->unary(n, (float)(amp * i / 8)));
+    if (y > most && y < 1e30) most = y;
+  }
+  return most > 0 ? most : 1;
+}
+
+/* exp and sqrt get operands that float graphs can be calibrated with. */
+static bool step_unary(Gen *g, OpId op) {
+  Live *x = gen_pick(g, 0, 5);
+  if (!x) return false;
+  Live from = *x;
+  if (g->form == GEN_FLOAT && (op == OP_exp || op == OP_sqrt)) {
+    Node *safe = gen_node(g, op == OP_exp ? OP_tanh : OP_abs, &from.tensor, 1);
+    if (!gen_finish(g, safe, op == OP_exp ? 1 : from.amp)) return false;
+    from = g->pool[g->n_pool - 1];
+  }
+  Node *n = gen_node(g, op, &from.tensor, 1);
+  unary_attrs(g, n, from.amp);
+  return gen_finish(g, n, unary_amp(n, from.amp));
+}
+
+/* ---- conversions in quantized graphs ---- */
+
+static bool step_requantize(Gen *g, OpId op) {
+  Live *x = gen_pick(g, 0, 5);
+  return x && gen_finish(g, gen_node(g, op, &x->tensor, 1), x->amp);
+}
+
+static bool step_lut(Gen *g, OpId op) {
+  Live *x = gen_pick(g, 0, 5);
+  if (!x) return false;
+  Type own = gen_quantized_type(g, x->tensor->type.shape, x->amp);
+  Type t = {own.dtype, shape_of(1, (int64_t)256), NULL};
+  uint8_t *table = arena_alloc(g->arena, 256);
+  gen_data(&g->rng, &t, DATA_TYPICAL, table);
+  Tensor *operands[2] = {x->tensor, graph_constant(g->graph, "table", t, table, (SrcLoc){0})};
+  Node *n = gen_node(g, op, operands, 2);
+  n->results[0]->type = own;
+  return gen_finish(g, n, x->amp);
+}
+
+/* dequantize, one or two float ops, quantize. */
+static bool step_island(Gen *g, OpId op) {
+  (void)op;
+  static const OpId unary[] = {OP_relu, OP_silu, OP_gelu, OP_tanh, OP_hard_swish, OP_neg};
+  Live *x = gen_pick(g, 1, 5);
+  if (!x) return false;
+  Tensor *f = gen_finish_float(g, gen_node(g, OP_dequantize, &x->tensor, 1));
+  double amp = x->amp;
+  for (int64_t count = rng_range(&g->rng, 0, 2); f && count > 0; count--) {
+    int64_t kind = rng_range(&g->rng, 0, f->type.shape.rank >= 2 ? 3 : 1);
+    Node *n;
+    if (kind == 0) {
+      n = softmax_node(g, f);
+      amp = 1;
+    } else if (kind == 1) {
+      n = gen_node(g, RNG_PICK(&g->rng, unary), &f, 1);
+      amp = unary_amp(n, amp);
+    } else if (kind == 2) {
+      n = batch_norm_node(g, f, amp);
+      amp = 4;
+    } else {
+      int64_t k = f->type.shape.dim[f->type.shape.rank - 1];
+      Tensor *m = gen_float_constant(g, "m", shape_of(2, k, rng_range(&g->rng, 1, 9)), 1, 0);
+      n = gen_node(g, OP_matmul, (Tensor *[]){f, m}, 2);
+      amp *= sqrt((double)k);
+    }
+    f = gen_finish_float(g, n);
+  }
+  return f && gen_finish(g, gen_node(g, OP_quantize, &f, 1), amp);
+}
+
+enum { F = 1 << GEN_FLOAT, Q = 1 << GEN_QUANTIZED };
+
+const GenStep gen_steps[] = {{OP_conv2d, 60, F | Q, step_conv2d},
+                             {OP_linear, 10, F | Q, step_linear},
+                             {OP_matmul, 3, F, step_matmul},
+                             {OP_batch_norm, 6, F, step_batch_norm},
+                             {OP_add, 8, F | Q, step_arith},
+                             {OP_sub, 3, F | Q, step_arith},
+                             {OP_mul, 4, F | Q, step_arith},
+                             {OP_div, 1, F, step_arith},
+                             {OP_max_pool2d, 8, F | Q, step_pool},
+                             {OP_avg_pool2d, 8, F | Q, step_pool},
+                             {OP_global_avg_pool, 3, F | Q, step_global_pool},
+                             {OP_reduce_mean, 4, F | Q, step_mean},
+                             {OP_concat, 6, F | Q, step_concat},
+                             {OP_pad, 5, F | Q, step_pad},
+                             {OP_softmax, 3, F, step_softmax},
+                             {OP_reshape, 4, F | Q, step_reshape},
+                             {OP_flatten, 2, F | Q, step_flatten},
+                             {OP_transpose, 4, F | Q, step_transpose},
+                             {OP_slice, 4, F | Q, step_slice},
+                             {OP_identity, 1, F | Q, step_identity},
+                             {OP_requantize, 3, Q, step_requantize},
+                             {OP_lut, 3, Q, step_lut},
+                             {OP_quantize, 4, Q, step_island},
+                             {OP_relu, 4, F | Q, step_unary},
+                             {OP_clip, 2, F | Q, step_unary},
+                             {OP_leaky_relu, 1, F | Q, step_unary},
+                             {OP_sigmoid, 1, F | Q, step_unary},
+                             {OP_tanh, 1, F | Q, step_unary},
+                             {OP_exp, 1, F | Q, step_unary},
+                             {OP_sqrt, 1, F | Q, step_unary},
+                             {OP_neg, 1, F | Q, step_unary},
+                             {OP_abs, 1, F | Q, step_unary},
+                             {OP_erf, 1, F | Q, step_unary},
+                             {OP_hard_sigmoid, 1, F | Q, step_unary},
+                             {OP_hard_swish, 1, F | Q, step_unary},
+                             {OP_silu, 1, F | Q, step_unary},
+                             {OP_elu, 1, F | Q, step_unary},
+                             {OP_gelu, 1, F | Q, step_unary},
+                             {0}};

@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+"""The command line: options, exit codes, lists, messages."""
+import subprocess
+import sys
+
+from harness import DIGITS, TINY, main
+
+
+def test_help_and_version(t):
+    """Both in every spelling, on standard output."""
+    texts = {t.run(a).stdout for a in ('-help', '--help')}
+    assert len(texts) == 1 and 'usage: qcc MODEL' in texts.pop()
+    assert t.run('--version').stdout.startswith('qcc 0.')
+    assert t.run('-version').stdout == t.run('--version').stdout
+
+
+def test_lists(t):
+    """One row each."""
+    targets = t.run('-print-targets').stdout
+    assert all(name in targets for name in ('generic', 'x86-64-v3', 'arm64'))
+    passes = t.run('-print-passes').stdout.split('\n')
+    assert passes[0].startswith('canonicalize') and any(p.startswith('quantize ') for p in passes)
+    ops = t.run('-print-ops').stdout.split('\n')
+    assert 'conv2d' in ops and 'softmax' in ops
+
+
+def test_usage_errors(t):
+    """Exit code 2, and a message that says what would be right."""
+    t.write('tiny.ir', TINY)
+    t.fail(code=2, message='no model given')
+    t.fail('tiny.ir', '-taget', 'arm64', code=2, message="did you mean '-target'?")
+    t.fail('tiny.ir', '-target', 'arm46', code=2, message="unknown target (-print-targets lists them) 'arm46'; did you mean 'arm64'?")
+    t.fail('tiny.ir', '-target', 'arm64,generic', code=2, message='a list of targets is not in this version')
+    t.fail('tiny.ir', '-dump-after', 'fuze', code=2, message="did you mean 'fuse'?")
+    t.fail('tiny.ir', '-stop-after', 'nothing-like-it', code=2, message='unknown pass')
+    t.fail('tiny.ir', '-name', '2nd', code=2, message='-name takes a C identifier')
+    t.fail('tiny.ir', '-name', 'a' * 41, code=2, message='-name takes a C identifier')
+    t.fail('tiny.ir', '-observer', 'best', code=2, message="there is no observer 'best'")
+    t.fail('tiny.ir', '-o', 'model.h', code=2, message='the C file is named like its header')
+    t.fail('tiny.ir', '-jit', code=2, message='-jit is not in this version of qcc')
+    t.fail('tiny.ir', '-eval', 'e.npz', '-o', '-', code=2, message='-eval writes to standard output itself')
+    t.fail('tiny.ir', '-eval', 'e.npz', '-MD', code=2, message='a depfile needs an output file')
+    t.fail('tiny.ir', '-o', '-', '-MD', code=2, message='-MD needs -MF FILE')
+
+
+def test_input_errors(t):
+    """Exit code 1, and the place."""
+    t.write('bad.ir', 'model bad {\n  input %x : f32[1, 2]\n  %y = rleu(%x)\n  output %y\n}\n')
+    r = t.fail('bad.ir', '-o', 'm.c', message="bad.ir:3:8: error: ")
+    assert "did you mean 'relu'?" in r.stderr and '^' in r.stderr
+    t.fail('missing.ir', '-o', 'm.c', message='missing.ir: error: No such file or directory')
+    t.fail('missing.onnx', '-o', 'm.c', message='missing.onnx: error: No such file or directory')
+    t.write('d/x', '')
+    t.fail('d', '-o', 'm.c', message='is a directory')
+    t.write('empty.onnx', '')
+    t.fail('empty.onnx', '-o', 'm.c', message='empty.onnx')
+    t.write('text.onnx', 'hello')
+    t.fail('text.onnx', '-o', 'm.c', message='text.onnx')
+    t.write('tiny.ir', TINY)
+    t.fail('tiny.ir', '-shape', 'x=1,2', '-o', 'm.c', message='-shape is for ONNX models')
+    t.fail('tiny.ir', '-calib', 'none.npz', '-o', 'm.c', message='none.npz: No such file')
+    t.fail('tiny.ir', '-quantize', 'static', '-o', 'm.c', message='calib')
+
+
+def test_contents_decide(t):
+    """A file without a known suffix is text IR where it looks like it."""
+    t.write('model.txt', '// a comment\n\n  // another\n' + TINY)
+    t.run('model.txt', '-quantize', 'none', '-o', 'm.c')
+    t.write('model.bin', (DIGITS / 'digits.onnx').read_bytes())
+    t.run('model.bin', '-quantize', 'none', '-o', 'm.c')
+
+
+def test_standard_streams(t):
+    """- is standard input and output; the C text is then complete in itself."""
+    r = t.run('-', '-quantize', 'none', input=TINY)
+    assert 'int model_run(' in r.stdout and '#include "' not in r.stdout
+    assert t.files() == []
+    r = t.run('-', '-o', 'm.c', '-quantize', 'none', input=TINY)
+    assert t.files() == ['m.c', 'm.h']
+    t.fail('-', input='model x {', message='<stdin>:1:')
+
+
+def test_default_names(t):
+    """Without -o the files are named after the model and stand in the working folder."""
+    t.write('sub/net.ir', TINY)
+    t.run('sub/net.ir', '-quantize', 'none')
+    assert t.files() == ['net.c', 'net.h', 'sub/net.ir']
+    assert b'int net_run(' in t.read('net.c') and b'#include "net.h"' in t.read('net.c')
+    t.run('sub/net.ir', '-quantize', 'none', '-name', 'other_name')
+    assert b'int other_name_run(' in t.read('net.c')
+    t.run('sub/net.ir', '-quantize', 'none', '-o', '2-nd.x.c')
+    assert b'int _2_nd_x_run(' in t.read('2-nd.x.c') and '2-nd.x.h' in t.files()
+
+
+def test_warnings(t):
+    """A float model without data is compiled as float, with a warning that can be an error or silent."""
+    t.write('tiny.ir', TINY)
+    r = t.run('tiny.ir', '-o', 'm.c')
+    assert 'warning:' in r.stderr and '-calib' in r.stderr and '[-Wfloat-model]' in r.stderr
+    assert t.run('tiny.ir', '-o', 'm.c', '-Wno-float-model').stderr == ''
+    assert t.run('tiny.ir', '-o', 'm.c', '-quantize', 'none').stderr == ''
+    (t.dir / 'm.c').unlink()
+    (t.dir / 'm.h').unlink()
+    t.fail('tiny.ir', '-o', 'm.c', '-Werror', message='[-Werror,-Wfloat-model]')
+    t.run('tiny.ir', '-o', 'm.c', '-Werror', '-Wno-float-model')
+
+
+def test_options_twice(t):
+    """The last one counts."""
+    t.write('tiny.ir', TINY)
+    t.run('tiny.ir', '-quantize', 'none', '-o', 'a.c', '-o', 'b.c')
+    assert t.files() == ['b.c', 'b.h', 'tiny.ir']
+
+
+def test_emit_ir(t):
+    """To a file with an .npz beside it, to a stream complete in itself; both read back."""
+    t.run(DIGITS / 'digits.ir', '-emit', 'ir', '-o', 'q.ir')
+    assert t.files() == ['q.ir', 'q.npz']
+    assert b'weights "q.npz"' in t.read('q.ir')
+    t.run('q.ir', '-o', 'from_file.c', '-name', 'q')
+    text = t.run(DIGITS / 'digits.ir', '-emit', 'ir').stdout
+    assert 'weights "' not in text
+    t.write('whole.ir', text)
+    t.run('whole.ir', '-o', 'from_stream.c', '-name', 'q')
+    t.run(DIGITS / 'digits.ir', '-o', 'direct.c', '-name', 'q')
+    bodies = [b'\n'.join(line for line in t.read(f).split(b'\n') if b'generated by' not in line and b'#include "' not in line)
+              for f in ('from_file.c', 'from_stream.c', 'direct.c')]
+    assert bodies[0] == bodies[1] == bodies[2]
+    t.write('tiny.ir', TINY)
+    t.run('tiny.ir', '-emit', 'ir', '-quantize', 'none', '-o', 't.ir')
+    assert 't.npz' not in t.files() and b'weights' not in t.read('t.ir')
+
+
+def test_emit_dot(t):
+    """Graphviz text, on standard output unless named."""
+    dot = t.run(DIGITS / 'digits.ir', '-emit', 'dot', '-quantize', 'none').stdout
+    assert dot.startswith('digraph "digits" {') and dot.rstrip().endswith('}')
+    assert 'label="conv2d' in dot and 'f32 [1, 1, 28, 28]' in dot
+    t.run(DIGITS / 'digits.ir', '-emit', 'dot', '-o', 'g.dot')
+    assert b'scale ' in t.read('g.dot')
+
+
+def test_dump_and_stop(t):
+    """-dump-after prints on stderr, -stop-after emits the IR of that moment."""
+    r = t.run(DIGITS / 'digits.ir', '-dump-after', 'fold_bn', '-o', 'm.c')
+    assert r.stderr.startswith('// after fold_bn\nmodel digits {') and 'batch_norm' not in r.stderr
+    r = t.run(DIGITS / 'digits.ir', '-dump-after=all', '-quantize=none', '-o', 'm.c')
+    assert 'batch_norm' in r.stderr.split('// after fold_bn')[0]
+    r = t.run(DIGITS / 'digits.ir', '-stop-after', 'fuse')
+    assert 'batch_norm' not in r.stdout and 'quantize(' not in r.stdout and 'act_min' in r.stdout
+    r = t.run(DIGITS / 'digits.ir', '-stop-after', 'canonicalize', '-emit', 'dot')
+    assert 'batch_norm' in r.stdout
+
+
+def test_verbose(t):
+    """-v lists the passes with their times on stderr."""
+    r = t.run(DIGITS / 'digits.ir', '-v', '-o', 'm.c')
+    assert 'canonicalize' in r.stderr and ' ms' in r.stderr and r.stdout == ''
+
+
+def test_no_progress_bar_in_pipes(t):
+    """The bar is for terminals only."""
+    r = t.run(DIGITS / 'digits.ir', '-o', 'm.c')
+    assert r.stderr == ''
+
+
+def test_hostile_names(t):
+    """Names from the model reach neither messages nor C raw."""
+    out = r'"??/\n#include \"evil.h\""'
+    t.write('h.ir', 'model "*/ int evil; /*" {\n  input %"a\\x1b[31m\\"*/" : f32[1, 4]\n'
+            f'  %{out} = relu(%"a\\x1b[31m\\"*/")\n  output %{out}\n}}\n')
+    t.run('h.ir', '-quantize', 'none', '-o', 'h.c')
+    text = t.read('h.c') + t.read('h.h')
+    assert b'*/ int evil' not in text and b'\n#include "evil' not in text and b'??/' not in text and b'\x1b' not in text
+    subprocess.run(['cc', '-std=c99', '-trigraphs', '-pedantic', '-Wall', '-Wextra', '-Werror', '-c', 'h.c'], cwd=t.dir, check=True)
+    t.run('h.ir', '-quantize', 'none', '-verify', '-target', 'generic')
+    t.fail('h.ir', '-calib', 'none.npz', '-o', 'x.c', message='none.npz')
+
+
+if __name__ == '__main__':
+    sys.exit(main(globals()))
