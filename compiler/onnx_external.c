@@ -152,6 +152,7 @@ const void *onnx_read_external(OnnxImporter *im, SrcLoc loc, const Onnx__TensorP
     diag_error(im->diag, loc, "external data: '%s': %s", onnx_shown(im->arena, e.location), why);
     return NULL;
   }
+  diag_add_file(im->diag, arena_printf(im->arena, "%s/%s", model_directory(im->arena, im->path), e.location));
   const void *data = read_file(im, loc, fd, &e, bytes);
   close(fd);
   return data;

@@ -10,8 +10,10 @@
 #include <unistd.h>
 #include <zip.h>
 
-/* Deflate's densest code is a 258-byte match in 2 bits: nothing expands more than 1032 times. */
-enum { MAX_RATIO = 1032, MAX_MEMBERS = 1 << 20, CHUNK_BYTES = 1 << 16 };
+/* Deflate's densest code is a 258-byte match in 2 bits: nothing expands more than 1032 times. A large array
+ * that expands more than 200 times holds next to nothing: a bomb, not data. */
+enum { MAX_RATIO = 1032, BOMB_RATIO = 200, BOMB_BYTES = 64 << 20 };
+enum { MAX_MEMBERS = 1 << 20, CHUNK_BYTES = 1 << 16 };
 
 typedef struct {
   const char *name;      /* without .npy */
@@ -221,6 +223,9 @@ static bool check_member(const Npz *z, const char *member, const zip_stat_t *st)
     most = INT64_MAX;
   if (st->size > (zip_uint64_t)most)
     return npz_error(z, member, "its declared size cannot come from so few compressed bytes");
+  if (st->size > BOMB_BYTES && st->size / BOMB_RATIO > st->comp_size)
+    return npz_error(z, member,
+                     "more than 64 MiB from less than a 200th of that: refused as a decompression bomb");
   if (st->size > (zip_uint64_t)NPY_MAX_BYTES + NPY_MAX_HEADER + NPY_PREAMBLE)
     return npz_error(z, member, "it is larger than the limit of 1 GiB");
   return true;

@@ -169,6 +169,27 @@ def test_depfile(t):
     t.fail('tiny.ir', '-calib', 'calib.npz', '-o', 'n.c', '-MF', 'none/d', message='cannot write none/d')
 
 
+def test_depfile_names_external_data(t):
+    """What an ONNX model keeps beside it is a dependency too."""
+    try:
+        import numpy as np
+        import onnx
+        from onnx import TensorProto, helper, numpy_helper
+    except ImportError:
+        print('no onnx: skipped')
+        return
+    w = numpy_helper.from_array(np.eye(4, dtype='f4'), 'w')
+    graph = helper.make_graph([helper.make_node('MatMul', ['x', 'w'], ['y'])], 'g',
+                              [helper.make_tensor_value_info('x', TensorProto.FLOAT, [1, 4])],
+                              [helper.make_tensor_value_info('y', TensorProto.FLOAT, [1, 4])], [w])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 13)])
+    os.mkdir(t.dir / 'sub')
+    onnx.save(model, str(t.dir / 'sub' / 'm.onnx'), save_as_external_data=True, location='w.bin', size_threshold=0)
+    t.run('sub/m.onnx', '-quantize', 'none', '-o', 'm.c', '-MD')
+    assert t.read('m.d').startswith(b'm.c m.h: \\\n  sub/m.onnx \\\n  sub/w.bin\n'), t.read('m.d')
+    t.fail('sub/m.onnx', '-quantize', 'none', '-o', 'sub/w.bin', message='it is an input of this run')
+
+
 def test_repeated_runs_do_not_pile_up(t):
     """No temporary files stay behind."""
     t.write('tiny.ir', TINY)

@@ -431,6 +431,18 @@ static void damaged_members_are_refused(void **state) {
                  "neither an .npy array nor a sound .npz archive");
 }
 
+static void bombs_are_refused(void **state) {
+  (void)state;
+  enum { FLOATS = 17 << 20 };
+  StrBuf npy =
+      npy_bytes(1, arena_printf(arena, "{'descr': '<f4', 'fortran_order': False, 'shape': (%d,), }", FLOATS),
+                arena_alloc(arena, FLOATS * sizeof(float)), FLOATS * sizeof(float));
+  const char *path = path_of("b.npz");
+  write_deflated(path, "x.npy", &npy, ZIP_CM_DEFLATE);
+  assert_null(load(path, "x"));
+  assert_non_null(strstr(messages, "array 'x': more than 64 MiB from less than a 200th of that"));
+}
+
 static void archives_without_arrays_are_refused(void **state) {
   (void)state;
   StrBuf text;
@@ -510,6 +522,7 @@ int main(void) {
       TEST(archives_read_back),
       TEST(impossible_names_are_refused_by_the_writer),
       TEST(damaged_members_are_refused),
+      TEST(bombs_are_refused),
       TEST(archives_without_arrays_are_refused),
       TEST(repeated_members_are_refused),
       TEST(numpy_agrees),
