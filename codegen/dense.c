@@ -1,9 +1,9 @@
 #include "codegen/dense.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "codegen/clamp.h"
 #include "ir/quant.h"
 
 /* k-groups (or k-steps in float32) that a tile may hold unrolled, and the unrolling of a loop over more. */
@@ -162,6 +162,7 @@ typedef struct {
 /* One k-step: weights at `w`, activations at `x` (both relative to the tile's first pixel and vector). */
 static void k_step(TileBuild *t, VirAddr x, VirAddr w) {
   const State *s = t->s;
+  vir_scope(t->b, NULL);
   const Target *target = s->cg->target;
   VirBuilder *b = t->b;
   const VirVar *weight[MAX_NV], *mask[MAX_NV] = {0};
@@ -181,7 +182,9 @@ static void k_step(TileBuild *t, VirAddr x, VirAddr w) {
       const VirVar *value = vir_let(b, name, target->broadcast, VIR_ARGS(vir_at(at)));
       for (int n = 0; n < t->nv; n++) {
         const VirVar *operand = value;
-        if (s->form == FORM_FLIP) operand = VIR_LET(b, "xf", xor_q, vir_v(value), vir_v(mask[n]));
+        if (s->form == FORM_FLIP)
+          operand =
+              VIR_LET(b, arena_printf(s->cg->arena, "x%d_%d", m, n), xor_q, vir_v(value), vir_v(mask[n]));
         vir_set(b, t->acc[m][n], s->form == FORM_WIDE ? target->dot_wide : target->dot,
                 VIR_ARGS(vir_v(t->acc[m][n]), vir_v(operand), vir_v(weight[n])));
       }
@@ -194,6 +197,7 @@ static void k_step(TileBuild *t, VirAddr x, VirAddr w) {
       }
     }
   }
+  vir_end(b);
 }
 
 /* The k-steps of one run: unrolled, or a loop with an unrolled rest. */
@@ -238,7 +242,6 @@ static void all_steps(TileBuild *t) {
   for (int64_t p = 0; p < times[0]; p++)
     for (int64_t i = 0; i < times[1]; i++)
       for (int64_t j = 0; j < times[2]; j++) {
-        if (times[1] > 1 && j == 0) vir_comment(t->b, "row %lld of the window", (long long)i);
         run_steps(t, vir_offset(x0, p * x_step[0] + i * x_step[1] + j * x_step[2]),
                   vir_offset(w0, p * w_step[0] + i * w_step[1] + j * w_step[2]), unrolled);
       }
@@ -293,13 +296,10 @@ static void epilogue_float(TileBuild *t, const VirBase *y, int last) {
   const State *s = t->s;
   const Dense *d = s->d;
   VirBuilder *b = t->b;
-  const VirVar *low = isinf(d->act_min) ? NULL : VIR_ONCE(b, "lo", splat_f32, vir_m(d->act_min));
-  const VirVar *high = isinf(d->act_max) ? NULL : VIR_ONCE(b, "hi", splat_f32, vir_m(d->act_max));
   for (int p = 0; p < t->mr; p++)
     for (int n = 0; n < t->nv; n++) {
       const VirVar *a = t->acc[p][n];
-      if (low) VIR_SET(b, a, max_f32, vir_v(a), vir_v(low));
-      if (high) VIR_SET(b, a, min_f32, vir_v(a), vir_v(high));
+      clamp_float(b, a, d->act_min, d->act_max);
       VirAddr at = vir_addr(y, p * d->y_step[2] + n * s->lanes);
       if (n + 1 == t->nv && last < s->lanes) {
         VIR_DO(b, store_f32_part, vir_at(at), vir_v(a), vir_n(last));

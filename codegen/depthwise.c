@@ -1,8 +1,8 @@
 #include "codegen/depthwise.h"
 
-#include <math.h>
 #include <stdio.h>
 
+#include "codegen/clamp.h"
 #include "codegen/dense.h"
 #include "ir/ops/attrs.h"
 
@@ -84,6 +84,7 @@ static void window_row(const State *s, VirBuilder *b, const VirVar **acc, int mr
   const ActOps *ops = act_ops(s->cg->target->act);
   char name[16];
   for (int64_t p = 0; p < s->pairs; p++) {
+    vir_scope(b, NULL);
     VirAddr wp = vir_offset(w, p * s->lanes * (s->quantized ? 2 : 1));
     snprintf(name, sizeof name, "w%d", (int)p);
     const VirVar *weight = vir_let(b, name, s->quantized ? VIR_load_p : VIR_load_f32, VIR_ARGS(vir_at(wp)));
@@ -103,6 +104,7 @@ static void window_row(const State *s, VirBuilder *b, const VirVar **acc, int mr
         VIR_SET(b, acc[m], add_f32, vir_v(acc[m]), vir_v(product));
       }
     }
+    vir_end(b);
   }
 }
 
@@ -114,10 +116,8 @@ static void store_results(const State *s, VirBuilder *b, const VirVar **acc, int
   const ActOps *ops = act_ops(sy->elem);
   int32_t lo = 0, hi = 0;
   if (s->quantized) cg_stored_range(s->cg, result, a->act_min, a->act_max, &lo, &hi);
-  float low_value = s->quantized ? (float)(lo - sy->zero) : a->act_min;
-  float high_value = s->quantized ? (float)(hi - sy->zero) : a->act_max;
-  const VirVar *low = isinf(low_value) ? NULL : VIR_ONCE(b, "lo", splat_f32, vir_m(low_value));
-  const VirVar *high = isinf(high_value) ? NULL : VIR_ONCE(b, "hi", splat_f32, vir_m(high_value));
+  const VirVar *low = s->quantized ? VIR_ONCE(b, "lo", splat_f32, vir_m((float)(lo - sy->zero))) : NULL;
+  const VirVar *high = s->quantized ? VIR_ONCE(b, "hi", splat_f32, vir_m((float)(hi - sy->zero))) : NULL;
   const VirVar *zero = s->quantized ? VIR_ONCE(b, "zero", splat_s32, vir_n(sy->zero)) : NULL;
   const VirVar *scale = s->quantized ? VIR_LET(b, "scale", load_f32, vir_at(vir_addr(m, 0))) : NULL;
   for (int p = 0; p < mr; p++) {
@@ -132,8 +132,7 @@ static void store_results(const State *s, VirBuilder *b, const VirVar **acc, int
       }
       continue;
     }
-    if (low) VIR_SET(b, acc[p], max_f32, vir_v(acc[p]), vir_v(low));
-    if (high) VIR_SET(b, acc[p], min_f32, vir_v(acc[p]), vir_v(high));
+    clamp_float(b, acc[p], a->act_min, a->act_max);
     if (part) {
       VIR_DO(b, store_f32_part, vir_at(at), vir_v(acc[p]), vir_n(part));
     } else {

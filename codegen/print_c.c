@@ -55,7 +55,10 @@ static void put_int(StrBuf *out, int64_t n) {
 
 static void put_float(StrBuf *out, float v) {
   char text[32];
-  if (!isfinite(v)) BUG("a float that C99 has no literal for");
+  if (isinf(v)) { /* C99 has no literal for it */
+    strbuf_puts(out, v < 0 ? "(-1.0f / 0.0f)" : "(1.0f / 0.0f)");
+    return;
+  }
   float_text(text, v);
   strbuf_puts(out, text);
   strbuf_puts(out, strpbrk(text, ".e") ? "f" : ".0f");
@@ -267,6 +270,14 @@ static void print_body(StrBuf *out, StrBuf *line, const VirStmt *s, int indent) 
       spaces(out, indent);
       strbuf_printf(out, "%s %s[%lld];\n", elem_name(s->local), s->local->name, (long long)s->local->count);
       break;
+    case VIR_STMT_SCOPE:
+      if (s->text) vir_print_comment(out, indent, s->text);
+      spaces(out, indent);
+      strbuf_puts(out, "{\n");
+      print_body(out, line, s->body, indent + 2);
+      spaces(out, indent);
+      strbuf_puts(out, "}\n");
+      break;
     case VIR_STMT_LOOP:
       spaces(out, indent);
       const char *v = s->var->name;
@@ -284,7 +295,7 @@ static bool uses(const VirStmt *s, const VirBase *base) {
   for (; s; s = s->next) {
     for (int i = 0; i < s->n_args; i++)
       if (s->kind == VIR_STMT_CALL ? s->call_args[i].base == base : s->args[i].addr.base == base) return true;
-    if (s->kind == VIR_STMT_LOOP && uses(s->body, base)) return true;
+    if ((s->kind == VIR_STMT_LOOP || s->kind == VIR_STMT_SCOPE) && uses(s->body, base)) return true;
   }
   return false;
 }

@@ -66,9 +66,22 @@ static const char *global_name(VirModule *m, const char *hint, void *what) {
 }
 
 /* Functions may use the same names inside, but hide no constant. */
+/* A name that ends with the loop or scope it was given in. */
+typedef struct VirName {
+  const char *name;
+  struct VirName *older;
+} VirName;
+
 static const char *local_name(VirBuilder *b, const char *hint) {
-  const char *name = unique_name(b->m->arena, b->names, b->m->globals, hint);
+  bool once = b->tail == b->head; /* a constant of the function: no name of an inner scope may hide it */
+  const char *name = unique_name(b->m->arena, once ? b->all_names : b->names, b->m->globals, hint);
   strmap_put(b->names, name, taken);
+  strmap_put(b->all_names, name, taken);
+  if (!once) {
+    VirName *n = ARENA_NEW(b->m->arena, VirName);
+    *n = (VirName){name, b->newest};
+    b->newest = n;
+  }
   strmap_put(b->m->locals, name, taken);
   return name;
 }
@@ -133,7 +146,12 @@ void vir_func(VirBuilder *b, VirModule *m, const char *name, bool is_inline, con
   f->is_inline = is_inline;
   *m->funcs_tail = f;
   m->funcs_tail = &f->next;
-  *b = (VirBuilder){.m = m, .f = f, .tail = &f->body, .head = &f->body, .names = strmap_new(m->arena)};
+  *b = (VirBuilder){.m = m,
+                    .f = f,
+                    .tail = &f->body,
+                    .head = &f->body,
+                    .names = strmap_new(m->arena),
+                    .all_names = strmap_new(m->arena)};
 }
 
 static VirBase *own_base(VirBuilder *b, const char *name, DType elem, bool writable, int64_t count) {
@@ -171,25 +189,39 @@ static VirVar *new_var(VirBuilder *b, const char *name, VirType type) {
   return v;
 }
 
+static VirStmt *open_block(VirBuilder *b, VirStmtKind kind) {
+  if (b->depth == (int)(sizeof b->open / sizeof *b->open)) BUG("loops of %s are nested too deep", b->f->name);
+  VirStmt *s = add_stmt(b, kind);
+  b->outer[b->depth] = b->newest;
+  b->open[b->depth++] = s;
+  b->tail = &s->body;
+  return s;
+}
+
 const VirVar *vir_loop(VirBuilder *b, const char *name, int64_t begin, int64_t end, int64_t step) {
-  if (b->depth == (int)(sizeof b->loops / sizeof *b->loops))
-    BUG("loops of %s are nested too deep", b->f->name);
-  VirVar *v = new_var(b, name, VIR_INDEX);
-  VirStmt *s = add_stmt(b, VIR_STMT_LOOP);
-  s->var = v;
+  VirStmt *s = open_block(b, VIR_STMT_LOOP);
   s->begin = begin;
   s->end = end;
   s->step = step;
-  b->loops[b->depth++] = s;
-  b->tail = &s->body;
-  return v;
+  return s->var = new_var(b, name, VIR_INDEX);
+}
+
+void vir_scope(VirBuilder *b, const char *fmt, ...) {
+  VirStmt *s = open_block(b, VIR_STMT_SCOPE);
+  if (!fmt) return;
+  va_list ap;
+  va_start(ap, fmt);
+  s->text = arena_vprintf(b->m->arena, fmt, ap);
+  va_end(ap);
 }
 
 void vir_end(VirBuilder *b) {
   if (!b->depth) BUG("%s has no open loop", b->f->name);
-  VirStmt *loop = b->loops[--b->depth];
-  loop->body_tail = b->tail;
-  b->tail = &loop->next;
+  VirStmt *block = b->open[--b->depth];
+  for (; b->newest != b->outer[b->depth]; b->newest = b->newest->older)
+    strmap_put(b->names, b->newest->name, NULL);
+  block->body_tail = b->tail;
+  b->tail = &block->next;
 }
 
 void vir_comment(VirBuilder *b, const char *fmt, ...) {

@@ -71,7 +71,14 @@ typedef struct {
   float m;
 } VirArg;
 
-typedef enum { VIR_STMT_OP, VIR_STMT_LOOP, VIR_STMT_CALL, VIR_STMT_COMMENT, VIR_STMT_LOCAL } VirStmtKind;
+typedef enum {
+  VIR_STMT_OP,
+  VIR_STMT_LOOP,
+  VIR_STMT_CALL,
+  VIR_STMT_COMMENT,
+  VIR_STMT_LOCAL,
+  VIR_STMT_SCOPE
+} VirStmtKind;
 enum { VIR_MAX_ARGS = 6 };
 
 typedef struct VirFunc VirFunc;
@@ -92,7 +99,7 @@ typedef struct VirStmt {
   VirFunc *callee;
   VirAddr *call_args;
   const VirBase *local;
-  const char *text; /* comment */
+  const char *text; /* comment; of a scope: NULL for none */
 } VirStmt;
 
 struct VirFunc {
@@ -130,11 +137,14 @@ const VirBase *vir_constant_s16(VirModule *m, const char *hint, int64_t count, c
 typedef struct VirBuilder {
   VirModule *m;
   VirFunc *f;
-  VirStmt **tail;     /* where the next statement goes */
-  VirStmt **head;     /* behind the function's constants */
-  VirStmt *loops[32]; /* the open loops, outermost first */
+  VirStmt **tail;    /* where the next statement goes */
+  VirStmt **head;    /* behind the function's constants */
+  VirStmt *open[32]; /* the open loops and scopes, outermost first */
   int depth;
-  StrMap *names; /* of the function's parameters, locals and variables */
+  StrMap *names;             /* that can be named here: parameters, locals, variables, constants */
+  StrMap *all_names;         /* that the function ever had */
+  struct VirName *newest;    /* names that end with their loop or scope */
+  struct VirName *outer[32]; /* the newest before each open loop or scope */
 } VirBuilder;
 
 /* `name` is made unique by a number where it is taken. */
@@ -142,7 +152,10 @@ void vir_func(VirBuilder *b, VirModule *m, const char *name, bool is_inline, con
 const VirBase *vir_param(VirBuilder *b, const char *name, DType elem, bool writable, int64_t count);
 const VirBase *vir_local(VirBuilder *b, const char *name, DType elem, int64_t count);
 const VirVar *vir_loop(VirBuilder *b, const char *name, int64_t begin, int64_t end, int64_t step);
-void vir_end(VirBuilder *b); /* closes the innermost loop */
+/* A block of its own, so that names may be used again in the next one; `fmt` is its comment, NULL for none.
+ */
+void vir_scope(VirBuilder *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void vir_end(VirBuilder *b); /* closes the innermost loop or scope */
 void vir_comment(VirBuilder *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Arguments. */

@@ -99,7 +99,8 @@ static bool fault(Check *c, const char *fmt, ...) {
 }
 
 static bool enter(Check *c, const char *name, const void *what) {
-  if (strmap_get(c->names, name)) return fault(c, "%s is declared twice", name);
+  const Name *other = strmap_get(c->names, name);
+  if (other && other->in_scope) return fault(c, "%s is declared twice", name);
   Name *n = ARENA_NEW(c->arena, Name);
   *n = (Name){what, true, c->newest};
   strmap_put(c->names, name, n);
@@ -209,7 +210,7 @@ static bool check_arg(Check *c, const VirStmt *s, int i, char kind) {
     return true;
   }
   if (kind == 'm') {
-    if (!isfinite(arg->m)) return fault(c, "v_%s: a constant that is not finite", op);
+    if (isnan(arg->m)) return fault(c, "v_%s: a constant that is not a number", op);
     return true;
   }
   if (!arg->var || (char)arg->var->type != kind || !visible(c, arg->var->name, arg->var))
@@ -272,6 +273,14 @@ static bool check_loop(Check *c, const VirStmt *s) {
   return true;
 }
 
+static bool check_scope(Check *c, const VirStmt *s) {
+  if (!s->body_tail) return fault(c, "a scope is not closed");
+  Name *outer = c->newest;
+  bool ok = check_body(c, s->body);
+  leave(c, outer);
+  return ok;
+}
+
 static bool check_body(Check *c, const VirStmt *s) {
   for (; s; s = s->next) {
     bool ok = true;
@@ -287,6 +296,9 @@ static bool check_body(Check *c, const VirStmt *s) {
       break;
     case VIR_STMT_LOCAL:
       ok = s->local->count > 0 ? enter(c, s->local->name, s->local) : fault(c, "%s is empty", s->local->name);
+      break;
+    case VIR_STMT_SCOPE:
+      ok = check_scope(c, s);
       break;
     case VIR_STMT_COMMENT:
       break;

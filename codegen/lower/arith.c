@@ -1,7 +1,6 @@
 /* add, sub, mul, div with broadcasting. int8 add and sub by rule 8 of NUMERICS.md: one dot product of the
  * pair (a, b) with (m_a, m_b), a shift and a clamp; mul by rule 9. */
-#include <math.h>
-
+#include "codegen/clamp.h"
 #include "codegen/elementwise.h"
 #include "ir/ops/attrs.h"
 #include "ir/quant.h"
@@ -144,10 +143,7 @@ static void float_vector(const Elementwise *e, VirBuilder *b, const VirAddr *at,
     }
   }
   const VirVar *v = vir_let(b, "v", float_ops[e->node->op].vector, VIR_ARGS(vir_v(x[0]), vir_v(x[1])));
-  if (!isinf(k->act_min))
-    v = VIR_LET(b, "v", max_f32, vir_v(v), vir_v(VIR_ONCE(b, "lo", splat_f32, vir_m(k->act_min))));
-  if (!isinf(k->act_max))
-    v = VIR_LET(b, "v", min_f32, vir_v(v), vir_v(VIR_ONCE(b, "hi", splat_f32, vir_m(k->act_max))));
+  clamp_float(b, v, k->act_min, k->act_max);
   if (part) {
     VIR_DO(b, store_f32_part, vir_at(at[0]), vir_v(v), vir_n(part));
   } else {
@@ -159,10 +155,7 @@ static void float_element(const Elementwise *e, VirBuilder *b, const VirAddr *at
   const Arith *k = e->user;
   const VirVar *x = VIR_LET(b, "a", get_f32, vir_at(at[1])), *y = VIR_LET(b, "b", get_f32, vir_at(at[2]));
   const VirVar *v = vir_let(b, "v", float_ops[e->node->op].element, VIR_ARGS(vir_v(x), vir_v(y)));
-  if (!isinf(k->act_min))
-    v = VIR_LET(b, "v", float_max, vir_v(v), vir_v(VIR_ONCE(b, "lo", float_const, vir_m(k->act_min))));
-  if (!isinf(k->act_max))
-    v = VIR_LET(b, "v", float_min, vir_v(v), vir_v(VIR_ONCE(b, "hi", float_const, vir_m(k->act_max))));
+  clamp_float(b, v, k->act_min, k->act_max);
   VIR_DO(b, put_f32, vir_at(at[0]), vir_v(v));
 }
 

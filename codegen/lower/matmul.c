@@ -1,7 +1,7 @@
 /* matmul of two activations in float32 (rule 12): one output row at a time, vectorised over its columns. */
-#include <math.h>
 #include <stdio.h>
 
+#include "codegen/clamp.h"
 #include "codegen/lower.h"
 #include "ir/ops/attrs.h"
 
@@ -29,10 +29,7 @@ static void columns(VirBuilder *b, const ActAttrs *act, VirAddr a, VirAddr x, Vi
   vir_end(b);
   for (int v = 0; v < vectors; v++) {
     VirAddr at = vir_offset(y, v * lanes);
-    if (!isinf(act->act_min))
-      VIR_SET(b, acc[v], max_f32, vir_v(acc[v]), vir_v(VIR_ONCE(b, "lo", splat_f32, vir_m(act->act_min))));
-    if (!isinf(act->act_max))
-      VIR_SET(b, acc[v], min_f32, vir_v(acc[v]), vir_v(VIR_ONCE(b, "hi", splat_f32, vir_m(act->act_max))));
+    clamp_float(b, acc[v], act->act_min, act->act_max);
     if (part && v + 1 == vectors) {
       VIR_DO(b, store_f32_part, vir_at(at), vir_v(acc[v]), vir_n(part));
     } else {

@@ -2,6 +2,7 @@
  * by vectors, the others element by element. */
 #include <math.h>
 
+#include "codegen/clamp.h"
 #include "codegen/elementwise.h"
 #include "ir/ops/attrs.h"
 
@@ -15,8 +16,7 @@ static const VirVar *two(VirBuilder *b, VirOp op, const VirVar *x, const VirVar 
   return vir_let(b, "v", op, VIR_ARGS(vir_v(x), vir_v(y)));
 }
 static const VirVar *clamp(VirBuilder *b, const VirVar *v, float lo, float hi) {
-  if (!isinf(lo)) v = two(b, VIR_float_max, v, constant(b, lo));
-  if (!isinf(hi)) v = two(b, VIR_float_min, v, constant(b, hi));
+  clamp_float(b, v, lo, hi);
   return v;
 }
 static const VirVar *if_negative(VirBuilder *b, const VirVar *x, const VirVar *yes, const VirVar *no) {
@@ -121,8 +121,7 @@ static void clamp_vector(const Elementwise *e, VirBuilder *b, const VirAddr *at,
         hi = is_clip ? ATTRS(e->node, ClipAttrs)->max : INFINITY;
   const VirVar *v = part ? VIR_LET(b, "x", load_f32_part, vir_at(at[1]), vir_n(part))
                          : VIR_LET(b, "x", load_f32, vir_at(at[1]));
-  if (!isinf(lo)) VIR_SET(b, v, max_f32, vir_v(v), vir_v(VIR_ONCE(b, "lo", splat_f32, vir_m(lo))));
-  if (!isinf(hi)) VIR_SET(b, v, min_f32, vir_v(v), vir_v(VIR_ONCE(b, "hi", splat_f32, vir_m(hi))));
+  clamp_float(b, v, lo, hi);
   if (part) {
     VIR_DO(b, store_f32_part, vir_at(at[0]), vir_v(v), vir_n(part));
   } else {

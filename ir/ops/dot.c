@@ -121,7 +121,9 @@ static void tile_float(const DotOutput *o, const DotTaps *t, int positions, int6
                        int64_t position_step, int64_t channel_step) {
   float acc[DOT_POSITIONS * DOT_LANES];
   for (int p = 0; p < positions; p++)
-    for (int l = 0; l < DOT_LANES; l++) acc[p * DOT_LANES + l] = o->bias && l < lanes ? o->bias[oc + l] : 0;
+    for (int l = 0; l < DOT_LANES; l++)
+      acc[p * DOT_LANES + l] = o->bias && l < lanes ? o->bias[oc + l] + 0.0f : 0; /* no -0: then it makes no
+                     difference whether padding adds zeros */
   accumulate(t, positions, acc);
   act_float(acc, positions * DOT_LANES, o->act_min, o->act_max);
   for (int l = 0; l < lanes; l++)

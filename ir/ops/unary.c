@@ -60,7 +60,7 @@ static float relu(const Node *n, float x) {
 }
 static float clip(const Node *n, float x) {
   const ClipAttrs *a = ATTRS(n, ClipAttrs);
-  return ref_clamp(x, a->min, a->max);
+  return isinf(a->min) && isinf(a->max) ? x : ref_clamp(x, a->min, a->max); /* no bounds: NaN passes */
 }
 static float leaky_relu(const Node *n, float x) { return x < 0 ? ATTRS(n, AlphaBetaAttrs)->alpha * x : x; }
 static float sigmoid(const Node *n, float x) {
