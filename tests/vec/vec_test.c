@@ -262,6 +262,11 @@ static int32_t define_div_f32(const Arg *a, int l) {
   volatile float r = get_f32(a[0].bytes, l) / get_f32(a[1].bytes, l);
   return bits_of(r);
 }
+static int32_t define_neg(const Arg *a, int l) { return bits_of(get_f32(a[0].bytes, l)) ^ INT32_MIN; }
+static int32_t define_abs(const Arg *a, int l) { return bits_of(get_f32(a[0].bytes, l)) & INT32_MAX; }
+static int32_t define_if_negative(const Arg *a, int l) {
+  return bits_of(get_f32(a[get_f32(a[0].bytes, l) < 0 ? 1 : 2].bytes, l));
+}
 static int32_t define_to_f32(const Arg *a, int l) { return bits_of((float)(double)get_s32(a[0].bytes, l)); }
 static int32_t define_shr(const Arg *a, int l) {
   return (int32_t)floor((double)get_s32(a[0].bytes, l) / (double)((int64_t)1 << a[1].n));
@@ -319,6 +324,9 @@ static int32_t (*const definition[OP_COUNT])(const Arg *a, int l) = {
     [OP_float_div] = define_div_f32,
     [OP_s32_to_f32] = define_to_f32,
     [OP_int_to_float] = define_to_f32,
+    [OP_float_neg] = define_neg,
+    [OP_float_abs] = define_abs,
+    [OP_float_if_negative] = define_if_negative,
     [OP_max_f32] = define_max_f32,
     [OP_min_f32] = define_min_f32,
     [OP_float_max] = define_max_f32,

@@ -1,0 +1,181 @@
+/* What runtime_extract copies for one operation compiles alone, without a warning: nothing that it needs is
+ * missing, and nothing that it does not need is there (clang warns about unused functions). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codegen/runtime_text.h"
+
+static Arena *arena;
+static char folder[] = "/tmp/test_runtime_text_XXXXXX";
+
+static int setup(void **state) {
+  (void)state;
+  arena = arena_new();
+  return mkdtemp(folder) ? 0 : -1;
+}
+static int teardown(void **state) {
+  (void)state;
+  int status = system(arena_printf(arena, "rm -r %s", folder));
+  arena_free(arena);
+  return status;
+}
+
+static const char *c_type(char kind) {
+  switch (kind) {
+  case 'i':
+    return "v_s32";
+  case 'f':
+    return "v_f32";
+  case 'q':
+    return "v_q";
+  case 'p':
+    return "v_p";
+  case 'I':
+    return "int32_t";
+  case 'F':
+    return "float";
+  default:
+    return "void";
+  }
+}
+
+/* A function that is one call of the operation; pointers are `void *`, which C converts. */
+static void put_caller(StrBuf *out, const VirOpInfo *op, const char *attribute) {
+  strbuf_printf(out, "\n%s %s caller(", attribute, c_type((char)op->result));
+  bool first = true;
+  for (int i = 0; op->signature[i]; i++) {
+    char kind = op->signature[i];
+    if (kind == 'n' || kind == 'm') continue;
+    const char *type = kind == 'r' ? "const void *" : kind == 'w' ? "void *" : c_type(kind);
+    strbuf_printf(out, "%s%s a%d", first ? "" : ", ", type, i);
+    first = false;
+  }
+  strbuf_printf(out, "%s) {\n  %sv_%s(", first ? "void" : "", op->result == VIR_VOID ? "" : "return ",
+                op->name);
+  for (int i = 0; op->signature[i]; i++) {
+    char kind = op->signature[i];
+    const char *comma = i ? ", " : "";
+    if (kind == 'n' || kind == 'm')
+      strbuf_printf(out, "%s%s", comma, kind == 'n' ? "3" : "1.0f");
+    else
+      strbuf_printf(out, "%sa%d", comma, i);
+  }
+  strbuf_puts(out, ");\n}\n");
+}
+
+typedef struct {
+  const char *isa, *attribute, *cc;
+  bool each; /* one by one, too: it takes time where the intrinsics' header is long */
+} Configuration;
+static const char warnings[] = "-std=c99 -Wall -Wextra -pedantic -Wpointer-sign -Werror";
+static const Configuration configurations[] = {
+    {"generic", "", "gcc -O2 -c", true},
+    {"generic", "", "clang -fsyntax-only", true},
+    {"avx2", "__attribute__((target(\"avx2\")))", "gcc -O0 -c", false},
+    {"avx2", "__attribute__((target(\"avx2\")))", "clang -fsyntax-only", true},
+    {"neon", "", "aarch64-linux-gnu-gcc -O0 -c", false},
+    {"neon", "", "clang --target=aarch64-linux-gnu -ffreestanding -fsyntax-only", true},
+};
+
+static bool compiler_works(const Configuration *c) {
+  return system(arena_printf(arena, "echo 'int x;' | %s -x c - -o %s/probe.o 2>/dev/null", c->cc, folder)) ==
+         0;
+}
+
+/* Compiles the files name*.c; what compilers say goes to standard error. */
+static bool compile(const Configuration *c, const char *files) {
+  return system(arena_printf(arena, "cd %s && for f in %s; do %s %s $f || exit 1; done", folder, files, c->cc,
+                             warnings)) == 0;
+}
+
+static void write_file(const char *name, const StrBuf *text) {
+  FILE *f = fopen(arena_printf(arena, "%s/%s", folder, name), "w");
+  assert_non_null(f);
+  assert_int_equal(fwrite(text->text, 1, text->len, f), text->len);
+  assert_int_equal(fclose(f), 0);
+}
+
+static void each_operation_stands_alone(void **state) {
+  const Configuration *c = *state;
+  if (!compiler_works(c)) {
+    print_message("skipped: '%s' does not work here\n", c->cc);
+    skip();
+  }
+  for (int op = 0; op < VIR_OP_COUNT; op++) {
+    bool used[VIR_OP_COUNT] = {false};
+    used[op] = true;
+    StrBuf out;
+    strbuf_init(&out, arena);
+    runtime_extract(&out, c->isa, used);
+    put_caller(&out, &vir_op_info[op], c->attribute);
+    write_file(arena_printf(arena, "one_%s.c", vir_op_info[op].name), &out);
+  }
+  assert_true(compile(c, "one_*.c"));
+}
+
+static void all_operations_stand_together(void **state) {
+  const Configuration *c = *state;
+  if (!compiler_works(c)) skip();
+  bool used[VIR_OP_COUNT];
+  StrBuf out;
+  strbuf_init(&out, arena);
+  for (int op = 0; op < VIR_OP_COUNT; op++) used[op] = true;
+  runtime_extract(&out, c->isa, used);
+  for (int op = 0; op < VIR_OP_COUNT; op++) {
+    StrBuf caller;
+    strbuf_init(&caller, arena);
+    put_caller(&caller, &vir_op_info[op], c->attribute);
+    char *name = strstr(caller.text, "caller(");
+    strbuf_printf(&out, "%.*scaller_%s%s", (int)(name - caller.text), caller.text, vir_op_info[op].name,
+                  name + strlen("caller"));
+  }
+  write_file("all.c", &out);
+  assert_true(compile(c, "all.c"));
+}
+
+static void includes_stand_first_and_once(void **state) {
+  (void)state;
+  bool used[VIR_OP_COUNT] = {[VIR_dot] = true, [VIR_float_exp] = true};
+  StrBuf out;
+  strbuf_init(&out, arena);
+  runtime_extract(&out, "avx2", used);
+  const char first[] = "#include <float.h>\n#include <stdint.h>\n#include <immintrin.h>\n\n";
+  assert_memory_equal(out.text, first, sizeof first - 1);
+  assert_null(strstr(out.text + sizeof first, "#include"));
+  assert_null(strstr(out.text, "QCC_RUNTIME"));
+  assert_null(strstr(out.text, "v_dot_sat"));
+  assert_non_null(strstr(out.text, "FP_CONTRACT OFF"));
+  assert_non_null(strstr(out.text, "#define v_aligned"));
+}
+
+static void nothing_used_is_the_preamble(void **state) {
+  (void)state;
+  bool used[VIR_OP_COUNT] = {false};
+  StrBuf out;
+  strbuf_init(&out, arena);
+  runtime_extract(&out, "neon", used);
+  assert_null(strstr(out.text, "arm_neon.h"));
+  assert_non_null(strstr(out.text, "#define v_aligned"));
+}
+
+int main(void) {
+  enum { N = sizeof configurations / sizeof *configurations };
+  struct CMUnitTest tests[2 * N + 2] = {
+      cmocka_unit_test(includes_stand_first_and_once),
+      cmocka_unit_test(nothing_used_is_the_preamble),
+  };
+  size_t n = 2;
+  for (int i = 0; i < N; i++) {
+    const Configuration *c = &configurations[i];
+    if (c->each) tests[n++] = (struct CMUnitTest){c->cc, each_operation_stands_alone, NULL, NULL, (void *)c};
+    tests[n++] = (struct CMUnitTest){c->cc, all_operations_stand_together, NULL, NULL, (void *)c};
+  }
+  return _cmocka_run_group_tests("runtime_text", tests, n, setup, teardown);
+}
