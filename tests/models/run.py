@@ -1,0 +1,334 @@
+#!/usr/bin/python3
+"""run.py QCC [--soak] [--only NAME ...]: real models, from the model file to outputs of the emitted code.
+
+Data: QCC_MODELS (folders with model_f32.onnx, calib.npz and eval.npz) and QCC_BENCH (models/*_qdq.onnx); where they are
+not set, ../shared beside the project. For each model:
+  accuracy   qcc -calib -eval: the quantized model's accuracy, or agreement with the float model, against a bar
+  TARGET/CC  the emitted C, built by each compiler for each target, gives the interpreter's outputs, bit for bit, on all
+             evaluation inputs; arm64 runs under qemu
+  integer    models that came quantized: nothing is left in float (-Werror)
+Networks of 150x150 and more are built for one target by one compiler, with a few inputs; --soak (or QCC_SOAK=1) does all.
+A model whose operators are not all supported must be refused with a diagnostic and without output; those are counted."""
+import argparse
+import collections
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+try:
+    import numpy as np
+    import onnx
+except ImportError as e:
+    print(f'skipped: {e}')
+    sys.exit(77)
+
+SKIP = 77
+HERE = os.path.dirname(os.path.abspath(__file__))
+SHARED = os.path.join(HERE, '..', '..', '..', 'shared')
+MODELS = os.environ.get('QCC_MODELS', os.path.join(SHARED, 'models'))
+BENCH = os.environ.get('QCC_BENCH', os.path.join(SHARED, 'bench'))
+
+# What a model must reach. accuracy: of the quantized model on its labels; same: the share of samples with the float
+# model's class; loss: how much accuracy it may lose. A model that has a bar is not allowed to be refused.
+BARS = {
+    'kws_dscnn': {'accuracy': 0.905},
+    'mnist_cnn': {'accuracy': 0.985},
+    'sww_1dscnn': {'accuracy': 0.90},
+    'ic_resnet8': {'same': 0.95},
+    'ad_autoencoder': {},
+}
+DEFAULT_BAR = {'loss': 0.02}
+
+LARGE = 150 * 150  # pixels of an input: one target, one compiler, a few inputs
+FEW = 2
+
+Compiler = collections.namedtuple('Compiler', 'name command runner')
+ARM = ['qemu-aarch64', '-L', '/usr/aarch64-linux-gnu']
+TARGETS = {
+    'generic': [Compiler('gcc', ['gcc', '-O2'], []), Compiler('clang', ['clang', '-O2'], [])],
+    'x86-64-v3': [Compiler('gcc', ['gcc', '-O2'], []), Compiler('clang', ['clang', '-O2'], [])],
+    'arm64': [
+        Compiler('gcc', ['aarch64-linux-gnu-gcc', '-O2', '-static'], ARM),
+        Compiler('clang', ['clang', '--target=aarch64-linux-gnu', '-O2', '-static'], ARM),
+    ],
+}
+
+HARNESS = r"""
+#include "m.h"
+#include <stdio.h>
+#include <stdlib.h>
+int main(void) {
+  char *workspace = aligned_alloc(M_WORKSPACE_ALIGN, (M_WORKSPACE_SIZE / M_WORKSPACE_ALIGN + 1) * M_WORKSPACE_ALIGN);
+%(buffers)s
+  for (;;) {
+%(read)s
+    m_inputs in = {%(in)s};
+    m_outputs out = {%(out)s};
+    if (m_run(&in, &out, workspace)) return 3;
+%(write)s
+  }
+}
+"""
+
+
+def harness(header):
+    """A program that reads the inputs of one run after the other from stdin and writes the outputs to stdout."""
+    fields = {}
+    for kind in 'inputs', 'outputs':
+        body = re.search(r'typedef struct \{([^}]*)\} m_' + kind + ';', header).group(1)
+        fields[kind] = re.findall(r'^\s*(?:const )?(\w+) \*(\w+);', body, re.M)
+    buffers, read, write = [], [], []
+    for kind, prefix in ('inputs', 'i_'), ('outputs', 'o_'):
+        for ctype, name in fields[kind]:
+            size = f'M_{name.upper()}_SIZE'
+            buffers.append(f'  {ctype} *{prefix}{name} = malloc({size} * sizeof({ctype}));')
+            if kind == 'inputs':
+                read.append(f'    if (fread(i_{name}, sizeof({ctype}), {size}, stdin) != {size}) return 0;')
+            else:
+                write.append(f'    if (fwrite(o_{name}, sizeof({ctype}), {size}, stdout) != {size}) return 4;')
+    names = {kind: [name for _, name in fields[kind]] for kind in fields}
+    for kind in fields:
+        if any(ctype != 'float' for ctype, _ in fields[kind]):
+            raise ValueError(f'{kind} are not float, in spite of -io float')
+    return HARNESS % {'buffers': '\n'.join(buffers), 'read': '\n'.join(read), 'write': '\n'.join(write),
+                      'in': ', '.join('i_' + n for n in names['inputs']),
+                      'out': ', '.join('o_' + n for n in names['outputs'])}
+
+
+def free_inputs(path):
+    """(name, shape) of the inputs that are no initializers; symbolic dimensions are 1."""
+    graph = onnx.load(path, load_external_data=False).graph
+    known = {t.name for t in graph.initializer}
+    return [(i.name, [d.dim_value or 1 for d in i.type.tensor_type.shape.dim]) for i in graph.input
+            if i.name not in known]
+
+
+class Model:
+    def __init__(self, name, path, folder):
+        self.name, self.path = name, path
+        self.inputs = free_inputs(path)
+        self.large = any(len(s) == 4 and s[2] * s[3] >= LARGE for _, s in self.inputs)
+        self.qdq = name.endswith('_qdq')
+        self.bar = BARS.get(name, DEFAULT_BAR)
+        self.calib, self.eval = (self.data(folder, f) for f in ('calib.npz', 'eval.npz'))
+        self.labels = bool(self.eval)
+
+    @staticmethod
+    def data(folder, file):
+        path = os.path.join(folder, file) if folder else ''
+        return path if os.path.isfile(path) else None
+
+    def make_data(self, folder):
+        """Random calibration and evaluation data, where the model comes without."""
+        rng = np.random.default_rng(1)
+        base = os.path.join(os.path.dirname(self.path), self.name.removesuffix('_qdq') + '_in.bin')
+        for kind, count in ('calib', 16), ('eval', FEW if self.large else 16):
+            if getattr(self, kind) or (kind == 'calib' and self.qdq):
+                continue
+            arrays = {}
+            for name, shape in self.inputs:
+                shape = [count * shape[0]] + shape[1:]
+                x = rng.normal(size=shape)
+                if self.qdq and os.path.isfile(base) and len(self.inputs) == 1:  # around the sample that is there
+                    one = np.fromfile(base, '<f4').reshape([1] + shape[1:])
+                    x = one + x * np.linspace(0, one.std(), count).reshape([-1] + [1] * (len(shape) - 1))
+                arrays[name] = x.astype(np.float32)
+            setattr(self, kind, os.path.join(folder, kind + '.npz'))
+            np.savez(getattr(self, kind), **arrays)
+
+    def samples(self, few):
+        """Evaluation inputs, each [N, ...] as the model takes them, and how many samples they hold."""
+        z = np.load(self.eval)
+        arrays = []
+        for name, shape in self.inputs:
+            x = z[name] if name in z.files or len(self.inputs) > 1 else z['x']
+            arrays.append(np.ascontiguousarray(x, np.float32))
+        count = arrays[0].size // int(np.prod(self.inputs[0][1]))
+        return [a.reshape(count, -1) for a in arrays], min(count, FEW) if few else count
+
+
+class Suite:
+    def __init__(self, qcc, soak):
+        self.qcc, self.soak, self.lock = qcc, soak, threading.Lock()
+        self.passed, self.failed, self.refused, self.skipped, self.figures = 0, [], [], set(), []
+
+    def result(self, model, what, complaint=''):
+        with self.lock:
+            if complaint:
+                self.failed.append(f'{model.name} {what}')
+                print(f'FAIL {model.name} {what}: {complaint.strip()[-2000:]}', flush=True)
+            else:
+                self.passed += 1
+
+    def run_qcc(self, model, *args, timeout=600):
+        calib = ['-calib', model.calib] if model.calib else []
+        return subprocess.run([self.qcc, model.path, *calib, *args], capture_output=True, text=True, timeout=timeout)
+
+    def accuracy(self, model):
+        p = self.run_qcc(model, '-eval', model.eval)
+        if p.returncode:
+            self.result(model, 'accuracy', p.stderr)
+            return
+        number = r' +([\d.]+)'
+        accuracy = re.search(r'^accuracy.*float' + number + r'  int8' + number, p.stdout, re.M)
+        same = re.search(r'^same class' + number, p.stdout, re.M)
+        sqnr = re.findall(r'^sqnr (?!y_)(\S+) +(exact|[\d.-]+ dB)', p.stdout, re.M)
+        figures = {'accuracy': accuracy and float(accuracy[2]), 'same': same and float(same[1]),
+                   'loss': accuracy and round(float(accuracy[1]) - float(accuracy[2]), 4)}
+        complaint = ''
+        for what, bar in model.bar.items():
+            value = figures[what]
+            if value is None:
+                complaint += '' if what == 'loss' else f'no figure for {what}\n{p.stdout}'
+            elif value > bar if what == 'loss' else value < bar:
+                complaint += f'{what} is {value}, the bar {bar}\n'
+        self.figures.append((model.name, accuracy and accuracy[1], accuracy and accuracy[2], same and same[1], sqnr))
+        self.result(model, 'accuracy', complaint)
+
+    def compilers(self, model):
+        for target, compilers in TARGETS.items():
+            if model.large and not self.soak and target != 'x86-64-v3':
+                continue
+            for c in compilers[:1] if model.large and not self.soak else compilers:
+                missing = [t for t in (c.command[0], *c.runner[:1]) if not shutil.which(t)]
+                if not c.runner and platform.machine() != 'x86_64' and target != 'generic':
+                    missing.append('an x86-64 machine')
+                if target == 'x86-64-v3' and not missing and ' avx2 ' not in open('/proc/cpuinfo').read():
+                    missing.append('AVX2')
+                if missing:
+                    self.skipped.add(f'{target}/{c.name}: {", ".join(missing)} not here')
+                else:
+                    yield target, c
+
+    def emitted(self, model, target, compiler, folder, wanted, stdin):
+        what = f'{target}/{compiler.name}'
+        folder = os.path.join(folder, what.replace('/', '_'))
+        os.mkdir(folder)
+        p = self.run_qcc(model, '-io', 'float', '-target', target, '-name', 'm', '-o', f'{folder}/m.c')
+        if p.returncode:
+            return self.result(model, what, p.stderr)
+        with open(f'{folder}/m.h') as f, open(f'{folder}/main.c', 'w') as g:
+            g.write(harness(f.read()))
+        build = subprocess.run([*compiler.command, '-Wall', '-Wextra', '-Werror', '-o', 'm', 'm.c', 'main.c'], cwd=folder,
+                               capture_output=True, text=True, timeout=1200)
+        if build.returncode:
+            return self.result(model, what, build.stderr)
+        run = subprocess.run([*compiler.runner, './m'], cwd=folder, input=stdin, capture_output=True, timeout=1800)
+        if run.returncode:
+            return self.result(model, what, f'ended with {run.returncode}: {run.stderr.decode(errors="replace")}')
+        got = np.frombuffer(run.stdout, np.uint32)
+        if got.size != wanted.size:
+            return self.result(model, what, f'{got.size} values came out, {wanted.size} were expected')
+        bad = np.flatnonzero(got != wanted.reshape(-1))
+        self.result(model, what, f'{bad.size} of {got.size} values differ from the interpreter\'s, the first is number '
+                    f'{bad[0]}' if bad.size else '')
+
+    def reference(self, model, folder, arrays, count):
+        """The interpreter's outputs for the first samples, in the order of the emitted structure, as bits."""
+        few = os.path.join(folder, 'few.npz')
+        shapes = dict(model.inputs)
+        np.savez(few, **{name: a[:count].reshape([-1] + shapes[name][1:]) if shapes[name] else a[:count]
+                         for (name, _), a in zip(model.inputs, arrays)})
+        out = os.path.join(folder, 'out.npz')
+        p = self.run_qcc(model, '-run', few, '-o', out)
+        if p.returncode:
+            return None, p.stderr
+        z = np.load(out)
+        return np.concatenate([z[n].reshape(count, -1) for n in z.files], axis=1).view(np.uint32), ''
+
+    def refusal(self, model, p, folder):
+        """A diagnostic, and nothing else."""
+        complaint = ''
+        if p.returncode != 1 or 'error: ' not in p.stderr:
+            complaint = f'ended with status {p.returncode}: {p.stderr}'
+        elif model.name in BARS or model.qdq:
+            complaint = 'refused: ' + p.stderr
+        elif os.path.exists(f'{folder}/probe.c') or os.path.exists(f'{folder}/probe.h'):
+            complaint = 'it was refused, but there is an output file'
+        if complaint:
+            self.result(model, 'refusal', complaint)
+        else:
+            self.refused.append(model.name)
+
+    def model(self, model, pool):
+        with tempfile.TemporaryDirectory() as folder:
+            model.make_data(folder)
+            p = self.run_qcc(model, '-o', f'{folder}/probe.c')
+            if p.returncode:
+                return self.refusal(model, p, folder)
+            if model.qdq:
+                p = self.run_qcc(model, '-Werror', '-o', f'{folder}/probe.c')
+                self.result(model, 'integer', p.stderr if p.returncode else '')
+            self.accuracy(model)
+            arrays, count = model.samples(model.large)
+            wanted, complaint = self.reference(model, folder, arrays, count)
+            if complaint:
+                return self.result(model, 'run', complaint)
+            stdin = b''.join(a[i].tobytes() for i in range(count) for a in arrays)
+            list(pool.map(lambda tc: self.guarded(model, tc, folder, wanted, stdin), self.compilers(model)))
+
+    def guarded(self, model, tc, folder, wanted, stdin):
+        try:
+            self.emitted(model, *tc, folder, wanted, stdin)
+        except Exception as e:  # a time limit, a header that cannot be read: this one's failure, not the suite's end
+            self.result(model, f'{tc[0]}/{tc[1].name}', f'{type(e).__name__}: {e}')
+
+    def summary(self):
+        print(f'{"model":20} {"float":>7} {"int8":>7} {"same":>7}  SQNR')
+        for name, real, int8, same, sqnr in sorted(self.figures):
+            values = ' '.join(v for _, v in sqnr)
+            print(f'{name:20} {real or "-":>7} {int8 or "-":>7} {same or "-":>7}  {values}')
+        for text in sorted(self.skipped):
+            print(f'skipped: {text}')
+        if self.refused:
+            print(f'{len(self.refused)} refused: {" ".join(sorted(self.refused))}')
+        print(f'{self.passed} passed, {len(self.failed)} failed')
+        for name in sorted(self.failed):
+            print(f'  {name}')
+        return 1 if self.failed else 0
+
+
+def find_models():
+    models = []
+    if os.path.isdir(MODELS):
+        for name in sorted(os.listdir(MODELS)):
+            path = os.path.join(MODELS, name, 'model_f32.onnx')
+            if os.path.isfile(path):
+                models.append((name, path, os.path.dirname(path)))
+    folder = os.path.join(BENCH, 'models')
+    if os.path.isdir(folder):
+        for file in sorted(os.listdir(folder)):
+            if file.endswith('_qdq.onnx'):
+                models.append((file.removesuffix('.onnx'), os.path.join(folder, file), None))
+    return models
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('qcc')
+    parser.add_argument('--soak', action='store_true', default=os.environ.get('QCC_SOAK', '') not in ('', '0'))
+    parser.add_argument('--only', nargs='+', metavar='NAME')
+    args = parser.parse_args()
+    found = [m for m in find_models() if not args.only or m[0] in args.only]
+    if not found:
+        print(f'skipped: no models in {MODELS} or {BENCH}')
+        return SKIP
+    suite = Suite(os.path.abspath(args.qcc), args.soak)
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        for m in found:
+            model = Model(*m)
+            try:
+                suite.model(model, pool)
+            except (subprocess.TimeoutExpired, OSError, KeyError, ValueError) as e:
+                suite.result(model, 'run', f'{type(e).__name__}: {e}')
+    return suite.summary()
+
+
+if __name__ == '__main__':
+    sys.exit(main())
