@@ -27,7 +27,9 @@ static bool all_users_quantize(const Tensor *t) {
   return t->n_uses > 0 && !t->is_output;
 }
 
-static const char *why_float(const Node *n) {
+static const char *why_float(const PassCtx *ctx, const Node *n) {
+  const char *known = ctx->float_reasons ? strmap_get(ctx->float_reasons, n->results[0]->name) : NULL;
+  if (known) return known;
   QuantRule rule = op_info[n->op]->quant;
   if (rule == QUANT_FLOAT) return "it has no integer form";
   if (rule == QUANT_LINEAR && !is_weight(n->operands[1])) return "its weights are not constant";
@@ -35,7 +37,7 @@ static const char *why_float(const Node *n) {
     if (!has_integer_source(n->operands[i])) return "what it reads is not quantized";
   if (!all_users_quantize(n->results[0])) return "its result is not quantized";
   if (rule == QUANT_LINEAR) return "its weights are not quantized";
-  return "its scales allow no integer form";
+  return "the scales of its operands and its result allow no integer form";
 }
 
 static void list_float_ops(PassCtx *ctx, const Graph *g) {
@@ -43,7 +45,7 @@ static void list_float_ops(PassCtx *ctx, const Graph *g) {
     QuantRule rule = op_info[n->op]->quant;
     if (!node_is_float(n) || rule == QUANT_MOVE || rule == QUANT_CONCAT) continue;
     diag_warning(ctx->diag, "float-op", node_loc(n), "%s '%s' is computed in float: %s", op_info[n->op]->name,
-                 node_label(n), why_float(n));
+                 node_label(n), why_float(ctx, n));
   }
 }
 

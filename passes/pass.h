@@ -32,6 +32,7 @@ typedef struct PassCtx {
   bool verbose; /* time of each pass on stderr */
 
   struct Ranges *ranges; /* observe -> quantize */
+  StrMap *float_reasons; /* quantize -> cleanup: why a node stays in float, by its result's name; or NULL */
 } PassCtx;
 
 typedef struct {

@@ -429,7 +429,12 @@ static bool quantize(Quantizer *q) {
   for_each_plan(q, choose_zeros);
   for (const Node *n = g->first; n; n = n->next) {
     Plan *p = plan_of(q, n->results[0]);
-    if (p && p->integer && !parameters_fit(q, n)) p->integer = false;
+    if (!p || !p->integer || parameters_fit(q, n)) continue;
+    p->integer = false;
+    if (!q->ctx->float_reasons) q->ctx->float_reasons = strmap_new(q->ctx->arena);
+    char *reason =
+        arena_strdup(q->ctx->arena, "the scales of its operands and its result allow no integer form");
+    strmap_put(q->ctx->float_reasons, n->results[0]->name, reason);
   }
   bool ok = rewrite(q);
   graph_remove_dead(g); /* what tables have absorbed */

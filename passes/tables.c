@@ -70,22 +70,22 @@ Tensor *table_source(const Tensor *t) {
 }
 
 /* Where a walk up from `t` stops; `root`: t's own uses do not matter. */
-static const Tensor *walk_up(const Tensor *t, bool root, int *steps) {
+static Tensor *walk_up(Tensor *t, bool root, int *steps) {
   const Node *p = t->producer;
   if (!p || (!root && !tensor_single_use(t)) || ++*steps > MAX_STEPS || t->type.dtype != DT_F32) return t;
   if (op_info[p->op]->quant == QUANT_UNARY) return walk_up(p->operands[0], false, steps);
-  const Tensor *x = scalar_arith_operand(p);
+  Tensor *x = scalar_arith_operand(p);
   if (x) return walk_up(x, false, steps);
   if (!is_arith(p) || tensor_is_const(p->operands[0]) || tensor_is_const(p->operands[1])) return t;
   if (!shape_equal(&p->operands[0]->type.shape, &p->operands[1]->type.shape)) return t;
-  const Tensor *a = walk_up(p->operands[0], false, steps), *b = walk_up(p->operands[1], false, steps);
+  Tensor *a = walk_up(p->operands[0], false, steps), *b = walk_up(p->operands[1], false, steps);
   return a == b ? a : t;
 }
 
-Tensor *pointwise_source(const Tensor *t) {
+Tensor *pointwise_source(Tensor *t) {
   int steps = 0;
-  const Tensor *source = walk_up(t, true, &steps);
-  return source == t || steps > MAX_STEPS ? NULL : (Tensor *)(uintptr_t)source;
+  Tensor *source = walk_up(t, true, &steps);
+  return source == t || steps > MAX_STEPS ? NULL : source;
 }
 
 /* The value of `t` where the source holds x. */

@@ -11,7 +11,7 @@ Tensor *table_source(const Tensor *t);
 
 /* In a float graph: the tensor of which `t` is such a function, when what lies between has no other use. NULL
  * where t's own producer is no such op. */
-Tensor *pointwise_source(const Tensor *t);
+Tensor *pointwise_source(Tensor *t);
 
 /* table[i]: `t`, quantized to `out`, where its source holds the value of q = qmin + i of the type `in`. The
  * source is that float tensor, or NULL for the dequantize nodes. */
