@@ -150,7 +150,24 @@ static bool is_identity_table(const Node *n) {
   return true;
 }
 
+/* Operands of a concat whose parameters differ from the result's are rescaled, each once. */
+static void rescale_operands(PassCtx *ctx, Node *n) {
+  const Type *y = &n->results[0]->type;
+  for (int i = 0; i < n->n_operands; i++) {
+    Tensor *x = n->operands[i];
+    if (x->type.dtype == y->dtype && quant_equal(x->type.quant, y->quant)) continue;
+    Node *q = graph_node1(n->graph, OP_requantize, &x, 1, NULL, node_loc(n), n);
+    q->results[0]->type = (Type){y->dtype, x->type.shape, y->quant};
+    node_must_infer(ctx, q);
+    for (int k = i; k < n->n_operands; k++)
+      if (n->operands[k] == x) node_set_operand(n, k, q->results[0]);
+  }
+}
+
 bool pass_tables(PassCtx *ctx, Graph *g) {
+  GRAPH_FOREACH_NODE(g, n) {
+    if (n->op == OP_concat && tensor_is_quantized(n->results[0])) rescale_operands(ctx, n);
+  }
   GRAPH_FOREACH_NODE(g, n) {
     Tensor *x = node_operand(n, 0);
     if ((op_info[n->op]->quant != QUANT_UNARY && n->op != OP_requantize) || !tensor_is_quantized(x)) continue;

@@ -42,6 +42,7 @@ static int64_t segments(Cg *cg, const Node *n, int dim, Segment **out) {
       }
       s.counted += a->count_include_pad ? at < in + after - extra : at >= 0 && at < in;
     }
+    if (s.k0 > s.k1) s.k0 = s.k1 = 0; /* all of the window is padding */
     Segment *last = used ? &list[used - 1] : NULL;
     if (last && last->k0 == s.k0 && last->k1 == s.k1 && last->counted == s.counted) {
       last->end++;
