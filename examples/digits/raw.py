@@ -31,7 +31,7 @@ def main():
     if sys.byteorder == 'big':
         values.byteswap()
     with open(labels, 'wb') as out:
-        out.write(bytes(values))
+        out.write(bytes(list(values)))  # of an array itself it would be all eight bytes of each
 
 
 main()
