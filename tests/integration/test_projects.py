@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Users' projects in make, CMake and meson that call qcc as one more compiler, and rebuild when a model changes."""
+import re
 import shutil
 import subprocess
 import sys
 import time
 
-from harness import main
+from harness import DIGITS, main
 
 MAIN = '''#include <stdio.h>
 #include "net.h"
@@ -114,6 +115,13 @@ def test_meson(t):
     t.write('meson_options.txt', "option('qcc', type: 'string')\n")
     step(t, 'meson', 'setup', 'out', f'-Dqcc={t.qcc}')
     check(t, lambda: step(t, 'meson', 'compile', '-C', 'out'), './out/app')
+
+
+def test_demo(t):
+    """The digits example: the C program gets the accuracy that -eval prints."""
+    out = step(t, DIGITS / 'demo.sh', t.qcc, t.dir / 'demo')
+    expected = re.search(r'int8 (0\.\d+)', out)[1]
+    assert f'int8 accuracy of the C code   {expected}  (' in out, out
 
 
 if __name__ == '__main__':
