@@ -66,6 +66,8 @@ static bool fold_into(Node *pad, Node *user) {
   if (!u->fits || !spatial_pads(pad, extra) || !u->fits(pad, user)) return false;
   bool pool = user->op != OP_conv2d;
   IntList *pads = pool ? &ATTRS(user, PoolAttrs)->pad : &ATTRS(user, Conv2dAttrs)->pad;
+  for (int i = 0; i < 4; i++)
+    if (pads->v[i] + extra[i] > MAX_DIM) return false;
   if (u->below_kernel) {
     const PoolAttrs *a = ATTRS(user, PoolAttrs);
     for (int i = 0; i < 4; i++)

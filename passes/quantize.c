@@ -85,14 +85,17 @@ static bool becomes_integer(const Quantizer *q, const Node *n) {
   return false;
 }
 
+static bool choose_node(Quantizer *q, const Node *n) {
+  Plan *p = plan_of(q, n->results[0]);
+  if (!p || p->integer || !has_integer_form(n) || !becomes_integer(q, n)) return false;
+  return p->integer = true;
+}
+
 static void choose_nodes(Quantizer *q) {
   for (bool changed = true; changed;) {
     changed = false;
-    for (const Node *n = q->graph->first; n; n = n->next) {
-      Plan *p = plan_of(q, n->results[0]);
-      if (!p || p->integer || !has_integer_form(n) || !becomes_integer(q, n)) continue;
-      p->integer = changed = true;
-    }
+    for (const Node *n = q->graph->first; n; n = n->next) changed |= choose_node(q, n);
+    for (const Node *n = q->graph->last; n; n = n->prev) changed |= choose_node(q, n);
   }
 }
 
