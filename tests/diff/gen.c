@@ -147,8 +147,10 @@ static void choose_outputs(Gen *g) {
   enum { MAX_OUTPUTS = 5 };
   for (int i = g->n_pool - 1; i >= 0 && g->graph->n_outputs < MAX_OUTPUTS; i--) {
     Tensor *t = g->pool[i].tensor;
-    if (!t->is_input && (!t->n_uses || rng_chance(&g->rng, 10))) graph_output(g->graph, t);
+    if (!t->is_input && (!t->n_uses || rng_chance(&g->rng, 12))) graph_output(g->graph, t);
   }
+  if (rng_chance(&g->rng, 3)) graph_output(g->graph, g->graph->inputs[0]);
+  if (rng_chance(&g->rng, 3)) graph_output(g->graph, g->graph->outputs[0]); /* twice the same */
 }
 
 Graph *gen_graph(Diag *d, Arena *a, const GenOptions *o) {
