@@ -26,7 +26,7 @@ typedef struct {
   int64_t passed, failed, refused, reduced;
 } Session;
 
-enum { BATCH = 10, MAX_TARGETS = 8, REDUCE_TRIALS = 120 };
+enum { BATCH = 10, MAX_TARGETS = 8, REDUCE_TRIALS = 120, SOAK_FACTOR = 35 };
 
 /* ---- targets and compilers ---- */
 
@@ -317,6 +317,7 @@ static void remove_dir(const char *dir) {
 
 int main(int argc, char **argv) {
   Session s = {.o = parse_options(argc, argv), .program = argv[0]};
+  if (getenv("QCC_SOAK")) s.o.count *= SOAK_FACTOR; /* ./bootstrap soak */
   const Target *targets[MAX_TARGETS];
   int n = find_targets(s.o.targets, targets), able = 0;
   for (int i = 0; i < n; i++)
