@@ -56,8 +56,7 @@ static bool is_mover(const Node *n) {
   return node_is_float(n) && (op_info[n->op]->quant == QUANT_MOVE || op_info[n->op]->quant == QUANT_CONCAT);
 }
 
-/* --- 1. dequantize down, quantize up
- * ------------------------------------------------------------------------- */
+/* --- 1. dequantize down, quantize up --- */
 
 /* A constant that a float pad fills with must survive quantization, where no quantize follows that would
  * round it. */
@@ -109,8 +108,7 @@ static bool raise_quantize(Qdq *p, Node *n) {
   return true;
 }
 
-/* --- 2. pairs
- * ------------------------------------------------------------------------------------------------ */
+/* --- 2. pairs --- */
 
 /* Two equal quantize nodes of one tensor are one. */
 static bool merge_twins(Node *n) {
@@ -149,8 +147,7 @@ static bool merge_pair(Qdq *p, Node *n) {
   return true;
 }
 
-/* --- 3. integer ops
- * ------------------------------------------------------------------------------------------ */
+/* --- 3. integer ops --- */
 
 /* The value of a float constant, or of a dequantized one; NULL for anything else. */
 static const float *constant_value(Arena *a, const Tensor *t) {

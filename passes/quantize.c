@@ -42,8 +42,7 @@ static Plan *root_of(Plan *p) {
   return p;
 }
 
-/* --- 1. which nodes
- * -------------------------------------------------------------------------------------------- */
+/* --- 1. which nodes --- */
 
 /* Could the node be an integer op, whatever is around it? */
 static bool has_integer_form(const Node *n) {
@@ -136,8 +135,7 @@ static void mark_u8(Quantizer *q) {
   }
 }
 
-/* --- 2. parameters
- * --------------------------------------------------------------------------------------------- */
+/* --- 2. parameters --- */
 
 static bool add_plan(Quantizer *q, const Tensor *t) {
   if (t->type.dtype != DT_F32) return true;
@@ -278,8 +276,7 @@ static bool choose_needed(Quantizer *q, Plan *p, const Tensor *t) {
   return !plan_of(q, t)->is_u8 || choose_group(q, p, t);
 }
 
-/* --- 3. rewrite
- * ------------------------------------------------------------------------------------------------ */
+/* --- 3. rewrite --- */
 
 static Type type_u8(Shape shape, const Quant *quant) { return (Type){DT_U8, shape, quant}; }
 
