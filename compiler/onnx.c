@@ -85,6 +85,7 @@ static bool add_initializers(OnnxImporter *im) {
     if (strmap_get(im->values, name)) return diag_error(im->diag, loc, "is given twice");
     OnnxValue *v = new_value(im, name, loc, -1);
     v->elem = t->data_type;
+    v->doubles = onnx_is_double(t) ? t : NULL;
     v->bad = !onnx_read_tensor(im, loc, t, &v->type, &v->data);
     if (v->bad) return false;
   }

@@ -67,6 +67,7 @@ static OnnxFold constant_tensor(OnnxNode *n, const Onnx__TensorProto *t) {
   if (!onnx_read_tensor(n->im, n->loc, t, &type, &data)) return FOLD_ERROR;
   OnnxValue *v = strmap_get(n->im->values, onnx_output_name(n, 0));
   if (v) v->elem = t->data_type; /* a type that the IR has not is an error only where it is used */
+  if (v) v->doubles = onnx_is_double(t) ? t : NULL;
   return done(n, type, data);
 }
 

@@ -68,9 +68,24 @@ static bool cast_one(const OnnxNode *n, const OnnxValue *x, const Type *to, void
   return store(n, to->dtype, data, i, from_float ? v : load(x, i));
 }
 
+/* PyTorch exports scales as DOUBLE with a cast behind them. */
+static OnnxFold cast_doubles(OnnxNode *n, const OnnxValue *x, int64_t elem) {
+  if (onnx_dtype(elem > 0 && elem < 64 ? (int)elem : 0) != DT_F32) {
+    onnx_error(n, "input 0, '%s', has element type DOUBLE, which is supported in casts to FLOAT only",
+               onnx_shown(n->im->arena, x->name));
+    return FOLD_ERROR;
+  }
+  Type type = {DT_F32, x->type.shape, NULL};
+  float *data = new_data(n, &type);
+  if (!onnx_read_doubles(n, x->doubles, shape_count(&type.shape), data)) return FOLD_ERROR;
+  onnx_set_const(n, 0, type, data);
+  return FOLD_DONE;
+}
+
 OnnxFold onnx_fold_cast(OnnxNode *n) {
   const OnnxValue *x = onnx_input(n, 0);
   int64_t elem = onnx_attr_int(n, "to", 0);
+  if (x->doubles) return cast_doubles(n, x, elem);
   const char *name = elem > 0 && elem < 64 ? onnx_elem_name((int)elem) : NULL;
   if (x->type.quant) return FOLD_NO;
   Type type = {name ? onnx_dtype((int)elem) : DT_NONE, x->type.shape, NULL};

@@ -18,9 +18,11 @@ typedef struct {
   Type type; /* constants: of `data`; dtype DT_NONE: an element type that the IR does not have, see elem */
   int elem;  /* constants: the ONNX element type */
   const void *data; /* constants: C order; NULL otherwise */
-  Tensor *tensor;   /* its tensor in the graph. Constants: NULL until a node needs it there */
-  int producer;     /* index of the ONNX node; -1: an input or an initializer */
-  bool used;        /* by a node that an output depends on, or as an output */
+  const Onnx__TensorProto
+      *doubles;   /* constants of DOUBLE, which only Cast can take: their data; NULL otherwise */
+  Tensor *tensor; /* its tensor in the graph. Constants: NULL until a node needs it there */
+  int producer;   /* index of the ONNX node; -1: an input or an initializer */
+  bool used;      /* by a node that an output depends on, or as an output */
 } OnnxValue;
 
 typedef struct {
@@ -177,6 +179,10 @@ const char *onnx_elem_name(int elem); /* "FLOAT16"; NULL where ONNX has no such 
  * type (the sizes have been checked all the same). False after a diagnostic at `loc`. */
 bool onnx_read_tensor(OnnxImporter *im, SrcLoc loc, const Onnx__TensorProto *t, Type *type,
                       const void **data);
+bool onnx_is_double(const Onnx__TensorProto *t);
+/* The `count` elements of a DOUBLE tensor that onnx_read_tensor has checked, each rounded to float32. False
+ * after a diagnostic. */
+bool onnx_read_doubles(const OnnxNode *n, const Onnx__TensorProto *t, int64_t count, float *out);
 
 /* ---- external data (onnx_external.c) ---- */
 

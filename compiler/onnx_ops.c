@@ -238,6 +238,8 @@ static bool check_inputs(OnnxNode *n, bool *usable) {
     const OnnxValue *v = onnx_input(n, i);
     if (v->bad) {
       *usable = false; /* reported where it came up */
+    } else if (v->doubles && n->op->fold == onnx_fold_cast) {
+      continue;
     } else if (!v->data && v->elem) {
       *usable = onnx_error(n, "input %d, '%s', has element type %s, which is not supported", i,
                            onnx_shown(n->im->arena, v->name), onnx_elem_name(v->elem));

@@ -180,3 +180,20 @@ bool onnx_read_tensor(OnnxImporter *im, SrcLoc loc, const Onnx__TensorProto *t, 
   if (e->dtype == DT_NONE) *data = NULL;
   return true;
 }
+
+bool onnx_is_double(const Onnx__TensorProto *t) {
+  return t->has_data_type && t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE;
+}
+
+bool onnx_read_doubles(const OnnxNode *n, const Onnx__TensorProto *t, int64_t count, float *out) {
+  const void *data = t->has_raw_data ? t->raw_data.data : (const void *)t->double_data;
+  if (t->has_data_location && t->data_location != ONNX__TENSOR_PROTO__DATA_LOCATION__DEFAULT)
+    return onnx_error(n, "a constant of DOUBLE in a file of its own is not supported");
+  if (t->has_raw_data) data = swap_to_host(n->im, data, count * 8, 8);
+  for (int64_t i = 0; i < count; i++) {
+    double v;
+    memcpy(&v, (const char *)data + i * 8, sizeof v); /* raw data need not be aligned */
+    out[i] = (float)v;
+  }
+  return true;
+}

@@ -1,5 +1,8 @@
-"""Quantizing float tensors. PyTorch multiplies by the rounded reciprocal of the scale, qcc divides as ONNX does: the two
-agree but where the products round to different integers, and there by one quantum."""
+"""Quantizing float tensors.
+
+PyTorch multiplies by the rounded reciprocal of the scale, qcc divides as ONNX does: the two agree but where the results
+round to different integers, and there by one quantum.
+"""
 import numpy as np
 
 from golden import Failure, Model, ir_type

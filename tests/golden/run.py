@@ -31,6 +31,7 @@ def run_section(name, root, tools, only, verbose):
     for case in data.cases:
         if only not in case['id']:
             continue
+        before = tools.elements, tools.equal
         try:
             module.check(data, case, tools)
             count.passed += 1
@@ -39,8 +40,9 @@ def run_section(name, root, tools, only, verbose):
         except Failure as e:
             count.failed.append(case['id'])
             print(f"FAIL {case['id']} {case.get('op', case.get('kind', ''))}: {e}")
-        if verbose and tools.elements:
-            print(f"{case['id']} {case.get('op', case.get('kind', ''))}: {tools.equal} of {tools.elements} equal")
+        if verbose and tools.elements > before[0]:
+            print(f"{case['id']} {case.get('op', case.get('kind', ''))}: {tools.elements - before[0]} elements, "
+                  f"{tools.elements - before[0] - (tools.equal - before[1])} differ")
     return count
 
 
@@ -64,7 +66,9 @@ def main():
             tools = Tools(a.qcc, a.observe, tmp)
             c = run_section(name, root, tools, a.filter, a.v)
             counts.append(c)
-            equal = f', {100 * tools.equal / tools.elements:.3f}% of {tools.elements} elements equal' if tools.elements else ''
+            equal = ''
+            if tools.elements:
+                equal = f', {100 * tools.equal / tools.elements:.3f}% of {tools.elements} elements equal'
             print(f'{name}: {c.passed} passed, {len(c.failed)} failed, {sum(c.skipped.values())} skipped{equal}')
             for reason, n in c.skipped.most_common():
                 print(f'  {n:4} skipped: {reason}')

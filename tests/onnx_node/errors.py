@@ -357,6 +357,8 @@ folded('the shapes [2] and [3] do not broadcast', [node('Add', 'a b', 'c')], a=i
 for v in (np.nan, 1e30, -1e30):
     folded(f'the constant {v:g} cannot be cast to an integer', [node('Cast', 'a', 'c', to=7)], a=f32([v]))
 folded('a cast to DOUBLE is not supported', [node('Cast', 'a', 'c', to=11)], a=i64(1))
+folded("input 0, 'a', has element type DOUBLE, which is supported in casts to FLOAT only", [node('Cast', 'a', 'c', to=7)], a=np.float64([1]))
+folded("input 0, 'a', has element type DOUBLE, which is not supported", [node('Neg', 'a', 'c')], a=np.float64([1]))
 folded("attribute 'to' is 0, which is no element type", [node('Cast', 'a', 'c', to=0)], a=i64(1))
 folded('a reduction of no elements', [node('ReduceSum', 'a', 'c')], a=np.zeros(0, np.int64))
 folded('the delta is 0', [node('Range', 'a a b', 'c')], a=np.int64(1), b=np.int64(0))

@@ -264,6 +264,10 @@ case('Split uneven', [node('Split', 'x', 'a b', axis=3, num_outputs=2)], {'x': x
 case('Split, one part unused', [node('Split', 'x', 'a b', axis=2)], {'x': x}, {'b': x[:, :, 2:]})
 case('Dropout', [node('Dropout', 'x r', 'y m')], {'x': x}, {'y': x}, {'r': f32(.5)})
 case('Dropout, not in training', [node('Dropout', 'x r t', 'y')], {'x': x}, {'y': x}, {'r': f32(.5), 't': np.array(False)})
+case('Cast of a DOUBLE constant to FLOAT', [node('Cast', 'd', 'f', to=1), node('Add', 'x f', 'y')], {'x': x},
+     {'y': x + f32([.1, 1 / 3, 1e-300, 16777217, 0])}, {'d': np.array([.1, 1 / 3, 1e-300, 16777217, 0])})
+case('Cast of a DOUBLE Constant to FLOAT', [helper.make_node('Constant', [], ['d'], value=helper.make_tensor('v', TensorProto.DOUBLE, [], [.1])),
+                                            node('Cast', 'd', 'f', to=1), node('Add', 'x f', 'y')], {'x': x}, {'y': x + f32(.1)})
 case('Cast to FLOAT', [node('Cast', 'x', 'y', to=1)], {'x': x}, {'y': x})
 
 # ---- constants ----
