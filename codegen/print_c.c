@@ -29,17 +29,22 @@ static void put_comment_text(StrBuf *out, const char *text, size_t n) {
 }
 
 void vir_print_comment(StrBuf *out, int indent, const char *text) {
+  size_t width = (size_t)(LINE - indent - 6); /* between the opening and the closing mark */
   spaces(out, indent);
   strbuf_puts(out, "/* ");
   for (;;) {
-    size_t n = strcspn(text, "\n");
-    put_comment_text(out, text, n);
-    text += n;
+    size_t n = strcspn(text, "\n"), shown = n;
+    if (n > width) {
+      for (shown = width; shown && text[shown] != ' '; shown--) continue;
+      if (!shown) shown = n; /* one long word */
+    }
+    put_comment_text(out, text, shown);
+    text += shown;
     if (!*text) break;
+    text++;
     strbuf_puts(out, "\n");
     spaces(out, indent);
     strbuf_puts(out, " * ");
-    text++;
   }
   strbuf_puts(out, " */\n");
 }

@@ -194,6 +194,29 @@ static void long_lines_continue_behind_a_comma(void **state) {
       "a_vector_with_a_rather_long_name);\n"));
 }
 
+static void long_comments_continue_at_a_space(void **state) {
+  (void)state;
+  StrBuf out, text, word;
+  strbuf_init(&out, arena);
+  strbuf_init(&text, arena);
+  for (int i = 0; i < 60; i++) strbuf_puts(&text, "word ");
+  strbuf_puts(&text, "end");
+  vir_print_comment(&out, 4, text.text);
+  int lines = 0;
+  for (const char *line = out.text; *line; lines++) {
+    size_t n = strcspn(line, "\n");
+    assert_true(n <= 110 && line[n] == '\n');
+    assert_memory_equal(line, lines ? "     * " : "    /* ", 7);
+    line += n + 1;
+  }
+  assert_int_equal(lines, 4);
+  strbuf_init(&word, arena);
+  out.len = 0;
+  for (int i = 0; i < 200; i++) strbuf_puts(&word, "x");
+  vir_print_comment(&out, 0, word.text);
+  assert_string_equal(out.text, arena_printf(arena, "/* %s */\n", word.text));
+}
+
 static void equal_constants_are_stored_once(void **state) {
   (void)state;
   VirModule *m = vir_module(arena, 4);
@@ -596,6 +619,7 @@ int main(void) {
       cmocka_unit_test(constants_print),
       cmocka_unit_test(string_literals_read_back_equal),
       cmocka_unit_test(long_lines_continue_behind_a_comma),
+      cmocka_unit_test(long_comments_continue_at_a_space),
       cmocka_unit_test(equal_constants_are_stored_once),
       cmocka_unit_test(names_are_safe_and_unique),
       cmocka_unit_test(targets_are_found),
