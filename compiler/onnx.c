@@ -14,18 +14,12 @@ enum { ENOUGH_ERRORS = 4 };
 static void *alloc_in_arena(void *arena, size_t bytes) { return arena_alloc(arena, bytes); }
 static void keep_in_arena(void *arena, void *p) { (void)arena, (void)p; }
 
-static const Onnx__ModelProto *read_model(Diag *d, Arena *a, const char *path, const Source **source) {
-  ProtobufCAllocator allocator = {alloc_in_arena, keep_in_arena, a};
-  Source *file = source_read(d, a, path, MAX_FILE);
-  if (!file) return NULL;
-  Source *binary = ARENA_NEW(a, Source); /* without text: messages show no line of it */
-  binary->path = file->path;
-  *source = binary;
-  SrcLoc loc = {.source = binary};
-  uint8_t *bytes = (uint8_t *)file->text; /* ours, in the arena; the scan rewrites groups */
-  if (!onnx_scan(d, loc, bytes, file->len, &onnx__model_proto__descriptor)) return NULL;
-  const Onnx__ModelProto *m = onnx__model_proto__unpack(&allocator, file->len, bytes);
-  if (!m) diag_error(d, loc, "is not a valid ONNX file: protobuf cannot read it");
+static const Onnx__ModelProto *unpack(OnnxImporter *im, uint8_t *bytes, size_t len) {
+  ProtobufCAllocator allocator = {alloc_in_arena, keep_in_arena, im->arena};
+  SrcLoc loc = {.source = im->source};
+  if (!onnx_scan(im->diag, loc, bytes, len, &onnx__model_proto__descriptor)) return NULL;
+  const Onnx__ModelProto *m = onnx__model_proto__unpack(&allocator, len, bytes);
+  if (!m) diag_error(im->diag, loc, "is not a valid ONNX file: protobuf cannot read it");
   return m;
 }
 
@@ -293,13 +287,24 @@ static bool add_outputs(OnnxImporter *im) {
   return ok;
 }
 
-Graph *onnx_import(Diag *d, Arena *a, const char *path, const OnnxOptions *o) {
+Graph *onnx_import_bytes(Diag *d, Arena *a, const char *path, uint8_t *bytes, size_t len,
+                         const OnnxOptions *o) {
   OnnxImporter im = {.diag = d, .arena = a, .path = path, .options = o, .values = strmap_new(a)};
-  im.model = read_model(d, a, path, &im.source);
+  Source *source = ARENA_NEW(a, Source); /* without text: messages show no line of a binary file */
+  source->path = path;
+  im.source = source;
+  im.model = unpack(&im, bytes, len);
   if (!im.model || !check_model(&im)) return NULL;
   im.proto = im.model->graph;
   im.graph = graph_new(a, onnx_str(im.proto->name));
   bool ok = add_initializers(&im) && onnx_add_inputs(&im) && add_nodes(&im) && check_node_inputs(&im) &&
             import_nodes(&im) && add_outputs(&im) && onnx_check_inputs_used(&im);
   return ok ? im.graph : NULL;
+}
+
+Graph *onnx_import(Diag *d, Arena *a, const char *path, const OnnxOptions *o) {
+  Source *file = source_read(d, a, path, MAX_FILE);
+  if (!file) return NULL;
+  /* the bytes are ours, in the arena */
+  return onnx_import_bytes(d, a, file->path, (uint8_t *)file->text, file->len, o);
 }
