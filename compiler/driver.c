@@ -102,32 +102,42 @@ static bool is_identifier(const char *s) {
   return *s && strchr(first, *s) && !s[n] && n <= 40;
 }
 
-/* Names of all files, from -o or else from the model's name. */
-static bool name_outputs(Driver *r) {
+/* What is emitted, and to which main file: -o, or a name after the model's. -eval, -verify and -run alone
+ * emit nothing. */
+static void name_main_output(Driver *r) {
   const Options *o = r->options;
-  bool only_checks = o->eval || o->verify || o->run;
-  r->emit = o->emit ? (EmitKind)o->emit : o->run ? EMIT_UNSET : o->stop_after ? EMIT_IR : EMIT_C;
+  bool only_checks = !o->emit && (o->run || (!o->output && (o->eval || o->verify)));
+  r->emit = only_checks ? EMIT_UNSET : o->emit ? (EmitKind)o->emit : o->stop_after ? EMIT_IR : EMIT_C;
   r->output = o->output;
-  if (!r->output && !o->emit && only_checks) r->emit = EMIT_UNSET;
-  if (!r->output && r->emit != EMIT_UNSET)
-    r->output = r->emit == EMIT_C && strcmp(o->model, "-")
-                    ? path_with_suffix(r->arena, file_base(o->model), ".c")
-                    : "-";
-  if (!r->output) {
-    if (o->make_depfile || o->depfile) return usage(r->diag, "a depfile needs an output file:", "-o", NULL);
-    return true;
-  }
-  bool stream = output_is_stream(r->output);
-  if (!strcmp(r->output, "-") && o->eval)
-    return usage(r->diag, "-eval writes to standard output itself; not with -o", "-", NULL);
-  if (r->emit == EMIT_C && path_has_suffix(r->output, ".h"))
-    return usage(r->diag, "the C file is named like its header:", r->output, NULL);
-  if (!stream && r->emit == EMIT_C) r->beside = path_with_suffix(r->arena, r->output, ".h");
-  if (!stream && r->emit == EMIT_IR) r->beside = path_with_suffix(r->arena, r->output, ".npz");
-  if (stream && o->make_depfile && !o->depfile)
-    return usage(r->diag, "-MD needs -MF FILE where the output is", r->output, NULL);
-  if (o->make_depfile || o->depfile)
-    r->depfile = o->depfile ? o->depfile : path_with_suffix(r->arena, r->output, ".d");
+  if (r->output || r->emit == EMIT_UNSET) return;
+  bool named = r->emit == EMIT_C && strcmp(o->model, "-");
+  r->output = named ? path_with_suffix(r->arena, file_base(o->model), ".c") : "-";
+}
+
+/* What stands beside the main file, and the depfile. */
+static bool name_companions(Driver *r) {
+  const Options *o = r->options;
+  bool stream = r->output && output_is_stream(r->output), wants_depfile = o->make_depfile || o->depfile;
+  if (r->output && !stream && r->emit == EMIT_C) r->beside = path_with_suffix(r->arena, r->output, ".h");
+  if (r->output && !stream && r->emit == EMIT_IR) r->beside = path_with_suffix(r->arena, r->output, ".npz");
+  if (!wants_depfile) return true;
+  if (!r->output) return diag_error(r->diag, (SrcLoc){0}, "a depfile needs an output file: -o FILE");
+  if (stream && !o->depfile) return usage(r->diag, "-MD needs -MF FILE where the output is", r->output, NULL);
+  r->depfile = o->depfile ? o->depfile : path_with_suffix(r->arena, r->output, ".d");
+  return true;
+}
+
+static bool check_outputs_fit(Driver *r) {
+  const char *const paths[] = {r->output, r->beside, r->depfile};
+  for (int i = 0; i < MAX_FILES; i++)
+    for (int k = 0; k < i; k++)
+      if (paths[i] && paths[k] && !strcmp(paths[i], paths[k]))
+        return usage(r->diag, "two outputs have the same name", paths[i], NULL);
+  for (const char *p = r->emit == EMIT_C && r->beside ? file_base(r->beside) : ""; *p; p++)
+    if (strchr("\"\\", *p) || (unsigned char)*p < 32)
+      return usage(r->diag, "the header's name cannot stand in an #include:", file_base(r->beside), NULL);
+  if (r->output && !strcmp(r->output, "-") && r->options->eval)
+    return diag_error(r->diag, (SrcLoc){0}, "-eval writes to standard output itself; not with -o -");
   return true;
 }
 
@@ -147,9 +157,11 @@ static bool name_prefix(Driver *r) {
 static bool resolve_options(Driver *r) {
   const Options *o = r->options;
   double param;
+  name_main_output(r);
   if (o->observer && !observer_parse(r->diag, o->observer, &param)) return false;
   return find_target(r) && check_pass_name(r->diag, o->dump_after, true) &&
-         check_pass_name(r->diag, o->stop_after, false) && name_outputs(r) && name_prefix(r);
+         check_pass_name(r->diag, o->stop_after, false) && name_companions(r) && check_outputs_fit(r) &&
+         name_prefix(r);
 }
 
 /* ---- the pipeline ---- */

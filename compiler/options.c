@@ -82,7 +82,9 @@ static const OptionDesc options[] = {
 };
 enum { N_OPTIONS = sizeof options / sizeof *options };
 
-/* Warnings are switched by name; the prefix is not in the table because the names are open. */
+/* Every name that diag_warning is called with. */
+static const char *const warnings[] = {"bias-scale", "eval-labels", "float-model", "float-op", "io"};
+enum { N_WARNINGS = sizeof warnings / sizeof *warnings };
 static const char no_warning[] = "Wno-";
 
 void options_help(StrBuf *out) {
@@ -100,8 +102,10 @@ void options_help(StrBuf *out) {
     }
     snprintf(left, sizeof left, "-%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
     strbuf_printf(out, "  %-22s %s\n", left, o->help);
-    if (!strcmp(o->name, "Werror"))
-      strbuf_printf(out, "  %-22s %s\n", "-Wno-NAME", "silence the warnings of that name");
+    if (strcmp(o->name, "Werror")) continue;
+    strbuf_printf(out, "  %-22s %s", "-Wno-NAME", "silence the warnings of that name:");
+    for (int k = 0; k < N_WARNINGS; k++) strbuf_printf(out, "%s %s", k ? "," : "", warnings[k]);
+    strbuf_puts(out, "\n");
   }
 }
 
@@ -164,13 +168,24 @@ static bool set_option(Parser *p, const OptionDesc *o, const char *value) {
   return true;
 }
 
+static bool silence(Parser *p, const char *name) {
+  Suggest s = {.word = name};
+  for (int i = 0; i < N_WARNINGS; i++) {
+    suggest_offer(&s, warnings[i]);
+    if (strcmp(warnings[i], name)) continue;
+    append(p, &p->out->no_warnings, name);
+    return true;
+  }
+  if (s.best)
+    return usage(p, arena_printf(p->arena, "there is no warning '%.100s'; did you mean '%s'?", name, s.best));
+  return usage(p, arena_printf(p->arena, "there is no warning '%.100s' (see qcc --help)", name));
+}
+
 static bool parse_option(Parser *p, const char *arg) {
   const char *text = arg + (arg[1] == '-' ? 2 : 1), *equals = strchr(text, '=');
   const char *name = arena_strndup(p->arena, text, equals ? (size_t)(equals - text) : strlen(text));
-  if (!strncmp(name, no_warning, sizeof no_warning - 1) && name[sizeof no_warning - 1] && !equals) {
-    append(p, &p->out->no_warnings, name + sizeof no_warning - 1);
-    return true;
-  }
+  if (!strncmp(name, no_warning, sizeof no_warning - 1) && !equals)
+    return silence(p, name + sizeof no_warning - 1);
   Suggest s = {.word = name};
   for (int i = 0; i < N_OPTIONS; i++) {
     if (!options[i].name) continue;

@@ -25,7 +25,9 @@ static bool is_stdout(const char *path) { return !strcmp(path, "-"); }
 
 bool output_is_stream(const char *path) {
   struct stat st;
-  return is_stdout(path) || (!stat(path, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode));
+  /* /dev/stdout may lead to a regular file, but to one that is open already */
+  return is_stdout(path) || !strncmp(path, "/dev/", 5) ||
+         (!stat(path, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode));
 }
 
 static const char *folder_of(Arena *a, const char *path) {

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """The command line: options, exit codes, lists, messages."""
+import os
+import pty
+import re
 import subprocess
 import sys
 
-from harness import DIGITS, TINY, main
+from harness import DIGITS, ROOT, TINY, main
 
 
 def test_help_and_version(t):
@@ -36,7 +39,11 @@ def test_usage_errors(t):
     t.fail('tiny.ir', '-name', '2nd', code=2, message='-name takes a C identifier')
     t.fail('tiny.ir', '-name', 'a' * 41, code=2, message='-name takes a C identifier')
     t.fail('tiny.ir', '-observer', 'best', code=2, message="there is no observer 'best'")
-    t.fail('tiny.ir', '-o', 'model.h', code=2, message='the C file is named like its header')
+    t.fail('tiny.ir', '-o', 'model.h', code=2, message="two outputs have the same name 'model.h'")
+    t.fail('tiny.ir', '-o', 'model.npz', '-emit', 'ir', code=2, message="two outputs have the same name 'model.npz'")
+    t.fail('tiny.ir', '-o', 'model.d', '-MD', code=2, message="two outputs have the same name 'model.d'")
+    t.fail('tiny.ir', '-o', 'a"b.c', code=2, message="the header's name cannot stand in an #include: 'a\"b.h'")
+    t.fail('tiny.ir', '-o', 'a\nb.c', code=2, message="the header's name cannot stand in an #include")
     t.fail('tiny.ir', '-jit', code=2, message='-jit is not in this version of qcc')
     t.fail('tiny.ir', '-eval', 'e.npz', '-o', '-', code=2, message='-eval writes to standard output itself')
     t.fail('tiny.ir', '-eval', 'e.npz', '-MD', code=2, message='a depfile needs an output file')
@@ -75,6 +82,11 @@ def test_standard_streams(t):
     r = t.run('-', '-quantize', 'none', input=TINY)
     assert 'int model_run(' in r.stdout and '#include "' not in r.stdout
     assert t.files() == []
+    assert t.run('-', '-o', '/dev/stdout', '-quantize', 'none', input=TINY).stdout == r.stdout
+    with open(t.dir / 'redirected.c', 'w', encoding='utf-8') as f:
+        t.run('-', '-o', '/dev/stdout', '-quantize', 'none', input=TINY, stdout=f)
+    assert t.read('redirected.c').decode() == r.stdout
+    os.unlink(t.dir / 'redirected.c')
     r = t.run('-', '-o', 'm.c', '-quantize', 'none', input=TINY)
     assert t.files() == ['m.c', 'm.h']
     t.fail('-', input='model x {', message='<stdin>:1:')
@@ -103,6 +115,16 @@ def test_warnings(t):
     (t.dir / 'm.h').unlink()
     t.fail('tiny.ir', '-o', 'm.c', '-Werror', message='[-Werror,-Wfloat-model]')
     t.run('tiny.ir', '-o', 'm.c', '-Werror', '-Wno-float-model')
+
+
+def test_every_warning_can_be_silenced(t):
+    """The list in --help is that of the names in the source."""
+    used = set()
+    for path in ROOT.glob('*/**/*.c'):
+        if path.relative_to(ROOT).parts[0] in ('ir', 'passes', 'codegen', 'compiler'):
+            used |= set(re.findall(r'diag_warning\([^,"]+, "([a-z-]+)"', path.read_text()))
+    listed = re.search(r'silence the warnings of that name: (.*)', t.run('--help').stdout)[1]
+    assert set(listed.split(', ')) == used and used, (listed, used)
 
 
 def test_options_twice(t):
@@ -156,6 +178,21 @@ def test_verbose(t):
     """-v lists the passes with their times on stderr."""
     r = t.run(DIGITS / 'digits.ir', '-v', '-o', 'm.c')
     assert 'canonicalize' in r.stderr and ' ms' in r.stderr and r.stdout == ''
+
+
+def test_progress_bar(t):
+    """On a terminal there is a bar while it calibrates, and nothing of it in the end."""
+    terminal, stderr = pty.openpty()
+    p = subprocess.Popen([t.qcc, DIGITS / 'digits.ir', '-o', t.dir / 'm.c'], stderr=stderr)
+    os.close(stderr)
+    text = b''
+    try:
+        while chunk := os.read(terminal, 4096):
+            text += chunk
+    except OSError:  # the other side is closed
+        pass
+    assert p.wait(timeout=60) == 0
+    assert b'\rcalibrating [#' in text and b'/128' in text and text.endswith(b'\r\x1b[K'), text
 
 
 def test_no_progress_bar_in_pipes(t):
