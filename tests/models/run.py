@@ -1,14 +1,15 @@
 #!/usr/bin/python3
 """run.py QCC [--soak] [--only NAME ...]: real models, from the model file to outputs of the emitted code.
 
-Data: QCC_MODELS (folders with model_f32.onnx, calib.npz and eval.npz) and QCC_BENCH (models/*_qdq.onnx); where they are
-not set, ../shared beside the project. For each model:
-  accuracy   qcc -calib -eval: the quantized model's accuracy, or agreement with the float model, against a bar
-  TARGET/CC  the emitted C, built by each compiler for each target, gives the interpreter's outputs, bit for bit, on all
-             evaluation inputs; arm64 runs under qemu
+Data: QCC_MODELS (folders with model_f32.onnx, calib.npz and eval.npz) and QCC_BENCH (models/*_qdq.onnx);
+where they are not set, ../shared beside the project. For each model:
+  accuracy   qcc -calib -eval: the quantized model's accuracy or agreement with the float model, against a bar
+  TARGET/CC  the emitted C, built by each compiler for each target, gives the interpreter's outputs, bit for
+             bit, on all evaluation inputs; arm64 runs under qemu
   integer    models that came quantized: nothing is left in float (-Werror)
-Networks of 150x150 and more are built for one target by one compiler, with a few inputs; --soak (or QCC_SOAK=1) does all.
-A model whose operators are not all supported must be refused with a diagnostic and without output; those are counted."""
+Networks of 150x150 and more are built for one target by one compiler, with a few inputs; --soak (or
+QCC_SOAK=1) does all. A model whose operators are not all supported must be refused with a diagnostic and
+without output; those are counted."""
 import argparse
 import collections
 import os
@@ -34,8 +35,8 @@ SHARED = os.path.join(HERE, '..', '..', '..', 'shared')
 MODELS = os.environ.get('QCC_MODELS', os.path.join(SHARED, 'models'))
 BENCH = os.environ.get('QCC_BENCH', os.path.join(SHARED, 'bench'))
 
-# What a model must reach. accuracy: of the quantized model on its labels; same: the share of samples with the float
-# model's class; loss: how much accuracy it may lose. A model that has a bar is not allowed to be refused.
+# What a model must reach. accuracy: of the quantized model on its labels; same: the share of samples with the
+# float model's class; loss: how much accuracy it may lose. A model that has a bar must not be refused.
 BARS = {
     'kws_dscnn': {'accuracy': 0.905},
     'mnist_cnn': {'accuracy': 0.985},
@@ -64,7 +65,8 @@ HARNESS = r"""
 #include <stdio.h>
 #include <stdlib.h>
 int main(void) {
-  char *workspace = aligned_alloc(M_WORKSPACE_ALIGN, (M_WORKSPACE_SIZE / M_WORKSPACE_ALIGN + 1) * M_WORKSPACE_ALIGN);
+  size_t size = (M_WORKSPACE_SIZE / M_WORKSPACE_ALIGN + 1) * M_WORKSPACE_ALIGN;
+  char *workspace = aligned_alloc(M_WORKSPACE_ALIGN, size);
 %(buffers)s
   for (;;) {
 %(read)s
@@ -78,7 +80,7 @@ int main(void) {
 
 
 def harness(header):
-    """A program that reads the inputs of one run after the other from stdin and writes the outputs to stdout."""
+    """A program that reads the inputs of run after run from stdin and writes the outputs to stdout."""
     fields = {}
     for kind in 'inputs', 'outputs':
         body = re.search(r'typedef struct \{([^}]*)\} m_' + kind + ';', header).group(1)
@@ -91,7 +93,8 @@ def harness(header):
             if kind == 'inputs':
                 read.append(f'    if (fread(i_{name}, sizeof({ctype}), {size}, stdin) != {size}) return 0;')
             else:
-                write.append(f'    if (fwrite(o_{name}, sizeof({ctype}), {size}, stdout) != {size}) return 4;')
+                arguments = f'o_{name}, sizeof({ctype}), {size}, stdout'
+                write.append(f'    if (fwrite({arguments}) != {size}) return 4;')
     names = {kind: [name for _, name in fields[kind]] for kind in fields}
     for kind in fields:
         if any(ctype != 'float' for ctype, _ in fields[kind]):
@@ -135,7 +138,7 @@ class Model:
             for name, shape in self.inputs:
                 shape = [count * shape[0]] + shape[1:]
                 x = rng.normal(size=shape)
-                if self.qdq and os.path.isfile(base) and len(self.inputs) == 1:  # around the sample that is there
+                if self.qdq and os.path.isfile(base) and len(self.inputs) == 1:  # around that sample
                     one = np.fromfile(base, '<f4').reshape([1] + shape[1:])
                     x = one + x * np.linspace(0, one.std(), count).reshape([-1] + [1] * (len(shape) - 1))
                 arrays[name] = x.astype(np.float32)
@@ -168,7 +171,8 @@ class Suite:
 
     def run_qcc(self, model, *args, timeout=600):
         calib = ['-calib', model.calib] if model.calib else []
-        return subprocess.run([self.qcc, model.path, *calib, *args], capture_output=True, text=True, timeout=timeout)
+        return subprocess.run([self.qcc, model.path, *calib, *args], capture_output=True, text=True,
+                              timeout=timeout)
 
     def accuracy(self, model):
         p = self.run_qcc(model, '-eval', model.eval)
@@ -188,7 +192,8 @@ class Suite:
                 complaint += '' if what == 'loss' else f'no figure for {what}\n{p.stdout}'
             elif value > bar if what == 'loss' else value < bar:
                 complaint += f'{what} is {value}, the bar {bar}\n'
-        self.figures.append((model.name, accuracy and accuracy[1], accuracy and accuracy[2], same and same[1], sqnr))
+        real, int8 = (accuracy[1], accuracy[2]) if accuracy else (None, None)
+        self.figures.append((model.name, real, int8, same and same[1], sqnr))
         self.result(model, 'accuracy', complaint)
 
     def compilers(self, model):
@@ -215,19 +220,21 @@ class Suite:
             return self.result(model, what, p.stderr)
         with open(f'{folder}/m.h') as f, open(f'{folder}/main.c', 'w') as g:
             g.write(harness(f.read()))
-        build = subprocess.run([*compiler.command, '-Wall', '-Wextra', '-Werror', '-o', 'm', 'm.c', 'main.c'], cwd=folder,
-                               capture_output=True, text=True, timeout=1200)
+        build = subprocess.run([*compiler.command, '-Wall', '-Wextra', '-Werror', '-o', 'm', 'm.c', 'main.c'],
+                               cwd=folder, capture_output=True, text=True, timeout=1200)
         if build.returncode:
             return self.result(model, what, build.stderr)
-        run = subprocess.run([*compiler.runner, './m'], cwd=folder, input=stdin, capture_output=True, timeout=1800)
+        run = subprocess.run([*compiler.runner, './m'], cwd=folder, input=stdin, capture_output=True,
+                             timeout=1800)
         if run.returncode:
-            return self.result(model, what, f'ended with {run.returncode}: {run.stderr.decode(errors="replace")}')
+            message = run.stderr.decode(errors='replace')
+            return self.result(model, what, f'ended with {run.returncode}: {message}')
         got = np.frombuffer(run.stdout, np.uint32)
         if got.size != wanted.size:
             return self.result(model, what, f'{got.size} values came out, {wanted.size} were expected')
         bad = np.flatnonzero(got != wanted.reshape(-1))
-        self.result(model, what, f'{bad.size} of {got.size} values differ from the interpreter\'s, the first is number '
-                    f'{bad[0]}' if bad.size else '')
+        differ = f"{bad.size} of {got.size} values differ from the interpreter's"
+        self.result(model, what, f'{differ}, the first is number {bad[0]}' if bad.size else '')
 
     def reference(self, model, folder, arrays, count):
         """The interpreter's outputs for the first samples, in the order of the emitted structure, as bits."""
@@ -276,7 +283,7 @@ class Suite:
     def guarded(self, model, tc, folder, wanted, stdin):
         try:
             self.emitted(model, *tc, folder, wanted, stdin)
-        except Exception as e:  # a time limit, a header that cannot be read: this one's failure, not the suite's end
+        except Exception as e:  # a time limit, an odd header: this one's failure, not the suite's end
             self.result(model, f'{tc[0]}/{tc[1].name}', f'{type(e).__name__}: {e}')
 
     def summary(self):
@@ -310,9 +317,11 @@ def find_models():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('qcc')
-    parser.add_argument('--soak', action='store_true', default=os.environ.get('QCC_SOAK', '') not in ('', '0'))
+    soak = os.environ.get('QCC_SOAK', '') not in ('', '0')
+    parser.add_argument('--soak', action='store_true', default=soak)
     parser.add_argument('--only', nargs='+', metavar='NAME')
     args = parser.parse_args()
     found = [m for m in find_models() if not args.only or m[0] in args.only]
