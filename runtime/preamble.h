@@ -5,14 +5,15 @@
 #include <float.h>
 #include <stdint.h>
 
-/* Each float operation rounds once, to nearest even. The code must run in that rounding mode, C's default. */
+/* Each float operation rounds once, to nearest even. The code must run in that rounding mode, C's default.
+ * (no-tree-ter: gcc would expand a tile's sums one after the other and keep all operands on the stack till then.) */
 #if defined(__FAST_MATH__) || FLT_EVAL_METHOD != 0
 #error "needs IEEE single precision: compile without -ffast-math, and not for x87"
 #endif
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #elif defined(__GNUC__)
-#pragma GCC optimize("fp-contract=off")
+#pragma GCC optimize("fp-contract=off", "no-tree-ter")
 #endif
 
 #if defined(__GNUC__)
