@@ -83,11 +83,13 @@ static void apply_ceil(Window *w, const int64_t in[2]) {
 static bool read_window(const OnnxNode *n, const Shape *x, Window *w) {
   int spatial = x->rank - 2;
   const int64_t in[2] = {spatial == 2 ? x->dim[2] : 1, x->dim[x->rank - 1]};
-  bool ceil_mode = false;
-  return read_spatial_list(n, "strides", spatial, w->stride) &&
-         read_spatial_list(n, "dilations", spatial, w->dilation) && read_pads(n, spatial, w->pad) &&
-         apply_auto_pad(n, w, in) && onnx_attr_flag(n, "ceil_mode", false, &ceil_mode) &&
-         (ceil_mode ? apply_ceil(w, in) : (void)0, true);
+  bool ceil_mode;
+  if (!read_spatial_list(n, "strides", spatial, w->stride) ||
+      !read_spatial_list(n, "dilations", spatial, w->dilation) || !read_pads(n, spatial, w->pad) ||
+      !apply_auto_pad(n, w, in) || !onnx_attr_flag(n, "ceil_mode", false, &ceil_mode))
+    return false;
+  if (ceil_mode) apply_ceil(w, in);
+  return true;
 }
 
 static bool check_rank(const OnnxNode *n, const Shape *x) {

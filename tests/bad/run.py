@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """run.py QCC: the corpus of bad input (QCC_BAD: the archive or its folder).
 
-For each case the compiler must end with 0 or 1 within the limits of time and memory of the case. 1: a message on
-standard error, short and without control characters, and no file left behind. 0: C that compiles without a warning,
-holds nothing of the files that lie around the model (the canary), and defines nothing that a hostile name asked
-for. `expect` of the case says which of both it must be; `either` leaves it open."""
+For each case the compiler must end with 0 or 1 within the limits of time and memory of the case. 1: a message
+on standard error, short and without control characters, and no file left behind. 0: C that compiles without
+a warning, holds nothing of the files that lie around the model (the canary), and defines nothing that a
+hostile name asked for. `expect` of the case says which of both it must be; `either` leaves it open."""
 import argparse
 import concurrent.futures
 import json
@@ -60,8 +60,15 @@ class Case:
             os.setuid(self.user)
 
     def run(self, env=None, cwd=None):
-        return subprocess.run([self.qcc, *self.args], capture_output=True, timeout=self.case['limit']['seconds'],
-                              stdin=subprocess.DEVNULL, preexec_fn=self.limits, env=env, cwd=cwd)
+        return subprocess.run(
+            [self.qcc, *self.args],
+            capture_output=True,
+            timeout=self.case['limit']['seconds'],
+            stdin=subprocess.DEVNULL,
+            preexec_fn=self.limits,
+            env=env,
+            cwd=cwd,
+        )
 
     def check(self):
         """What is wrong with this case, or None."""
@@ -108,6 +115,7 @@ class Case:
 
 
 # ---- cases that need something set up, or more than one run ----
+
 
 def copy_model(c):
     """The model that the first argument names, hostile characters in its path and all."""
@@ -181,7 +189,10 @@ def same_everywhere(c):
         return why
     with open(c.out, 'rb') as f:
         first = f.read()
-    c.run(env={'TZ': 'Asia/Kathmandu', 'HOME': '/', 'USER': 'nobody', 'LC_ALL': 'C', 'PATH': '/usr/bin:/bin'}, cwd='/')
+    c.run(
+        env={'TZ': 'Asia/Kathmandu', 'HOME': '/', 'USER': 'nobody', 'LC_ALL': 'C', 'PATH': '/usr/bin:/bin'},
+        cwd='/',
+    )
     with open(c.out, 'rb') as f:
         return None if f.read() == first else 'the output depends on the surroundings'
 
@@ -284,7 +295,9 @@ def main():
         with open(f'{root}/index.json') as f:
             cases = [c for c in json.load(f)['cases'] if a.filter in c['id']]
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            results = list(pool.map(lambda c: run_case(c, os.path.abspath(a.qcc), root, a.no_memory_limit), cases))
+            results = list(
+                pool.map(lambda c: run_case(c, os.path.abspath(a.qcc), root, a.no_memory_limit), cases)
+            )
     failed = 0
     for case, why in zip(cases, results):
         if why:

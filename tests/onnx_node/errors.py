@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""errors.py ONNXRUN: every message of the ONNX import, by the smallest model that calls it up. Each model must be refused
-with exit status 1, by a message that holds the expected text, and no other than expected lines."""
+"""errors.py ONNXRUN: every message of the ONNX import, by the smallest model that calls it up. Each model
+must be refused with exit status 1, by a short message that holds the expected text."""
 import os
 import sys
 
@@ -25,62 +25,129 @@ def w_of(*shape):
 
 # ---- the model ----
 
-case('m.onnx: error: is not an ONNX model: it has no ir_version', [relu()], edit=lambda m: m.ClearField('ir_version'))
+case(
+    'm.onnx: error: is not an ONNX model: it has no ir_version',
+    [relu()],
+    edit=lambda m: m.ClearField('ir_version'),
+)
 case('has IR version 99; 1 to 13 are supported', [relu()], ir=99)
 case('has no graph', [relu()], edit=lambda m: m.ClearField('graph'))
 case('imports no opset of the default domain', [relu()], edit=lambda m: m.ClearField('opset_import'))
 case('imports opsets 13 and 14 of the default domain', [relu()], imports=[helper.make_opsetid('ai.onnx', 14)])
 case('uses opset 22; 1 to 21 are supported', [relu()], opset=22)
-case('has sparse initializers, which are not supported', [relu()],
-     edit=lambda m: m.graph.sparse_initializer.add())
+case(
+    'has sparse initializers, which are not supported',
+    [relu()],
+    edit=lambda m: m.graph.sparse_initializer.add(),
+)
 case('the graph has no outputs', [relu()], outs=())
-case("initializer 0 has no name", [relu()], consts={'w': w_of(1)}, edit=lambda m: m.graph.initializer[0].ClearField('name'))
-case("initializer 'w': error: is given twice", [relu()], consts={'w': w_of(1)},
-     edit=lambda m: m.graph.initializer.append(m.graph.initializer[0]))
+case(
+    "initializer 0 has no name",
+    [relu()],
+    consts={'w': w_of(1)},
+    edit=lambda m: m.graph.initializer[0].ClearField('name'),
+)
+case(
+    "initializer 'w': error: is given twice",
+    [relu()],
+    consts={'w': w_of(1)},
+    edit=lambda m: m.graph.initializer.append(m.graph.initializer[0]),
+)
 case("input 'x' is given twice", [relu()], edit=lambda m: m.graph.input.append(m.graph.input[0]))
 case('input 0 has no name', [relu()], edit=lambda m: m.graph.input[0].ClearField('name'))
 case('an output of the graph has no name', [relu()], edit=lambda m: m.graph.output[0].ClearField('name'))
 case("node 'y' (Relu): error: its output 'y' is already the output of a node", [relu(), relu()])
-case("node 'n' (Relu): error: its output 'x' is already an input or an initializer", [node('Relu', 'x', 'x', name='n')], outs=['x'])
+case(
+    "node 'n' (Relu): error: its output 'x' is already an input or an initializer",
+    [node('Relu', 'x', 'x', name='n')],
+    outs=['x'],
+)
 case("node '' (Relu): error: has no outputs", [relu()], edit=lambda m: m.graph.node[0].ClearField('output'))
 case("node 'y' (Relu): error: its input 'u' is not defined", [node('Relu', 'u', 'y')])
-case("the graph has a cycle through this node", [node('Add', 'x b', 'a'), node('Relu', 'a', 'b'), node('Relu', 'b', 'y')])
+case(
+    "the graph has a cycle through this node",
+    [node('Add', 'x b', 'a'), node('Relu', 'a', 'b'), node('Relu', 'b', 'y')],
+)
 case("output 'y': error: nothing computes it", [node('Relu', 'x', 'z')])
 case("output 'y': error: is given twice", [relu()], edit=lambda m: m.graph.output.append(m.graph.output[0]))
 case("output 'y': error: is a constant: it depends on no input", [node('Shape', 'x', 'y')])
-case("output 'y': error: is declared [1, 2, 4, 5], but is computed as [1, 2, 4, 4]", [relu()], outs={'y': [1, 2, 4, 5]})
-case("output 'y': error: is declared INT64, but is computed as f32[1, 2, 4, 4]", [relu()],
-     edit=lambda m: m.graph.output[0].CopyFrom(value('y', [1, 2, 4, 4], TensorProto.INT64)))
-case("output 'y': error: is not declared as a tensor", [relu()],
-     edit=lambda m: m.graph.output[0].type.sequence_type.elem_type.tensor_type.SetInParent())
-case("node 'f' (F): error: 'F' is a function of the model; functions are not supported", [node('F', 'x', 'y', name='f', domain='d')],
-     imports=[helper.make_opsetid('d', 1)], edit=lambda m: m.functions.add(name='F', domain='d'))
-case("operator 'F' of the domain 'd' is not supported", [node('F', 'x', 'y', domain='d')], imports=[helper.make_opsetid('d', 1)])
-case("the model imports no opset of the domain 'com.microsoft'", [node('QuantizeLinear', 'x s z', 'y', domain='com.microsoft')],
-     consts={'s': f32(1), 'z': np.uint8(0)})
+case(
+    "output 'y': error: is declared [1, 2, 4, 5], but is computed as [1, 2, 4, 4]",
+    [relu()],
+    outs={'y': [1, 2, 4, 5]},
+)
+case(
+    "output 'y': error: is declared INT64, but is computed as f32[1, 2, 4, 4]",
+    [relu()],
+    edit=lambda m: m.graph.output[0].CopyFrom(value('y', [1, 2, 4, 4], TensorProto.INT64)),
+)
+case(
+    "output 'y': error: is not declared as a tensor",
+    [relu()],
+    edit=lambda m: m.graph.output[0].type.sequence_type.elem_type.tensor_type.SetInParent(),
+)
+case(
+    "node 'f' (F): error: 'F' is a function of the model; functions are not supported",
+    [node('F', 'x', 'y', name='f', domain='d')],
+    imports=[helper.make_opsetid('d', 1)],
+    edit=lambda m: m.functions.add(name='F', domain='d'),
+)
+case(
+    "operator 'F' of the domain 'd' is not supported",
+    [node('F', 'x', 'y', domain='d')],
+    imports=[helper.make_opsetid('d', 1)],
+)
+case(
+    "the model imports no opset of the domain 'com.microsoft'",
+    [node('QuantizeLinear', 'x s z', 'y', domain='com.microsoft')],
+    consts={'s': f32(1), 'z': np.uint8(0)},
+)
 case("node 'y' (Nonsense): error: operator 'Nonsense' is not supported", [node('Nonsense', 'x', 'y')])
-case("operator 'HardSwish' of opset 13 is not supported; it is from opset 14 on", [node('HardSwish', 'x', 'y')])
+case(
+    "operator 'HardSwish' of opset 13 is not supported; it is from opset 14 on", [node('HardSwish', 'x', 'y')]
+)
 case("input 1 of Add is missing", [node('Add', 'x', 'y')])
 case("input 1 of Add is missing", [helper.make_node('Add', ['x', ''], ['y'])])
 case("input 1 of Sum is missing", [helper.make_node('Sum', ['x', '', 'x'], ['y'])])
 case('Relu of opset 13 takes at most 1 inputs, not 2', [node('Relu', 'x x', 'y')])
 case('Relu has at most 1 outputs, not 2', [node('Relu', 'x', 'y z')])
 case("operator 'Mod' is supported for constants only; 'x' is computed", [node('Mod', 'x x', 'y')])
-case("operator 'Mod' is not supported for constants of these types", [node('Mod', 'a a', 'b'), node('Add', 'x b', 'y')], consts={'a': w_of(1)})
+case(
+    "operator 'Mod' is not supported for constants of these types",
+    [node('Mod', 'a a', 'b'), node('Add', 'x b', 'y')],
+    consts={'a': w_of(1)},
+)
 
 # ---- inputs ----
 
-for elem, text in [(TensorProto.INT32, 'has element type INT32; FLOAT is needed, or quantized UINT8 or INT8'), (77, 'has the unknown element type 77')]:
+for elem, text in [
+    (TensorProto.INT32, 'has element type INT32; FLOAT is needed, or quantized UINT8 or INT8'),
+    (77, 'has the unknown element type 77'),
+]:
     case(f"input 'x': error: {text}", [relu()], {'x': ([1], elem)})
-case("input 'x': error: has element type u8, and no DequantizeLinear says what its values mean", [node('Neg', 'v', 'y')],
-     {'x': ([1], TensorProto.UINT8), 'v': [1]})
+case(
+    "input 'x': error: has element type u8, and no DequantizeLinear says what its values mean",
+    [node('Neg', 'v', 'y')],
+    {'x': ([1], TensorProto.UINT8), 'v': [1]},
+)
 case("input 'x': error: has no type", [relu()], edit=lambda m: m.graph.input[0].ClearField('type'))
-case("input 'x': error: is not a tensor", [relu()], edit=lambda m: m.graph.input[0].type.sequence_type.elem_type.tensor_type.SetInParent())
-case("input 'x': error: has no shape: give it with -shape x=1,3,224,224", [relu()],
-     edit=lambda m: m.graph.input[0].type.tensor_type.ClearField('shape'))
+case(
+    "input 'x': error: is not a tensor",
+    [relu()],
+    edit=lambda m: m.graph.input[0].type.sequence_type.elem_type.tensor_type.SetInParent(),
+)
+case(
+    "input 'x': error: has no shape: give it with -shape x=1,3,224,224",
+    [relu()],
+    edit=lambda m: m.graph.input[0].type.tensor_type.ClearField('shape'),
+)
 case("input 'x': error: has 9 dimensions; at most 8 are supported", [relu()], {'x': [1] * 9})
 case("input 'x': error: dimension 1 is symbolic, 'N': give it with -shape N=1", [relu()], {'x': [1, 'N']})
-case("input 'x': error: dimension 1 is not known: give the shape with -shape x=3,1,1,5", [relu()], {'x': [3, None, 'N', 5]})
+case(
+    "input 'x': error: dimension 1 is not known: give the shape with -shape x=3,1,1,5",
+    [relu()],
+    {'x': [3, None, 'N', 5]},
+)
 case("input 'x': error: dimension 1 is 0; it must be from 1 to 16777216", [relu()], {'x': [1, 0]})
 case("input 'x': error: the shape [65536, 65536] is larger than the limit", [relu()], {'x': [65536, 65536]})
 case("-shape x=1,2: the model fixes dimension 1 to 3", [relu()], {'x': [1, 3]}, shapes=['x=1,2'])
@@ -101,14 +168,30 @@ def attr(m, **kw):
 
 case("attribute 'bogus' of Relu is not supported", [relu(bogus=1)])
 case("attribute 'alpha' has type INT; FLOAT is needed", [node('Elu', 'x', 'y', alpha=1)])
-case("attribute 'alpha' is given twice", [node('Elu', 'x', 'y', alpha=1.)], edit=lambda m: attr(m, name='alpha', f=2, type=1))
-case("attribute 'alpha' refers to an attribute of a function", [node('Elu', 'x', 'y')], edit=lambda m: attr(m, name='alpha', ref_attr_name='b', type=1))
+case(
+    "attribute 'alpha' is given twice",
+    [node('Elu', 'x', 'y', alpha=1.0)],
+    edit=lambda m: attr(m, name='alpha', f=2, type=1),
+)
+case(
+    "attribute 'alpha' refers to an attribute of a function",
+    [node('Elu', 'x', 'y')],
+    edit=lambda m: attr(m, name='alpha', ref_attr_name='b', type=1),
+)
 case("attribute 'alpha' has no type", [node('Elu', 'x', 'y')], edit=lambda m: attr(m, name='alpha', f=1))
 case("attribute 'alpha' is NaN", [node('Elu', 'x', 'y', alpha=float('nan'))])
 case("attribute 'alpha' is infinite", [node('Elu', 'x', 'y', alpha=float('inf'))])
-case("attribute 'mode' holds a NUL byte", [node('Pad', 'x p', 'y', mode=b'edge\0')], consts={'p': i64(*[0] * 8)})
-case("attribute 'value' has no value", [node('ConstantOfShape', 's', 'c'), node('Add', 'x c', 'y')], consts={'s': i64(1)},
-     edit=lambda m: attr(m, name='value', type=4))
+case(
+    "attribute 'mode' holds a NUL byte",
+    [node('Pad', 'x p', 'y', mode=b'edge\0')],
+    consts={'p': i64(*[0] * 8)},
+)
+case(
+    "attribute 'value' has no value",
+    [node('ConstantOfShape', 's', 'c'), node('Add', 'x c', 'y')],
+    consts={'s': i64(1)},
+    edit=lambda m: attr(m, name='value', type=4),
+)
 case("attribute 'keepdims' is 2; it must be 0 or 1", [node('ReduceMean', 'x', 'y', keepdims=2)])
 case('axis 4 is out of range for a rank of 4', [node('Softmax', 'x', 'y', axis=4)])
 case('axis 1 is given twice', [node('ReduceMean', 'x', 'y', axes=[1, -3])])
@@ -127,11 +210,17 @@ def tensor(**kw):
                 f.extend(v)
             else:
                 setattr(t, k, v)
+
     return change
 
 
 def tensor_case(text, consts=None, **kw):
-    case(f"initializer 'w': error: {text}", [node('Add', 'x w', 'y')], consts=consts or {'w': w_of(4)}, edit=tensor(**kw))
+    case(
+        f"initializer 'w': error: {text}",
+        [node('Add', 'x w', 'y')],
+        consts=consts or {'w': w_of(4)},
+        edit=tensor(**kw),
+    )
 
 
 tensor_case('has the unknown element type 99', data_type=99)
@@ -142,15 +231,40 @@ tensor_case('has 16 bytes of data, but FLOAT[5] takes 20', dims=[5], raw_data=by
 tensor_case('has 3 elements of data, but its shape has 4', float_data=[1, 2, 3])
 tensor_case('has 0 elements of data, but its shape has 4')
 tensor_case('has data in more than one place, or in a field that is not for FLOAT', int64_data=[1, 2, 3, 4])
-tensor_case('has data in more than one place, or in a field that is not for FLOAT', float_data=[1] * 4, raw_data=bytes(16))
+tensor_case(
+    'has data in more than one place, or in a field that is not for FLOAT',
+    float_data=[1] * 4,
+    raw_data=bytes(16),
+)
 tensor_case('has strings in raw_data', data_type=8, raw_data=b'abcd')
-tensor_case('element 1, 256, is out of the range of UINT8', consts={'w': np.zeros(2, np.uint8)}, int32_data=[0, 256])
+tensor_case(
+    'element 1, 256, is out of the range of UINT8', consts={'w': np.zeros(2, np.uint8)}, int32_data=[0, 256]
+)
 tensor_case('element 0 of a BOOL tensor is 2', consts={'w': np.zeros(1, bool)}, raw_data=b'\2')
-case("initializer 'w': error: is split into segments", [relu()], consts={'w': w_of(4)}, edit=lambda m: m.graph.initializer[0].segment.SetInParent())
-case("input 1, 'w', has element type FLOAT16, which is not supported", [node('Add', 'x w', 'y')], consts={'w': np.ones(4, np.float16)})
-case("the constant 'w' holds NaN at element 2", [node('Add', 'x w', 'y')], consts={'w': f32([0, 1, np.nan, 3])})
-case("the constant 'w' holds an infinity at element 3", [node('Add', 'x w', 'y')], consts={'w': f32([0, 1, 2, -np.inf])})
-case('the constant result holds an infinity at element 0', [node('Div', 'w z', 'v'), node('Add', 'x v', 'y')], consts={'w': f32([1]), 'z': f32([0])})
+case(
+    "initializer 'w': error: is split into segments",
+    [relu()],
+    consts={'w': w_of(4)},
+    edit=lambda m: m.graph.initializer[0].segment.SetInParent(),
+)
+case(
+    "input 1, 'w', has element type FLOAT16, which is not supported",
+    [node('Add', 'x w', 'y')],
+    consts={'w': np.ones(4, np.float16)},
+)
+case(
+    "the constant 'w' holds NaN at element 2", [node('Add', 'x w', 'y')], consts={'w': f32([0, 1, np.nan, 3])}
+)
+case(
+    "the constant 'w' holds an infinity at element 3",
+    [node('Add', 'x w', 'y')],
+    consts={'w': f32([0, 1, 2, -np.inf])},
+)
+case(
+    'the constant result holds an infinity at element 0',
+    [node('Div', 'w z', 'v'), node('Add', 'x v', 'y')],
+    consts={'w': f32([1]), 'z': f32([0])},
+)
 case("input 1, 'w', is s64[4]; FLOAT is needed", [node('Add', 'x w', 'y')], consts={'w': i64(1, 2, 3, 4)})
 case("input 1, 'w', has no elements: f32[0, 4]", [node('Add', 'x w', 'y')], consts={'w': w_of(0, 4)})
 
@@ -162,12 +276,18 @@ def external(*entries):
         t.data_location = 1
         for k, v in entries:
             t.external_data.add(key=k, value=v)
+
     return change
 
 
 def external_case(text, *entries, files=None):
-    case(f"initializer 'w': error: external data: {text}", [node('Add', 'x w', 'y')], consts={'w': w_of(4)}, edit=external(*entries),
-         files=files)
+    case(
+        f"initializer 'w': error: external data: {text}",
+        [node('Add', 'x w', 'y')],
+        consts={'w': w_of(4)},
+        edit=external(*entries),
+        files=files,
+    )
 
 
 def data_file(path):
@@ -194,7 +314,9 @@ external_case("'offset' is given twice", ('location', 'a'), ('offset', '0'), ('o
 external_case("the offset '0x10' is not a size", ('location', 'a'), ('offset', '0x10'))
 external_case("the length '-1' is not a size", ('location', 'a'), ('length', '-1'))
 external_case("the length '' is not a size", ('location', 'a'), ('length', ''))
-external_case("the offset '9223372036854775808' is not a size", ('location', 'a'), ('offset', '9223372036854775808'))
+external_case(
+    "the offset '9223372036854775808' is not a size", ('location', 'a'), ('offset', '9223372036854775808')
+)
 external_case("the key 'mode' is not known", ('location', 'a'), ('mode', 'b'))
 for path in ('/etc/passwd', '../a', 'a/../b', 'a/..', '..', 'a//../b', 'a\\b'):
     external_case(f"the path '{path}' must be below the model's folder", ('location', path))
@@ -206,55 +328,184 @@ external_case("'e/a': leads through a symbolic link", ('location', 'e/a'), files
 external_case("'b' is not a regular file", ('location', 'b'), files=lambda folder: os.mkfifo(f'{folder}/b'))
 external_case('the length is 8, the tensor has 16 bytes', ('location', 'm.onnx'), ('length', '8'))
 external_case("'m.onnx' has ", ('location', 'm.onnx'), ('offset', '9223372036854775807'))
-case("initializer 'w': error: has data in more than one place", [relu()], consts={'w': w_of(4)},
-     edit=lambda m: (external(('location', 'a'))(m), setattr(m.graph.initializer[0], 'raw_data', bytes(16))))
+case(
+    "initializer 'w': error: has data in more than one place",
+    [relu()],
+    consts={'w': w_of(4)},
+    edit=lambda m: (external(('location', 'a'))(m), setattr(m.graph.initializer[0], 'raw_data', bytes(16))),
+)
 
 # ---- windows ----
 
 W = {'w': w_of(4, 2, 3, 3)}
-case("attribute 'strides' has 3 values; 2 are needed", [node('Conv', 'x w', 'y', strides=[1, 1, 1])], consts=W)
-case("attribute 'strides' holds 0; it must be from 1 to 16777216", [node('Conv', 'x w', 'y', strides=[1, 0])], consts=W)
-case("attribute 'pads' holds -1; it must be from 0 to 16777216", [node('Conv', 'x w', 'y', pads=[0, -1, 0, 0])], consts=W)
-case("attribute 'auto_pad' is 'SAME', which is not known", [node('Conv', 'x w', 'y', auto_pad='SAME')], consts=W)
-case("attributes 'auto_pad' and 'pads' exclude each other", [node('Conv', 'x w', 'y', auto_pad='VALID', pads=[1, 1, 1, 1])], consts=W)
-case("attribute 'kernel_shape' differs from the weight's shape, [4, 2, 3, 3]", [node('Conv', 'x w', 'y', kernel_shape=[3, 2])], consts=W)
-case('an input of rank 5 is not supported', [node('Conv', 'x w', 'y')], {'x': [1, 2, 4, 4, 4]}, consts={'w': w_of(4, 2, 3, 3, 3)})
+case(
+    "attribute 'strides' has 3 values; 2 are needed", [node('Conv', 'x w', 'y', strides=[1, 1, 1])], consts=W
+)
+case(
+    "attribute 'strides' holds 0; it must be from 1 to 16777216",
+    [node('Conv', 'x w', 'y', strides=[1, 0])],
+    consts=W,
+)
+case(
+    "attribute 'pads' holds -1; it must be from 0 to 16777216",
+    [node('Conv', 'x w', 'y', pads=[0, -1, 0, 0])],
+    consts=W,
+)
+case(
+    "attribute 'auto_pad' is 'SAME', which is not known",
+    [node('Conv', 'x w', 'y', auto_pad='SAME')],
+    consts=W,
+)
+case(
+    "attributes 'auto_pad' and 'pads' exclude each other",
+    [node('Conv', 'x w', 'y', auto_pad='VALID', pads=[1, 1, 1, 1])],
+    consts=W,
+)
+case(
+    "attribute 'kernel_shape' differs from the weight's shape, [4, 2, 3, 3]",
+    [node('Conv', 'x w', 'y', kernel_shape=[3, 2])],
+    consts=W,
+)
+case(
+    'an input of rank 5 is not supported',
+    [node('Conv', 'x w', 'y')],
+    {'x': [1, 2, 4, 4, 4]},
+    consts={'w': w_of(4, 2, 3, 3, 3)},
+)
 case('the weight has rank 3, the input rank 4', [node('Conv', 'x w', 'y')], consts={'w': w_of(4, 2, 3)})
 case("the weight 'w' must be a constant", [node('Conv', 'x w', 'y')], {**X, 'w': [4, 2, 3, 3]})
 case("the bias 'b' must be a constant", [node('Conv', 'x w b', 'y')], {**X, 'b': [4]}, consts=W)
 case("conv2d: 0 groups do not divide", [node('Conv', 'x w', 'y', group=0)], consts=W)
 case("attribute 'kernel_shape' is missing", [node('MaxPool', 'x', 'y')])
-case("the output 'Indices' is not supported", [node('MaxPool', 'x', 'y i', kernel_shape=[2, 2])], outs=['y', 'i'])
+case(
+    "the output 'Indices' is not supported",
+    [node('MaxPool', 'x', 'y i', kernel_shape=[2, 2])],
+    outs=['y', 'i'],
+)
 case('lies wholly in the padding', [node('AveragePool', 'x', 'y', kernel_shape=[2, 2], pads=[2, 2, 2, 2])])
 
 # ---- matrices ----
 
-case('the inputs must be matrices, not [1, 2, 4, 4] and [4, 4]', [node('Gemm', 'x w', 'y')], consts={'w': w_of(4, 4)})
-case('[2, 3] and [4, 4] cannot be multiplied', [node('Gemm', 'x w', 'y')], {'x': [2, 3]}, consts={'w': w_of(4, 4)})
-case('[2, 3] transposed and [4, 4] transposed cannot be multiplied', [node('Gemm', 'x w', 'y', transA=1, transB=1)], {'x': [2, 3]}, consts={'w': w_of(4, 4)})
-case('C, [3], does not broadcast to [2, 4]', [node('Gemm', 'x w c', 'y')], {'x': [2, 3]}, consts={'w': w_of(3, 4), 'c': w_of(3)})
-case("C, [4], is not [2, 4], and attribute 'broadcast' is not set", [node('Gemm', 'x w c', 'y')], {'x': [2, 3]}, consts={'w': w_of(3, 4), 'c': w_of(4)}, opset=6)
-case('[2, 3] and [4, 4] cannot be multiplied', [node('MatMul', 'x w', 'y')], {'x': [2, 3]}, consts={'w': w_of(4, 4)})
-case('the inputs must have dimensions, not be scalars', [node('MatMul', 'x w', 'y')], {'x': [2, 3]}, consts={'w': f32(1)})
+case(
+    'the inputs must be matrices, not [1, 2, 4, 4] and [4, 4]',
+    [node('Gemm', 'x w', 'y')],
+    consts={'w': w_of(4, 4)},
+)
+case(
+    '[2, 3] and [4, 4] cannot be multiplied',
+    [node('Gemm', 'x w', 'y')],
+    {'x': [2, 3]},
+    consts={'w': w_of(4, 4)},
+)
+case(
+    '[2, 3] transposed and [4, 4] transposed cannot be multiplied',
+    [node('Gemm', 'x w', 'y', transA=1, transB=1)],
+    {'x': [2, 3]},
+    consts={'w': w_of(4, 4)},
+)
+case(
+    'C, [3], does not broadcast to [2, 4]',
+    [node('Gemm', 'x w c', 'y')],
+    {'x': [2, 3]},
+    consts={'w': w_of(3, 4), 'c': w_of(3)},
+)
+case(
+    "C, [4], is not [2, 4], and attribute 'broadcast' is not set",
+    [node('Gemm', 'x w c', 'y')],
+    {'x': [2, 3]},
+    consts={'w': w_of(3, 4), 'c': w_of(4)},
+    opset=6,
+)
+case(
+    '[2, 3] and [4, 4] cannot be multiplied',
+    [node('MatMul', 'x w', 'y')],
+    {'x': [2, 3]},
+    consts={'w': w_of(4, 4)},
+)
+case(
+    'the inputs must have dimensions, not be scalars',
+    [node('MatMul', 'x w', 'y')],
+    {'x': [2, 3]},
+    consts={'w': f32(1)},
+)
 
 # ---- element by element ----
 
-case("attribute 'approximate' is 'sigmoid'; none or tanh are known", [node('Gelu', 'x', 'y', approximate='sigmoid')], opset=20)
+case(
+    "attribute 'approximate' is 'sigmoid'; none or tanh are known",
+    [node('Gelu', 'x', 'y', approximate='sigmoid')],
+    opset=20,
+)
 case("min, input 'a', must be a constant", [node('Clip', 'x a', 'y')], {**X, 'a': []})
-case("max, input 'a', is f32[2]; one FLOAT is needed", [helper.make_node('Clip', ['x', '', 'a'], ['y'])], consts={'a': w_of(2)})
+case(
+    "max, input 'a', is f32[2]; one FLOAT is needed",
+    [helper.make_node('Clip', ['x', '', 'a'], ['y'])],
+    consts={'a': w_of(2)},
+)
 case("min, input 'a', is NaN", [node('Clip', 'x a', 'y')], consts={'a': f32(np.nan)})
-case("the shapes [1, 2, 4, 4] and [4] differ, and attribute 'broadcast' is not set", [node('Add', 'x w', 'y')], consts={'w': w_of(4)}, opset=6)
-case('axis 9 is out of range for a rank of 4', [node('Add', 'x w', 'y', broadcast=1, axis=9)], consts={'w': w_of(2)}, opset=6)
-case('[4, 4] at axis 3 does not fit [1, 2, 4, 4]', [node('Add', 'x w', 'y', broadcast=1, axis=3)], consts={'w': w_of(4, 4)}, opset=6)
-case('add: the shapes [1, 2, 4, 4] and [3] do not broadcast', [node('Add', 'x w', 'y')], consts={'w': w_of(3)})
+case(
+    "the shapes [1, 2, 4, 4] and [4] differ, and attribute 'broadcast' is not set",
+    [node('Add', 'x w', 'y')],
+    consts={'w': w_of(4)},
+    opset=6,
+)
+case(
+    'axis 9 is out of range for a rank of 4',
+    [node('Add', 'x w', 'y', broadcast=1, axis=9)],
+    consts={'w': w_of(2)},
+    opset=6,
+)
+case(
+    '[4, 4] at axis 3 does not fit [1, 2, 4, 4]',
+    [node('Add', 'x w', 'y', broadcast=1, axis=3)],
+    consts={'w': w_of(4, 4)},
+    opset=6,
+)
+case(
+    'add: the shapes [1, 2, 4, 4] and [3] do not broadcast', [node('Add', 'x w', 'y')], consts={'w': w_of(3)}
+)
 BN = {k: w_of(2) for k in 'sbmv'}
-case('is in training mode, which is not supported', [node('BatchNormalization', 'x s b m v', 'y', training_mode=1)], consts=BN, opset=14)
-case('is in training mode, which is not supported', [node('BatchNormalization', 'x s b m v', 'y')], consts=BN, opset=6)
-case("attribute 'spatial' of 0 is not supported", [node('BatchNormalization', 'x s b m v', 'y', spatial=0)], consts=BN, opset=7)
-case('output 1 exists only in training mode', [node('BatchNormalization', 'x s b m v', 'y mo')], outs=['y', 'mo'], consts=BN, opset=9)
-case('mean must be a constant', [node('BatchNormalization', 'x s b m v', 'y')], {**X, 'm': [2]}, consts={k: BN[k] for k in 'sbv'})
-case('the variance of channel 1 is -1', [node('BatchNormalization', 'x s b m v', 'y')], consts={**BN, 'v': f32([1, -1])})
-case('the variance of channel 0 is 0', [node('BatchNormalization', 'x s b m v', 'y', epsilon=0.)], consts={**BN, 'v': f32([0, 1])})
+case(
+    'is in training mode, which is not supported',
+    [node('BatchNormalization', 'x s b m v', 'y', training_mode=1)],
+    consts=BN,
+    opset=14,
+)
+case(
+    'is in training mode, which is not supported',
+    [node('BatchNormalization', 'x s b m v', 'y')],
+    consts=BN,
+    opset=6,
+)
+case(
+    "attribute 'spatial' of 0 is not supported",
+    [node('BatchNormalization', 'x s b m v', 'y', spatial=0)],
+    consts=BN,
+    opset=7,
+)
+case(
+    'output 1 exists only in training mode',
+    [node('BatchNormalization', 'x s b m v', 'y mo')],
+    outs=['y', 'mo'],
+    consts=BN,
+    opset=9,
+)
+case(
+    'mean must be a constant',
+    [node('BatchNormalization', 'x s b m v', 'y')],
+    {**X, 'm': [2]},
+    consts={k: BN[k] for k in 'sbv'},
+)
+case(
+    'the variance of channel 1 is -1',
+    [node('BatchNormalization', 'x s b m v', 'y')],
+    consts={**BN, 'v': f32([1, -1])},
+)
+case(
+    'the variance of channel 0 is 0',
+    [node('BatchNormalization', 'x s b m v', 'y', epsilon=0.0)],
+    consts={**BN, 'v': f32([0, 1])},
+)
 
 # ---- movement ----
 
@@ -270,70 +521,187 @@ reshape_case('dimension 1 is -2', 1, -2)
 reshape_case('dimension 4 copies one that [1, 2, 4, 4] has not', 1, 2, 4, 4, 0)
 reshape_case('dimension 0 is 4611686018427387904, above the limit', 1 << 62)
 reshape_case('a shape of 9 dimensions; at most 8 are supported', *[1] * 9)
-case("the shape, 's', must be a list, not a scalar", [node('Reshape', 'x s', 'y')], consts={'s': np.int64(32)})
-case("shape, input 's', is s64[1, 2]; a list of INT64 is needed", [node('Reshape', 'x s', 'y')], consts={'s': i64([1, 32])})
+case(
+    "the shape, 's', must be a list, not a scalar", [node('Reshape', 'x s', 'y')], consts={'s': np.int64(32)}
+)
+case(
+    "shape, input 's', is s64[1, 2]; a list of INT64 is needed",
+    [node('Reshape', 'x s', 'y')],
+    consts={'s': i64([1, 32])},
+)
 case("shape, input 's', must be a constant", [node('Reshape', 'x s', 'y')], {**X, 's': [1]})
 case('the shape is missing', [node('Reshape', 'x', 'y')], opset=4)
 case('dimension 1 of [1, 2, 4, 4] is not 1', [node('Squeeze', 'x a', 'y')], consts={'a': i64(1)})
 case('the axes are missing', [node('Unsqueeze', 'x', 'y')], opset=11)
-case('the result has 9 dimensions; at most 8 are supported', [node('Unsqueeze', 'x a', 'y')], consts={'a': i64(0, 1, 2, 3, 4)})
+case(
+    'the result has 9 dimensions; at most 8 are supported',
+    [node('Unsqueeze', 'x a', 'y')],
+    consts={'a': i64(0, 1, 2, 3, 4)},
+)
 case("attribute 'perm' has 3 entries for a rank of 4", [node('Transpose', 'x', 'y', perm=[0, 1, 2])])
 case("attribute 'perm' is not a permutation of 0 to 3", [node('Transpose', 'x', 'y', perm=[0, 1, 1, 2])])
 case("attribute 'axis' is missing", [node('Concat', 'x x', 'y')])
-case("attribute 'mode' is 'wrap'; constant, reflect and edge are supported", [node('Pad', 'x p', 'y', mode='wrap')], consts={'p': i64(*[0] * 8)}, opset=19)
+case(
+    "attribute 'mode' is 'wrap'; constant, reflect and edge are supported",
+    [node('Pad', 'x p', 'y', mode='wrap')],
+    consts={'p': i64(*[0] * 8)},
+    opset=19,
+)
 case('3 pads are given; 8 are needed', [node('Pad', 'x p', 'y')], consts={'p': i64(1, 2, 3)})
 case('the pads are missing', [node('Pad', 'x', 'y')], opset=10)
-case('pad: a pad of dim 0 is negative; use slice to crop', [node('Pad', 'x p', 'y')], consts={'p': i64(-1, *[0] * 7)})
-case("constant_value, input 'v', is NaN", [node('Pad', 'x p v', 'y')], consts={'p': i64(*[0] * 8), 'v': f32(np.nan)})
+case(
+    'pad: a pad of dim 0 is negative; use slice to crop',
+    [node('Pad', 'x p', 'y')],
+    consts={'p': i64(-1, *[0] * 7)},
+)
+case(
+    "constant_value, input 'v', is NaN",
+    [node('Pad', 'x p v', 'y')],
+    consts={'p': i64(*[0] * 8), 'v': f32(np.nan)},
+)
 QP = {'s': f32(1), 'z': np.uint8(0), 'p': i64(*[0] * 8), 'v': f32(0)}
-case("constant_value must be one element of the input's type", [node('QuantizeLinear', 'x s z', 'q'), node('Pad', 'q p v', 'y')], consts=QP)
-case('an input quantized along an axis is not supported', [node('QuantizeLinear', 'x t', 'q', axis=1), node('Pad', 'q p', 'y')], consts={**QP, 't': w_of(2)})
+case(
+    "constant_value must be one element of the input's type",
+    [node('QuantizeLinear', 'x s z', 'q'), node('Pad', 'q p v', 'y')],
+    consts=QP,
+)
+case(
+    'an input quantized along an axis is not supported',
+    [node('QuantizeLinear', 'x t', 'q', axis=1), node('Pad', 'q p', 'y')],
+    consts={**QP, 't': w_of(2)},
+)
 SL = {'a': i64(0), 'b': i64(1), 'c': i64(0), 'd': i64(0), 'e': i64(0, 1)}
 case('the step of axis 0 is 0', [node('Slice', 'x a b c d', 'y')], consts=SL)
 case('starts, ends, axes and steps differ in length', [node('Slice', 'x e b', 'y')], consts=SL)
 case('5 starts for a rank of 4', [node('Slice', 'x f f', 'y')], consts={'f': i64(0, 0, 0, 0, 0)})
 case('starts or ends are missing', [node('Slice', 'x', 'y', starts=[0])], opset=9)
 case('the result has no elements: f32[0, 2, 4, 4]', [node('Slice', 'x a a c', 'y')], consts=SL)
-case("'split' and 'num_outputs' exclude each other", [node('Split', 'x s', 'y z', num_outputs=2)], consts={'s': i64(1, 1)}, opset=18)
-case("attribute 'num_outputs' is 3, the node has 2 outputs", [node('Split', 'x', 'y z', num_outputs=3)], opset=18)
+case(
+    "'split' and 'num_outputs' exclude each other",
+    [node('Split', 'x s', 'y z', num_outputs=2)],
+    consts={'s': i64(1, 1)},
+    opset=18,
+)
+case(
+    "attribute 'num_outputs' is 3, the node has 2 outputs",
+    [node('Split', 'x', 'y z', num_outputs=3)],
+    opset=18,
+)
 case('3 sizes for 2 outputs', [node('Split', 'x s', 'y z', axis=1)], consts={'s': i64(1, 1, 1)})
 case('dimension 2, of 4, cannot be split into 3 equal parts', [node('Split', 'x', 'y z w', axis=2)])
-case('the sizes do not add up to dimension 2, of 4', [node('Split', 'x s', 'y z', axis=2)], consts={'s': i64(1, 2)})
-case('the sizes do not add up to dimension 2, of 4', [node('Split', 'x s', 'y z', axis=2)], consts={'s': i64(5, -1)})
+case(
+    'the sizes do not add up to dimension 2, of 4',
+    [node('Split', 'x s', 'y z', axis=2)],
+    consts={'s': i64(1, 2)},
+)
+case(
+    'the sizes do not add up to dimension 2, of 4',
+    [node('Split', 'x s', 'y z', axis=2)],
+    consts={'s': i64(5, -1)},
+)
 case("the output 'mask' is not supported", [node('Dropout', 'x', 'y m')], outs=['y', 'm'])
-case('is in training mode, which is not supported', [node('Dropout', 'x r t', 'y')], consts={'r': f32(.5), 't': np.array(True)})
-case('training_mode must be one BOOL', [node('Dropout', 'x r t', 'y')], consts={'r': f32(.5), 't': f32(0)})
+case(
+    'is in training mode, which is not supported',
+    [node('Dropout', 'x r t', 'y')],
+    consts={'r': f32(0.5), 't': np.array(True)},
+)
+case('training_mode must be one BOOL', [node('Dropout', 'x r t', 'y')], consts={'r': f32(0.5), 't': f32(0)})
 case('a cast of a computed value to INT64 is not supported', [node('Cast', 'x', 'y', to=7)])
 case("attribute 'to' is 50, which is no element type", [node('Cast', 'x', 'y', to=50)])
 
 # ---- quantization ----
 
-Q = {'s': f32(.1), 'z': np.uint8(3)}
+Q = {'s': f32(0.1), 'z': np.uint8(3)}
 quantized = [node('QuantizeLinear', 'x s z', 'y')]
 for s, text in [(np.nan, 'nan'), (np.inf, 'inf'), (0, '0'), (-1, '-1'), (1e-40, '9.99995e-41')]:
-    case(f"the scale of y, 's', is {text} at element 0: it must be positive, finite and normal", quantized, consts={**Q, 's': f32(s)})
+    case(
+        f"the scale of y, 's', is {text} at element 0: it must be positive, finite and normal",
+        quantized,
+        consts={**Q, 's': f32(s)},
+    )
 case("the scale, input 's', must be a constant", quantized, {**X, 's': []}, consts={'z': np.uint8(0)})
-case('the scale of y must be FLOAT, a scalar or a list, not f32[1, 2]', quantized, consts={**Q, 's': w_of(1, 2)})
-case('the zero point of y is u8[3]; 2 of u8 are needed', [node('QuantizeLinear', 'x s z', 'y', axis=1)], consts={'s': w_of(2), 'z': np.zeros(3, np.uint8)})
-case('the zero point of x is u8[]; 1 of s8 are needed', [node('DequantizeLinear', 'w s z', 'v'), node('Add', 'x v', 'y')], consts={**Q, 'w': np.zeros(4, np.int8)})
-case('the zero point of x, an INT32 tensor, must be 0', [node('DequantizeLinear', 'w s z', 'v'), node('Add', 'x v', 'y')],
-     consts={'s': f32(1), 'z': np.int32(1), 'w': np.zeros(4, np.int32)})
-case('3 scales for axis 1 of y, [1, 2, 4, 4]', [node('QuantizeLinear', 'x s', 'y', axis=1)], consts={'s': w_of(3)})
+case(
+    'the scale of y must be FLOAT, a scalar or a list, not f32[1, 2]',
+    quantized,
+    consts={**Q, 's': w_of(1, 2)},
+)
+case(
+    'the zero point of y is u8[3]; 2 of u8 are needed',
+    [node('QuantizeLinear', 'x s z', 'y', axis=1)],
+    consts={'s': w_of(2), 'z': np.zeros(3, np.uint8)},
+)
+case(
+    'the zero point of x is u8[]; 1 of s8 are needed',
+    [node('DequantizeLinear', 'w s z', 'v'), node('Add', 'x v', 'y')],
+    consts={**Q, 'w': np.zeros(4, np.int8)},
+)
+case(
+    'the zero point of x, an INT32 tensor, must be 0',
+    [node('DequantizeLinear', 'w s z', 'v'), node('Add', 'x v', 'y')],
+    consts={'s': f32(1), 'z': np.int32(1), 'w': np.zeros(4, np.int32)},
+)
+case(
+    '3 scales for axis 1 of y, [1, 2, 4, 4]',
+    [node('QuantizeLinear', 'x s', 'y', axis=1)],
+    consts={'s': w_of(3)},
+)
 case('the result must be UINT8 or INT8, not s32', quantized, consts={'s': f32(1), 'z': np.int32(0)})
-case('the result must be UINT8 or INT8, not another type', [node('QuantizeLinear', 'x s', 'y', output_dtype=4)], consts=Q, opset=21)
-case("attribute 'block_size': blocks are not supported", [node('QuantizeLinear', 'x s', 'y', block_size=2)], consts=Q, opset=21)
-case('x is f32[1, 2, 4, 4]; UINT8 or INT8 or INT32 is needed', [node('DequantizeLinear', 'x s', 'y')], consts=Q)
-case("input 0, 'q', is u8<scale=0.1, zero=3>[1, 2, 4, 4]; FLOAT is needed", [node('QuantizeLinear', 'x s z', 'q'), node('Relu', 'q', 'y')], consts=Q)
-case("is quantized with other parameters, which is supported per tensor only",
-     [node('QuantizeLinear', 'x t', 'q', axis=1), node('DequantizeLinear', 'q s z', 'y')], consts={**Q, 't': w_of(2)})
-QC = {'xs': f32(1), 'xz': np.uint8(0), 'w': np.ones((4, 2, 3, 3), np.int8), 'ws': f32(1), 'wz': np.int8(0), 'ys': f32(1), 'yz': np.uint8(0), 'b': np.zeros(4, np.int32)}
+case(
+    'the result must be UINT8 or INT8, not another type',
+    [node('QuantizeLinear', 'x s', 'y', output_dtype=4)],
+    consts=Q,
+    opset=21,
+)
+case(
+    "attribute 'block_size': blocks are not supported",
+    [node('QuantizeLinear', 'x s', 'y', block_size=2)],
+    consts=Q,
+    opset=21,
+)
+case(
+    'x is f32[1, 2, 4, 4]; UINT8 or INT8 or INT32 is needed', [node('DequantizeLinear', 'x s', 'y')], consts=Q
+)
+case(
+    "input 0, 'q', is u8<scale=0.1, zero=3>[1, 2, 4, 4]; FLOAT is needed",
+    [node('QuantizeLinear', 'x s z', 'q'), node('Relu', 'q', 'y')],
+    consts=Q,
+)
+case(
+    "is quantized with other parameters, which is supported per tensor only",
+    [node('QuantizeLinear', 'x t', 'q', axis=1), node('DequantizeLinear', 'q s z', 'y')],
+    consts={**Q, 't': w_of(2)},
+)
+QC = {
+    'xs': f32(1),
+    'xz': np.uint8(0),
+    'w': np.ones((4, 2, 3, 3), np.int8),
+    'ws': f32(1),
+    'wz': np.int8(0),
+    'ys': f32(1),
+    'yz': np.uint8(0),
+    'b': np.zeros(4, np.int32),
+}
 QX = {'x': ([1, 2, 4, 4], TensorProto.UINT8)}
 qconv = [node('QLinearConv', 'x xs xz w ws wz ys yz b', 'y')]
 case('B is s32[3]; INT32[4] is needed', qconv, QX, consts={**QC, 'b': np.zeros(3, np.int32)})
-case('x must have one scale', [node('QLinearConv', 'x xs xz w ws wz ys yz b', 'y')], {'x': ([2, 2, 4, 4], TensorProto.UINT8)},
-     consts={**QC, 'xs': w_of(2), 'xz': np.zeros(2, np.uint8)})
-case('the product of the scales of x and w is 0 for channel 0', qconv, QX, consts={**QC, 'xs': f32(1e-30), 'ws': f32(1e-30)})
-case('w must be a constant', [node('QLinearConv', 'x xs xz w ws wz ys yz', 'y')], {**QX, 'w': ([4, 2, 3, 3], TensorProto.INT8)}, consts={k: v for k, v in QC.items() if k != 'w'})
+case(
+    'x must have one scale',
+    [node('QLinearConv', 'x xs xz w ws wz ys yz b', 'y')],
+    {'x': ([2, 2, 4, 4], TensorProto.UINT8)},
+    consts={**QC, 'xs': w_of(2), 'xz': np.zeros(2, np.uint8)},
+)
+case(
+    'the product of the scales of x and w is 0 for channel 0',
+    qconv,
+    QX,
+    consts={**QC, 'xs': f32(1e-30), 'ws': f32(1e-30)},
+)
+case(
+    'w must be a constant',
+    [node('QLinearConv', 'x xs xz w ws wz ys yz', 'y')],
+    {**QX, 'w': ([4, 2, 3, 3], TensorProto.INT8)},
+    consts={k: v for k, v in QC.items() if k != 'w'},
+)
 
 # ---- constants ----
 
@@ -343,41 +711,100 @@ def folded(text, nodes, **consts):
     case(text, [*nodes, node('Cast', 'c', 'f', to=1), node('Add', 'x f', 'y')], consts=consts)
 
 
-BIG, LEAST = 2 ** 63 - 1, -2 ** 63
+BIG, LEAST = 2**63 - 1, -(2**63)
 for op in ('Div', 'Mod'):
     folded('an integer constant is divided by zero', [node(op, 'a b', 'c')], a=i64(1), b=i64(0))
 for op, a, b in [('Add', BIG, 1), ('Sub', LEAST, 1), ('Mul', BIG, 2), ('Div', LEAST, -1)]:
     folded('an integer constant overflows 64 bits', [node(op, 'a b', 'c')], a=i64(a), b=i64(b))
 folded('an integer constant overflows 64 bits', [node('Neg', 'a', 'c')], a=i64(LEAST))
 folded('an integer constant overflows 64 bits', [node('Abs', 'a', 'c')], a=i64(LEAST))
-folded('the constant result 2147483648 is out of the range of s32', [node('Div', 'a b', 'c')], a=np.int32([-2 ** 31]), b=np.int32([-1]))
+folded(
+    'the constant result 2147483648 is out of the range of s32',
+    [node('Div', 'a b', 'c')],
+    a=np.int32([-(2**31)]),
+    b=np.int32([-1]),
+)
 folded('the constant result 256 is out of the range of u8', [node('Cast', 'a', 'c', to=2)], a=i64(256))
 folded('3 integer constants are not supported, 2 are', [node('Max', 'a a a', 'c')], a=i64(1))
 folded('the shapes [2] and [3] do not broadcast', [node('Add', 'a b', 'c')], a=i64(1, 2), b=i64(1, 2, 3))
 for v in (np.nan, 1e30, -1e30):
     folded(f'the constant {v:g} cannot be cast to an integer', [node('Cast', 'a', 'c', to=7)], a=f32([v]))
 folded('a cast to DOUBLE is not supported', [node('Cast', 'a', 'c', to=11)], a=i64(1))
-folded("input 0, 'a', has element type DOUBLE, which is supported in casts to FLOAT only", [node('Cast', 'a', 'c', to=7)], a=np.float64([1]))
-folded("input 0, 'a', has element type DOUBLE, which is not supported", [node('Neg', 'a', 'c')], a=np.float64([1]))
+folded(
+    "input 0, 'a', has element type DOUBLE, which is supported in casts to FLOAT only",
+    [node('Cast', 'a', 'c', to=7)],
+    a=np.float64([1]),
+)
+folded(
+    "input 0, 'a', has element type DOUBLE, which is not supported",
+    [node('Neg', 'a', 'c')],
+    a=np.float64([1]),
+)
 folded("attribute 'to' is 0, which is no element type", [node('Cast', 'a', 'c', to=0)], a=i64(1))
 folded('a reduction of no elements', [node('ReduceSum', 'a', 'c')], a=np.zeros(0, np.int64))
 folded('the delta is 0', [node('Range', 'a a b', 'c')], a=np.int64(1), b=np.int64(0))
-folded('start, limit and delta must be integers of one type; input 2 is f32[]', [node('Range', 'a a b', 'c')], a=np.int64(1), b=f32(1))
-folded('the result has more than 16777216 elements', [node('Range', 'a b d', 'c')], a=np.int64(0), b=np.int64(BIG), d=np.int64(1))
+folded(
+    'start, limit and delta must be integers of one type; input 2 is f32[]',
+    [node('Range', 'a a b', 'c')],
+    a=np.int64(1),
+    b=f32(1),
+)
+folded(
+    'the result has more than 16777216 elements',
+    [node('Range', 'a b d', 'c')],
+    a=np.int64(0),
+    b=np.int64(BIG),
+    d=np.int64(1),
+)
 folded('takes one attribute with the value, not 0', [helper.make_node('Constant', [], ['c'])])
-folded('takes one attribute with the value, not 2', [helper.make_node('Constant', [], ['c'], value_int=1, value_float=1.)])
-folded("attribute 'value_string' of Constant is not supported", [helper.make_node('Constant', [], ['c'], value_string='s')])
-folded("attribute 'value' must have one element", [node('ConstantOfShape', 'a', 'c', value=helper.make_tensor('v', 1, [2], [1, 2]))], a=i64(1))
+folded(
+    'takes one attribute with the value, not 2',
+    [helper.make_node('Constant', [], ['c'], value_int=1, value_float=1.0)],
+)
+folded(
+    "attribute 'value_string' of Constant is not supported",
+    [helper.make_node('Constant', [], ['c'], value_string='s')],
+)
+folded(
+    "attribute 'value' must have one element",
+    [node('ConstantOfShape', 'a', 'c', value=helper.make_tensor('v', 1, [2], [1, 2]))],
+    a=i64(1),
+)
 folded('dimension 0 is -1', [node('ConstantOfShape', 'a', 'c')], a=i64(-1))
-folded('the result [16777216, 16777216] is larger than the limit', [node('ConstantOfShape', 'a', 'c')], a=i64(1 << 24, 1 << 24))
-folded('a shape of 9 dimensions; at most 8 are supported', [node('ConstantOfShape', 'a', 'c')], a=i64(*[1] * 9))
+folded(
+    'the result [16777216, 16777216] is larger than the limit',
+    [node('ConstantOfShape', 'a', 'c')],
+    a=i64(1 << 24, 1 << 24),
+)
+folded(
+    'a shape of 9 dimensions; at most 8 are supported', [node('ConstantOfShape', 'a', 'c')], a=i64(*[1] * 9)
+)
 folded('[3] does not broadcast to [2]', [node('Expand', 'a b', 'c')], a=i64(1, 2, 3), b=i64(2))
 folded('index 3 is out of range for a dimension of 3', [node('Gather', 'a b', 'c')], a=i64(1, 2, 3), b=i64(3))
-folded('index -4 is out of range for a dimension of 3', [node('Gather', 'a b', 'c')], a=i64(1, 2, 3), b=i64(-4))
-folded('the indices are f32[1]; INT64 or INT32 is needed', [node('Gather', 'a b', 'c')], a=i64(1, 2, 3), b=f32([0]))
-folded('the result has 9 dimensions; at most 8 are supported', [node('Gather', 'a b', 'c')], a=w_of(1, 1), b=np.zeros([1] * 8, np.int64))
-folded('s64[1] and f32[1] cannot be joined at axis 0', [node('Concat', 'a b', 'c', axis=0)], a=i64(1), b=f32([1]))
-folded('s64[1] and s64[1, 1] cannot be joined at axis 0', [node('Concat', 'a b', 'c', axis=0)], a=i64(1), b=i64([1]))
+folded(
+    'index -4 is out of range for a dimension of 3', [node('Gather', 'a b', 'c')], a=i64(1, 2, 3), b=i64(-4)
+)
+folded(
+    'the indices are f32[1]; INT64 or INT32 is needed',
+    [node('Gather', 'a b', 'c')],
+    a=i64(1, 2, 3),
+    b=f32([0]),
+)
+folded(
+    'the result has 9 dimensions; at most 8 are supported',
+    [node('Gather', 'a b', 'c')],
+    a=w_of(1, 1),
+    b=np.zeros([1] * 8, np.int64),
+)
+folded(
+    's64[1] and f32[1] cannot be joined at axis 0', [node('Concat', 'a b', 'c', axis=0)], a=i64(1), b=f32([1])
+)
+folded(
+    's64[1] and s64[1, 1] cannot be joined at axis 0',
+    [node('Concat', 'a b', 'c', axis=0)],
+    a=i64(1),
+    b=i64([1]),
+)
 
 
 def run(tool, c):

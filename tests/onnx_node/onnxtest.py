@@ -12,9 +12,17 @@ except ImportError as e:
     print(f'skipped: {e}')
     sys.exit(77)
 
-TYPES = {'float32': TensorProto.FLOAT, 'uint8': TensorProto.UINT8, 'int8': TensorProto.INT8,
-         'int32': TensorProto.INT32, 'int64': TensorProto.INT64, 'bool': TensorProto.BOOL,
-         'float16': TensorProto.FLOAT16, 'float64': TensorProto.DOUBLE, 'int16': TensorProto.INT16}
+TYPES = {
+    'float32': TensorProto.FLOAT,
+    'uint8': TensorProto.UINT8,
+    'int8': TensorProto.INT8,
+    'int32': TensorProto.INT32,
+    'int64': TensorProto.INT64,
+    'bool': TensorProto.BOOL,
+    'float16': TensorProto.FLOAT16,
+    'float64': TensorProto.DOUBLE,
+    'int16': TensorProto.INT16,
+}
 
 
 def f32(x):

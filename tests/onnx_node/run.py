@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """run.py ONNXRUN SUPPORTED: the official ONNX backend tests of tier A, imported and run by the interpreter.
 
-Operands that a static compiler needs (index.json: const_inputs) become initializers. A case passes when its outputs
-agree with the stored ones; it counts as refused when the import ends with a diagnostic. SUPPORTED lists the cases
-that pass, by operator: one of them that is refused has been lost, and fails. Cases that are not listed may pass or
-be refused, so that the suite also runs over other data of the same form. --update rewrites the list."""
+Operands that a static compiler needs (index.json: const_inputs) become initializers. A case passes when its
+outputs agree with the stored ones; it counts as refused when the import ends with a diagnostic. SUPPORTED
+lists the cases that pass, by operator: one of them that is refused has been lost, and fails. Cases that are
+not listed may pass or be refused, so that the suite also runs over other data of the same form. --update
+rewrites the list."""
 import argparse
 import collections
 import json
@@ -120,7 +121,9 @@ def main():
     ap.add_argument('--update', action='store_true', help='rewrite the list of cases that pass')
     ap.add_argument('-v', action='store_true')
     a = ap.parse_args()
-    data = a.data or os.path.join(os.path.dirname(os.path.abspath(__file__)), '../../../shared/onnx_node.tar.xz')
+    data = a.data or os.path.join(
+        os.path.dirname(os.path.abspath(__file__)), '../../../shared/onnx_node.tar.xz'
+    )
     if not os.path.exists(data):
         print(f'skipped: {data} is not there')
         return SKIP
