@@ -10,6 +10,13 @@ class Missing(Exception):
     """This contestant cannot take part in this; the message says why."""
 
 
+def harness(bench, name):
+    path = f'{bench}/{name}'
+    if not os.path.exists(path):
+        raise Missing(f'{name} is not in {bench} (QCC_BENCH)')
+    return path
+
+
 def sh(cmd, **kw):
     try:
         r = subprocess.run(cmd, capture_output=True, text=True, timeout=900, **kw)
@@ -26,10 +33,10 @@ def least_ms(text):
 
 
 class Contestant:
-    """`time` answers with the least time of a run, in ms."""
+    """`time` answers with the least time of a run, in ms. `pin`: the command in front of what is timed."""
 
-    def __init__(self, core):
-        self.pin = ['taskset', '-c', str(core)]
+    def __init__(self, pin):
+        self.pin = pin
         self.env = dict(os.environ, OMP_NUM_THREADS='1')
 
     def pinned(self, cmd, **env):
@@ -61,8 +68,8 @@ def io_header(header, prefix):
 class Ours(Contestant):
     """The emitted C, built as any user would, with plain -O2."""
 
-    def __init__(self, core, qcc, cc, target):
-        super().__init__(core)
+    def __init__(self, pin, qcc, cc, target):
+        super().__init__(pin)
         self.qcc, self.cc, self.target = qcc, cc, target
         self.name = f'qcc {target} {cc}'
 
@@ -105,15 +112,15 @@ def best_isa():
 class OnnxRuntime(Contestant):
     """One thread, all optimisations. It takes the best instructions that the processor has: there is no switch."""
 
-    def __init__(self, core, bench, cache, tmp):
-        super().__init__(core)
+    def __init__(self, pin, bench, cache, tmp):
+        super().__init__(pin)
         try:
             self.library = ort.library(cache)
         except ort.Missing as e:
             raise Missing(str(e))
         self.name = f'ORT {best_isa()}'
         self.program = f'{tmp}/ort_bench'
-        sh(['gcc', '-O2', '-w', '-o', self.program, f'{bench}/ort_bench.c', '-ldl'])
+        sh(['gcc', '-O2', '-w', '-o', self.program, harness(bench, 'ort_bench.c'), '-ldl'])
 
     def build(self, model, folder):
         self.runs = 0
@@ -132,13 +139,13 @@ class OnnxRuntime(Contestant):
 class OneDnn(Contestant):
     """The same layers, as primitives on u8 tensors; made-up weights. `isa` limits it; None: the best there is."""
 
-    def __init__(self, core, bench, tmp, isa):
-        super().__init__(core)
+    def __init__(self, pin, bench, tmp, isa):
+        super().__init__(pin)
         self.isa = isa
         self.name = f'oneDNN {isa or best_isa()}'
         self.program = f'{tmp}/onednn_bench'
         if not os.path.exists(self.program):
-            sh(['g++', '-O2', '-w', '-o', self.program, f'{bench}/onednn_bench.cpp', '-ldnnl'])
+            sh(['g++', '-O2', '-w', '-o', self.program, harness(bench, 'onednn_bench.cpp'), '-ldnnl'])
 
     def build(self, model, folder):
         if not model.layers:
