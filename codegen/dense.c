@@ -6,8 +6,8 @@
 #include "codegen/clamp.h"
 #include "ir/quant.h"
 
-/* k-groups (or k-steps in float32) that a tile may hold unrolled, and the unrolling of a loop over more. */
-enum { MAX_UNROLLED = 24, LOOP_UNROLL = 4 };
+/* Lines of k-steps that a tile may have, and how many steps a loop over more unrolls. */
+enum { MAX_TILE_LINES = 400, LOOP_UNROLL = 4 };
 enum { MAX_MR = 16, MAX_NV = 8 };
 
 /* How the product of a vector of weights is formed. */
@@ -214,6 +214,12 @@ static void run_steps(TileBuild *t, VirAddr x, VirAddr w, bool unrolled) {
   for (int64_t g = looped; g < n; g++) k_step(t, vir_offset(x, g * s->step), vir_offset(w, g * w_step));
 }
 
+/* The k-steps that fit a tile unrolled. */
+static int64_t most_unrolled(const TileBuild *t) {
+  int flips = t->s->form == FORM_FLIP ? 2 : 1;
+  return MAX_TILE_LINES / (2 + t->nv * flips + t->mr * (1 + t->nv * flips));
+}
+
 static void all_steps(TileBuild *t) {
   const State *s = t->s;
   const Dense *d = s->d;
@@ -222,13 +228,14 @@ static void all_steps(TileBuild *t) {
   static const char *const names[3] = {"plane", "kh", "kw"};
   int64_t w_run = s->groups_per_run * t->nv * s->stored;
   const int64_t w_step[3] = {runs_of(d) * w_run, d->runs[1] * w_run, w_run};
-  bool unrolled = s->groups_per_run <= MAX_UNROLLED;
+  int64_t most = most_unrolled(t);
+  bool unrolled = s->groups_per_run <= most;
   int64_t body = unrolled ? s->groups_per_run : LOOP_UNROLL;
   bool loop[3];
   for (int i = 2; i >= 0; i--) { /* the innermost dims are unrolled as long as the body stays small */
-    loop[i] = count[i] > 1 && body * count[i] > MAX_UNROLLED;
+    loop[i] = count[i] > 1 && body * count[i] > most;
     if (!loop[i]) body *= count[i];
-    if (loop[i]) body = MAX_UNROLLED; /* and no dim outside a loop is unrolled */
+    if (loop[i]) body = most; /* and no dim outside a loop is unrolled */
   }
   VirAddr x0 = t->x, w0 = t->w;
   for (int i = 0; i < 3; i++)

@@ -97,6 +97,8 @@ void float_text(char out[32], float v) {
     strcpy(out, "nan");
   } else if (isinf(v)) {
     strcpy(out, v < 0 ? "-inf" : "inf");
+  } else if (fabsf(v) < 1e7f && v == truncf(v)) {
+    snprintf(out, 32, "%.0f", (double)v); /* 10, not 1e+01 */
   } else {
     for (int digits = 1; digits <= 9; digits++) {
       snprintf(out, 32, "%.*g", digits, (double)v);

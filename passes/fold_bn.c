@@ -52,6 +52,7 @@ static bool fold(PassCtx *ctx, Node *layer, const Affine *f, Node *n) {
   }
   node_add_locs(layer, n);
   Tensor *x = layer->results[0], *r = n->results[0];
+  if (!*layer->name) layer->name = x->name; /* the emitted code speaks of stem.conv, not of stem.bn */
   tensor_replace_uses(r, x);
   tensor_swap_names(g, x, r);
   node_remove(n);
