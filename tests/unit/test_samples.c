@@ -96,11 +96,11 @@ static void stacking_rules(void **state) {
     Samples *s = open_arrays(g, &x, 1);
     assert_int_equal(s ? samples_count(s) : 0, cases[i].samples);
     for (int64_t k = 0; k < cases[i].samples; k++) {
-      const void *in;
+      const void *in = NULL;
       assert_true(samples_load(s, k, &in));
       assert_memory_equal(in, ramp + k * cases[i].batch * 6, sizeof(float) * 6);
     }
-    const void *in;
+    const void *in = NULL;
     if (s) assert_false(samples_load(s, cases[i].samples, &in) || samples_load(s, -1, &in));
   }
   Shape scalar = {0}, three = {1, {3}};
@@ -111,7 +111,7 @@ static void stacking_rules(void **state) {
 static void arrays_are_found_by_name(void **state) {
   (void)state;
   Graph *g = image_graph(1);
-  const void *in;
+  const void *in = NULL;
   const NpyArray both[] = {{"x", DT_F32, {2, {2, 3}}, ramp}, {"image", DT_F32, {2, {2, 3}}, ramp + 10}};
   Samples *s = open_arrays(g, both, 2);
   assert_true(s && samples_load(s, 0, &in));
@@ -134,7 +134,7 @@ static void inputs_go_together(void **state) {
   Samples *s = open_arrays(g, good, 2);
   assert_non_null(s);
   assert_int_equal(samples_count(s), 3);
-  const void *in[2];
+  const void *in[2] = {NULL};
   assert_true(samples_load(s, 2, in));
   assert_true(*(const float *)in[0] == 8 && *(const int32_t *)in[1] == 5);
   const NpyArray uneven[] = {{"state", DT_S32, {2, {2, 2}}, states}, {"input", DT_F32, {2, {3, 4}}, ramp}};
@@ -176,7 +176,7 @@ static void quantized_inputs_take_floats(void **state) {
   const float v[] = {0, -1, 1000, -1000};
   const int8_t want[] = {3, 1, 127, -128};
   const NpyArray x = {"q", DT_F32, {1, {4}}, v}, raw = {"q", DT_S8, {1, {4}}, want};
-  const void *in;
+  const void *in = NULL;
   Samples *s = open_arrays(g, &x, 1);
   assert_true(s && samples_load(s, 0, &in));
   assert_memory_equal(in, want, 4);
