@@ -4,7 +4,7 @@ Each generator gets a Random and returns a Builder; the table at the end says ho
 """
 import numpy as np
 
-from qdq import Builder
+from qdq import Builder, signed
 
 
 class Random:
@@ -255,8 +255,13 @@ GENERATED = [
 ]
 
 
+S8_EVERY = 3  # of this many models of a kind, one has s8 activations
+
+
 def generated(seed):
     """(kind, name, model)"""
     for row, (kind, count, draw) in enumerate(GENERATED):
         for i in range(count):
-            yield kind, f'{kind} #{i}', draw(Random([seed, row, i])).model()
+            model = draw(Random([seed, row, i])).model()
+            s8 = i % S8_EVERY == S8_EVERY - 1
+            yield kind, f'{kind} #{i}' + ' s8' * s8, signed(model) if s8 else model

@@ -55,3 +55,15 @@ def finished(graph, opsets):
     m = helper.make_model(graph, opset_imports=opsets)
     m.ir_version = 7
     return m
+
+
+def signed(model):
+    """The same model with s8 in place of u8: all values and zero points less 128."""
+    g = model.graph
+    for v in list(g.input) + list(g.output):
+        v.type.tensor_type.elem_type = TensorProto.INT8
+    for t in g.initializer:
+        if t.data_type == TensorProto.UINT8:
+            zero = numpy_helper.to_array(t).astype(np.int32) - 128
+            t.CopyFrom(numpy_helper.from_array(zero.astype(np.int8), t.name))
+    return model

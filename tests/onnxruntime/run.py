@@ -2,7 +2,7 @@
 """run.py QCC: quantized operators against ONNX Runtime.
 
 1. Models of one operator, drawn at random, and each operator of the *_qdq.onnx networks cut out: on the same random
-   u8 inputs ONNX Runtime (all optimisations on) and `qcc -run` may differ by one quantum at most (NUMERICS.md).
+   u8 or s8 inputs ONNX Runtime (all optimisations on) and `qcc -run` may differ by one quantum at most (NUMERICS.md).
 2. The whole networks: single quanta cascade there, so that the differences are reported and nothing is required.
 """
 import argparse
@@ -20,7 +20,7 @@ SKIP = 77
 try:
     import numpy as np
     import onnx
-    from onnx import numpy_helper
+    from onnx import TensorProto, numpy_helper
     import ort
     from cut import cuts
     from generated import generated
@@ -56,13 +56,19 @@ def output_parameters(model):
     return float(constants[last.input[1]]), float(constants[last.input[2]])
 
 
-def draw_u8(rng, shape, samples):
+def draw(rng, shape, dtype, samples):
     """Samples over the whole range, and over parts of it, where rounding is not lost in saturation."""
+    least = np.iinfo(dtype).min
     out = []
     for i in range(samples):
         lo, hi = (0, 256) if i == 0 else sorted(rng.integers(0, 257, 2))
-        out.append(rng.integers(lo, max(hi, lo + 1), [1] + shape, dtype=np.int64).astype(np.uint8))
+        out.append((rng.integers(lo, max(hi, lo + 1), [1] + shape) + least).astype(dtype))
     return np.concatenate(out)
+
+
+def input_dtypes(model):
+    dtypes = {TensorProto.UINT8: np.uint8, TensorProto.INT8: np.int8}
+    return {v.name: dtypes[v.type.tensor_type.elem_type] for v in model.graph.input}
 
 
 def input_shapes(model):
@@ -84,7 +90,8 @@ def compare_one(runtime, qcc, model, rng, tmp):
     """Differences of one model, in quanta, and how many elements are not at the ends of their range."""
     data = model.SerializeToString()
     samples = 4 if work(model) < MACS_FOR_MORE_SAMPLES else 1
-    feeds = {name: draw_u8(rng, shape, samples) for name, shape in input_shapes(model).items()}
+    dtypes = input_dtypes(model)
+    feeds = {name: draw(rng, shape, dtypes[name], samples) for name, shape in input_shapes(model).items()}
     try:
         session = ort.Session(runtime, data)
         want = np.stack([session.run({n: a[i] for n, a in feeds.items()})[session.outputs[0]]
@@ -93,10 +100,11 @@ def compare_one(runtime, qcc, model, rng, tmp):
         raise Failure(f'ONNX Runtime: {e}')
     got = run_qcc(qcc, data, {n: stacked_for_qcc(a) for n, a in feeds.items()}, tmp)
     scale, zero = output_parameters(model)
+    ends = np.iinfo(want.dtype)
     quanta = np.rint(got.astype(np.float64) / scale) + zero
     if quanta.size != want.size:
         raise Failure(f'{quanta.shape} elements, {want.shape} expected')
-    return np.abs(quanta.reshape(want.shape) - want), ((want > 0) & (want < 255)).sum()
+    return np.abs(quanta.reshape(want.shape) - want), ((want > ends.min) & (want < ends.max)).sum()
 
 
 class Tally:
