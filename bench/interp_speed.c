@@ -87,8 +87,7 @@ static bool load(void *user, int64_t i, const void **in) {
 static void measure(bool quantized, int threads, int samples) {
   Arena *a = arena_new();
   Graph *g = mobilenet(a, quantized);
-  int64_t macs = 0;
-  for (const Node *n = g->first; n; n = n->next) macs += op_info[n->op]->macs ? op_info[n->op]->macs(n) : 0;
+  int64_t macs = graph_macs(g);
   size_t count = 3 * 224 * 224;
   char *image = arena_alloc(a, count * 4);
   for (size_t i = 0; i < count; i++) {

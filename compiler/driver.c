@@ -13,6 +13,7 @@
 #include "ir/text.h"
 #include "passes/observe.h"
 #include "passes/pass.h"
+#include "passes/rewrite.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -207,12 +208,6 @@ static bool run_passes(Driver *r) {
   return ok;
 }
 
-static bool is_quantized(const Graph *g) {
-  for (const Node *n = g->first; n; n = n->next)
-    if (tensor_is_quantized(n->results[0])) return true;
-  return false;
-}
-
 static EvalOptions eval_options(Driver *r, Progress *progress) {
   return (EvalOptions){r->diag, r->arena, threads(), progress_update, progress};
 }
@@ -222,8 +217,8 @@ static bool evaluate(Driver *r) {
   const EvalOptions o = eval_options(r, &progress);
   /* A model that came quantized has no float form: its quantize and dequantize nodes, taken one by one, stand
    * in. */
-  const char *const names[2] = {is_quantized(r->reference) ? "qdq" : "float",
-                                is_quantized(r->graph) ? "int8" : "float32"};
+  const char *const names[2] = {graph_is_quantized(r->reference) ? "qdq" : "float",
+                                graph_is_quantized(r->graph) ? "int8" : "float32"};
   StrBuf report;
   strbuf_init(&report, r->arena);
   bool ok = eval_compare(&o, interp_new(r->arena, r->reference), interp_new(r->arena, r->graph),

@@ -71,14 +71,8 @@ static bool collect_done(void *user, int64_t i, const void *const *out) {
   return true;
 }
 
-static bool watch_nothing(void *user, const Tensor *t) {
-  (void)user;
-  (void)t;
-  return false;
-}
-
 static bool collect(Collect *c, int64_t count) {
-  const SampleLoop loop = {.load = collect_load, .wants = watch_nothing, .done = collect_done, .user = c};
+  const SampleLoop loop = {.load = collect_load, .done = collect_done, .user = c};
   return run_samples(c->executor, count, c->options->threads, &loop);
 }
 

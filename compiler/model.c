@@ -1,4 +1,5 @@
 #include "compiler/model.h"
+#include "compiler/names.h"
 #include "compiler/onnx.h"
 #include "ir/text.h"
 
@@ -9,11 +10,6 @@
 #include <unistd.h>
 
 #define MAX_TEXT ((int64_t)256 << 20)
-
-static bool has_suffix(const char *s, const char *suffix) {
-  size_t n = strlen(s), m = strlen(suffix);
-  return n >= m && !strcmp(s + n - m, suffix);
-}
 
 static Source *read_stdin(Diag *d, Arena *a) {
   StrBuf text;
@@ -70,7 +66,8 @@ Graph *model_read(Diag *d, Arena *a, const Options *o) {
     const Source *s = read_stdin(d, a);
     return s ? read_text(d, a, o, s) : NULL;
   }
-  if (has_suffix(o->model, ".ir") || (!has_suffix(o->model, ".onnx") && looks_like_text(o->model))) {
+  if (path_has_suffix(o->model, ".ir") ||
+      (!path_has_suffix(o->model, ".onnx") && looks_like_text(o->model))) {
     const Source *s = source_read(d, a, o->model, MAX_TEXT);
     return s ? read_text(d, a, o, s) : NULL;
   }

@@ -1,4 +1,5 @@
 #include "compiler/output.h"
+#include "compiler/names.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,11 +31,6 @@ bool output_is_stream(const char *path) {
          (!stat(path, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode));
 }
 
-static const char *folder_of(Arena *a, const char *path) {
-  const char *slash = strrchr(path, '/');
-  return !slash ? "." : slash == path ? "/" : arena_strndup(a, path, (size_t)(slash - path));
-}
-
 static bool is_input(const Diag *d, const struct stat *st) {
   struct stat in;
   for (int i = 0; i < d->n_files; i++)
@@ -54,7 +50,7 @@ bool output_check(Diag *d, const char *path) {
   }
   size_t len = strlen(path);
   if (path[len - 1] == '/') return output_error(d, path, "it names a directory");
-  const char *folder = folder_of(d->arena, path);
+  const char *folder = path_folder(d->arena, path);
   if (stat(folder, &st)) return output_error(d, path, strerror(errno));
   if (access(folder, W_OK | X_OK)) return output_error(d, path, strerror(errno));
   return true;
@@ -91,7 +87,7 @@ static mode_t mode_for(const char *path) {
 
 static bool write_temp(Diag *d, Pending *p) {
   const char *shown = p->file->path;
-  char *temp = arena_printf(d->arena, "%s/.qcc-XXXXXX", folder_of(d->arena, p->path));
+  char *temp = arena_printf(d->arena, "%s/.qcc-XXXXXX", path_folder(d->arena, p->path));
   int fd = mkostemp(temp, O_CLOEXEC);
   if (fd < 0) return output_error(d, shown, strerror(errno));
   p->temp = temp;
@@ -148,7 +144,7 @@ static void roll_back(Pending *p) {
 
 /* The name is on disk only once its folder is. Some file systems cannot sync folders: that is no error. */
 static bool sync_folder(Diag *d, const Pending *p) {
-  int fd = open(folder_of(d->arena, p->path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int fd = open(path_folder(d->arena, p->path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return true; /* a folder that may be written but not read */
   bool ok = !fsync(fd) || errno == EINVAL || errno == EROFS;
   if (!ok) output_error(d, p->file->path, strerror(errno));

@@ -216,17 +216,11 @@ static bool keep_outputs(void *user, int64_t i, const void *const *out) {
   return true;
 }
 
-static bool watch_nothing(void *user, const Tensor *t) {
-  (void)user;
-  (void)t;
-  return false;
-}
-
 static bool interpret(Verify *v) {
   int64_t bytes = outputs_bytes(v->graph);
   v->want = ARENA_NEW_ARRAY(v->arena, unsigned char *, (size_t)v->inputs.n + 1);
   for (int i = 0; i < v->inputs.n; i++) v->want[i] = arena_alloc(v->arena, (size_t)bytes);
-  const SampleLoop loop = {.load = load_input, .wants = watch_nothing, .done = keep_outputs, .user = v};
+  const SampleLoop loop = {.load = load_input, .done = keep_outputs, .user = v};
   return run_samples(interp_new(v->arena, v->graph), v->inputs.n, THREADS, &loop);
 }
 

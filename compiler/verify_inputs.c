@@ -174,13 +174,6 @@ static bool init_sources(Builder *b, uint64_t *random, Samples *samples) {
   return special;
 }
 
-static int64_t graph_macs(const Graph *g) {
-  int64_t macs = 0;
-  for (const Node *n = g->first; n; n = n->next)
-    if (op_info[n->op]->macs) macs += op_info[n->op]->macs(n);
-  return macs;
-}
-
 bool verify_inputs(Diag *d, Arena *a, const Graph *g, const char *samples_path, VerifyInputs *out) {
   int p = 0;
   while (graph_macs(g) > plans[p].macs) p++;

@@ -281,6 +281,13 @@ bool graph_sort(Diag *d, Graph *g) {
   return ok;
 }
 
+int64_t graph_macs(const Graph *g) {
+  int64_t macs = 0;
+  for (const Node *n = g->first; n; n = n->next)
+    if (op_info[n->op]->macs) macs += op_info[n->op]->macs(n);
+  return macs;
+}
+
 static Tensor *clone_tensor(Graph *c, StrMap *map, const Tensor *t) {
   Tensor *copy = strmap_get(map, t->name);
   if (copy) return copy;

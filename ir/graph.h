@@ -90,6 +90,8 @@ void node_move_before(Node *n, Node *before); /* NULL: to the end */
 int graph_remove_dead(Graph *g);
 /* Sorts nodes into topological order (Kahn; stable). False after a diagnostic that names a cycle. */
 bool graph_sort(Diag *d, Graph *g);
+/* Multiply-accumulates of one evaluation. */
+int64_t graph_macs(const Graph *g);
 /* Deep copy into arena `a`; constant data is shared. */
 Graph *graph_clone(Arena *a, const Graph *g);
 
