@@ -260,7 +260,7 @@ static const char *check_error(Arena *a, const Trial *t, const void *const *in) 
     int64_t count = shape_count(&y->type.shape);
     if (count < FEW) continue; /* a lone value may cancel to nothing */
     double error = rms(want[o], got[o], count), size = rms(want[o], NULL, count);
-    double bound = 0.08 * size + step + (y->producer->op == OP_sqrt ? sqrt(step) : 0);
+    double bound = 0.08 * size + step + (y->producer && y->producer->op == OP_sqrt ? sqrt(step) : 0);
     if (!(error <= bound))
       return arena_printf(a, "output '%s': the quantized result is off by %g (rms) of %g", y->name, error,
                           size);
