@@ -414,6 +414,10 @@ bool dense_emit(Cg *cg, const Dense *d) {
   if (s.nv > vectors_of(&s)) s.nv = (int)vectors_of(&s);
   if (s.quantized) {
     if (!linear_constants(cg, d->node, &s.lc)) return false;
+    if (linear_is_wide(d->node)) {
+      wide_emit(cg, d, &s.lc);
+      return true;
+    }
     choose_form(&s);
   }
   s.k_steps = s.planes * runs_of(d) * s.groups_per_run;

@@ -34,10 +34,18 @@ bool dense_emit(Cg *cg, const Dense *d);
  * kernels start from. `weights[c * k + i]` for i in the order of the weight tensor's elements. */
 typedef struct {
   int64_t channels, k;
-  int32_t *weights; /* w - zero_point: within [-255, 255] */
-  int32_t *bias;    /* with the input's zero point folded in: b - zero * sum of w, wrapping */
+  int32_t *weights;   /* w - zero_point: within [-255, 255] */
+  int32_t *bias;      /* with the input's zero point folded in: b - zero * sum of w, wrapping */
+  int64_t *wide_bias; /* the same, exactly */
   float *multiplier;
 } LinearConstants;
 bool linear_constants(Cg *cg, const Node *n, LinearConstants *out);
+
+/* True where some channel's |bias| + sum of |products| could leave 32 bits (only imported models have such).
+ */
+bool linear_is_wide(const Node *n);
+
+/* The kernel of such a node: element by element, with sums of more than 32 bits. */
+void wide_emit(Cg *cg, const Dense *d, const LinearConstants *lc);
 
 #endif

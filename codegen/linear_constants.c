@@ -4,35 +4,55 @@
 #include "codegen/dense.h"
 #include "ir/quant.h"
 
-static int32_t element(const Tensor *t, int64_t i) {
-  return t->type.dtype == DT_U8 ? ((const uint8_t *)t->data)[i] : ((const int8_t *)t->data)[i];
+static int64_t channels_of(const Node *n) { return n->operands[1]->type.shape.dim[0]; }
+static int64_t products_of(const Node *n) {
+  return shape_count(&n->operands[1]->type.shape) / channels_of(n);
+}
+static int64_t bias_of(const Node *n, int64_t c) {
+  const Tensor *bias = node_operand(n, 2);
+  return bias ? ((const int32_t *)bias->data)[c] : 0;
+}
+
+/* Weight i of channel c minus its zero point. */
+static int32_t weight_of(const Node *n, int64_t c, int64_t i, int64_t k) {
+  const Tensor *w = n->operands[1];
+  const Quant *q = w->type.quant;
+  int32_t v =
+      w->type.dtype == DT_U8 ? ((const uint8_t *)w->data)[c * k + i] : ((const int8_t *)w->data)[c * k + i];
+  return v - q->zero[q->count > 1 ? c : 0];
+}
+
+bool linear_is_wide(const Node *n) {
+  const Tensor *x = n->operands[0];
+  if (!tensor_is_quantized(x)) return false;
+  const DTypeInfo *dt = &dtype_info[x->type.dtype];
+  int64_t zero = tensor_zero(x), reach = zero - dt->min > dt->max - zero ? zero - dt->min : dt->max - zero;
+  int64_t k = products_of(n);
+  for (int64_t c = 0; c < channels_of(n); c++) {
+    int64_t size = 0;
+    for (int64_t i = 0; i < k; i++) size += labs(weight_of(n, c, i, k));
+    if (llabs(bias_of(n, c)) + size * reach > INT32_MAX) return true;
+  }
+  return false;
 }
 
 bool linear_constants(Cg *cg, const Node *n, LinearConstants *out) {
-  const Tensor *x = n->operands[0], *w = n->operands[1], *bias = node_operand(n, 2), *y = n->results[0];
-  const Quant *q = w->type.quant;
-  int64_t channels = w->type.shape.dim[0], k = shape_count(&w->type.shape) / (channels ? channels : 1);
+  const Tensor *x = n->operands[0], *y = n->results[0];
+  const Quant *q = n->operands[1]->type.quant;
+  int64_t channels = channels_of(n), k = products_of(n);
   *out = (LinearConstants){.channels = channels, .k = k};
   out->weights = ARENA_NEW_ARRAY(cg->arena, int32_t, (size_t)(channels * k) + 1);
   out->bias = ARENA_NEW_ARRAY(cg->arena, int32_t, (size_t)channels + 1);
+  out->wide_bias = ARENA_NEW_ARRAY(cg->arena, int64_t, (size_t)channels + 1);
   out->multiplier = ARENA_NEW_ARRAY(cg->arena, float, (size_t)channels + 1);
-  const DTypeInfo *dt = &dtype_info[x->type.dtype];
-  int64_t zero = tensor_zero(x), reach = zero - dt->min > dt->max - zero ? zero - dt->min : dt->max - zero;
   int32_t stored_zero = cg_storage(cg, x)->zero;
   for (int64_t c = 0; c < channels; c++) {
-    int64_t qi = q->count > 1 ? c : 0, sum = 0, size = 0;
-    for (int64_t i = 0; i < k; i++) {
-      int32_t v = element(w, c * k + i) - q->zero[qi];
-      out->weights[c * k + i] = v;
-      sum += v;
-      size += labs(v);
-    }
-    int64_t b = bias ? ((const int32_t *)bias->data)[c] : 0;
-    if (llabs(b) + size * reach > INT32_MAX)
-      return diag_error(cg->diag, node_loc(n), "'%s': the sum of channel %lld can leave 32 bits", y->name,
-                        (long long)c);
-    out->bias[c] = (int32_t)(uint32_t)(uint64_t)(b - stored_zero * sum);
-    if (!requant_multiplier(tensor_scale(x), q->scale[qi], tensor_scale(y), &out->multiplier[c]))
+    int64_t sum = 0;
+    for (int64_t i = 0; i < k; i++) sum += out->weights[c * k + i] = weight_of(n, c, i, k);
+    out->wide_bias[c] = bias_of(n, c) - stored_zero * sum;
+    out->bias[c] = (int32_t)(uint32_t)(uint64_t)out->wide_bias[c];
+    if (!requant_multiplier(tensor_scale(x), q->scale[q->count > 1 ? c : 0], tensor_scale(y),
+                            &out->multiplier[c]))
       return diag_error(cg->diag, node_loc(n),
                         "'%s': the requantization multiplier of channel %lld is not a normal float", y->name,
                         (long long)c);

@@ -94,6 +94,12 @@ static inline int32_t v_int_requant(int32_t acc, float m, float lo, float hi, in
   return v_int_add(v_float_rne(v), z);
 }
 
+/* The same of the sum a * 2^16 + b, which is converted to float once. */
+static inline int32_t v_int_requant_wide(int32_t a, int32_t b, float m, float lo, float hi, int32_t z) {
+  float v = v_float_min(v_float_max((float)((int64_t)a * 65536 + b) * m, lo), hi);
+  return v_int_add(v_float_rne(v), z);
+}
+
 /* The byte at table[index]. */
 static inline int32_t v_lookup_u8(const uint8_t *table, int32_t index) { return table[index]; }
 static inline int32_t v_lookup_s8(const int8_t *table, int32_t index) { return table[index]; }

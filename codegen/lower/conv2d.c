@@ -24,7 +24,8 @@ static bool conv_emit(Cg *cg, const Node *n, Buffer *scratch) {
   const Tensor *x = n->operands[0], *w = n->operands[1], *y = n->results[0];
   const Storage *sx = cg_storage(cg, x), *sy = cg_storage(cg, y);
   const int64_t *dx = x->type.shape.dim, *dw = w->type.shape.dim, *dy = y->type.shape.dim;
-  if (a->groups == dx[1] && dw[0] == dx[1] && a->groups > 1) return depthwise_emit(cg, n);
+  bool depthwise = a->groups == dx[1] && dw[0] == dx[1] && a->groups > 1;
+  if (depthwise && !linear_is_wide(n)) return depthwise_emit(cg, n);
 
   Dense d = {.node = n,
              .x = x,

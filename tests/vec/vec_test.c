@@ -169,6 +169,13 @@ static void domain_int_requant(Arg *a) {
   a[2].m = get_f32(a[2].bytes, 0);
   a[3].m = get_f32(a[3].bytes, 0);
 }
+static void domain_int_requant_wide(Arg *a) {
+  Arg narrow[4];
+  domain_requant(narrow);
+  memcpy(a[2].bytes, narrow[1].bytes, 4);
+  a[3].m = get_f32(narrow[2].bytes, 0);
+  a[4].m = get_f32(narrow[3].bytes, 0);
+}
 /* Weights shrink until both sums of two products fit int16, some of them barely. */
 static void domain_dot_sat(Arg *a) {
   for (int i = 0; i < 4 * MAX_LANES; i += 2) {
@@ -193,12 +200,19 @@ static void domain_lookup(Arg *a) {
   memcpy(a[1].bytes, &index, 4);
 }
 static void (*const domain[OP_COUNT])(Arg *a) = {
-    [OP_rne_f32] = domain_rne,      [OP_float_rne] = domain_rne,
-    [OP_requant] = domain_requant,  [OP_int_requant] = domain_int_requant,
-    [OP_dot_sat] = domain_dot_sat,  [OP_dot2x2] = domain_dot2x2,
-    [OP_shr_s32] = domain_shift,    [OP_int_shr] = domain_shift,
-    [OP_splat_p] = domain_splat_p,  [OP_splat_q] = domain_splat_q,
-    [OP_lookup_u8] = domain_lookup, [OP_lookup_s8] = domain_lookup,
+    [OP_rne_f32] = domain_rne,
+    [OP_float_rne] = domain_rne,
+    [OP_requant] = domain_requant,
+    [OP_int_requant] = domain_int_requant,
+    [OP_int_requant_wide] = domain_int_requant_wide,
+    [OP_dot_sat] = domain_dot_sat,
+    [OP_dot2x2] = domain_dot2x2,
+    [OP_shr_s32] = domain_shift,
+    [OP_int_shr] = domain_shift,
+    [OP_splat_p] = domain_splat_p,
+    [OP_splat_q] = domain_splat_q,
+    [OP_lookup_u8] = domain_lookup,
+    [OP_lookup_s8] = domain_lookup,
 };
 
 /* --- second definitions of the generic operations: the lane of a result from its operands */
@@ -283,7 +297,7 @@ static int32_t define_min_f32(const Arg *a, int l) {
 }
 static int32_t define_sqrt(const Arg *a, int l) { return bits_of(sqrtf(get_f32(a[0].bytes, l))); }
 static int32_t define_rne(const Arg *a, int l) { return rne(get_f32(a[0].bytes, l)); }
-static int32_t requant(int32_t acc, float m, float lo, float hi, int32_t z) {
+static int32_t requant(int64_t acc, float m, float lo, float hi, int32_t z) {
   volatile float converted = (float)acc;
   volatile float v = converted * m;
   float clamped = v > hi ? hi : v < lo ? lo : v;
@@ -295,6 +309,10 @@ static int32_t define_requant(const Arg *a, int l) {
 }
 static int32_t define_int_requant(const Arg *a, int l) {
   return requant(get_s32(a[0].bytes, l), get_f32(a[1].bytes, l), a[2].m, a[3].m, a[4].n);
+}
+static int32_t define_int_requant_wide(const Arg *a, int l) {
+  int64_t acc = ((int64_t)get_s32(a[0].bytes, l) << 16) + get_s32(a[1].bytes, l);
+  return requant(acc, get_f32(a[2].bytes, l), a[3].m, a[4].m, a[5].n);
 }
 static int32_t (*const definition[OP_COUNT])(const Arg *a, int l) = {
     [OP_dot] = define_dot,
@@ -337,6 +355,7 @@ static int32_t (*const definition[OP_COUNT])(const Arg *a, int l) = {
     [OP_float_rne] = define_rne,
     [OP_requant] = define_requant,
     [OP_int_requant] = define_int_requant,
+    [OP_int_requant_wide] = define_int_requant_wide,
 };
 
 /* --- memory between two pages that trap */
