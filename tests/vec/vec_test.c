@@ -311,7 +311,7 @@ static int32_t define_int_requant(const Arg *a, int l) {
   return requant(get_s32(a[0].bytes, l), get_f32(a[1].bytes, l), a[2].m, a[3].m, a[4].n);
 }
 static int32_t define_int_requant_wide(const Arg *a, int l) {
-  int64_t acc = ((int64_t)get_s32(a[0].bytes, l) << 16) + get_s32(a[1].bytes, l);
+  int64_t acc = (int64_t)get_s32(a[0].bytes, l) * 65536 + get_s32(a[1].bytes, l);
   return requant(acc, get_f32(a[2].bytes, l), a[3].m, a[4].m, a[5].n);
 }
 static int32_t (*const definition[OP_COUNT])(const Arg *a, int l) = {
