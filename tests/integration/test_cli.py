@@ -182,7 +182,11 @@ def test_verbose(t):
 
 def test_progress_bar(t):
     """On a terminal there is a bar while it calibrates, and nothing of it in the end."""
-    terminal, stderr = pty.openpty()
+    try:
+        terminal, stderr = pty.openpty()
+    except OSError as e:  # a container without /dev/pts
+        print(f'skipped: test_progress_bar: {e}')
+        return
     p = subprocess.Popen([t.qcc, DIGITS / 'digits.ir', '-o', t.dir / 'm.c'], stderr=stderr)
     os.close(stderr)
     text = b''
