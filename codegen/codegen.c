@@ -128,7 +128,8 @@ static const VirBase *constant_base(Cg *cg, const Tensor *t, const char *name) {
   }
   const char *comment =
       arena_printf(cg->arena, "%s %s", comment_text(cg->arena, t->name), shape_text(cg->arena, shape));
-  s->constant = vir_constant(cg->module, name, s->elem, count, stored, comment);
+  s->constant =
+      vir_constant(cg->module, name, s->elem, count ? count : 1, stored, comment); /* C has no [0] */
   return s->constant;
 }
 
@@ -217,6 +218,7 @@ static bool emit_kernels(Cg *cg) {
   bool ok = true;
   cg->position = 0;
   for (Node *n = cg->graph->first; n; n = n->next, cg->position++) {
+    if (!shape_count(&n->results[0]->type.shape)) continue;
     for (int r = 0; r < n->n_results; r++) fill_halo(cg, n, n->results[r]);
     ok &= lowering_of[n->op]->emit(cg, n, strmap_get(cg->scratch_of, n->results[0]->name));
   }

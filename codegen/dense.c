@@ -7,7 +7,7 @@
 #include "ir/quant.h"
 
 /* Lines of k-steps that a tile may have, and how many steps a loop over more unrolls. */
-enum { MAX_TILE_LINES = 400, LOOP_UNROLL = 4 };
+enum { MAX_TILE_LINES = 420, LOOP_UNROLL = 4 };
 enum { MAX_MR = 16, MAX_NV = 8 };
 
 /* How the product of a vector of weights is formed. */
@@ -216,8 +216,9 @@ static void run_steps(TileBuild *t, VirAddr x, VirAddr w, bool unrolled) {
 
 /* The k-steps that fit a tile unrolled. */
 static int64_t most_unrolled(const TileBuild *t) {
-  int flips = t->s->form == FORM_FLIP ? 2 : 1;
-  return MAX_TILE_LINES / (2 + t->nv * flips + t->mr * (1 + t->nv * flips));
+  int each = t->s->form == FORM_FLIP || !t->s->quantized ? 2 : 1; /* with the flip, or the product apart */
+  int weights = t->s->form == FORM_FLIP ? 2 : 1, pixel = t->s->quantized ? 1 : 2;
+  return MAX_TILE_LINES / (2 + t->nv * weights + t->mr * (pixel + t->nv * each));
 }
 
 static void all_steps(TileBuild *t) {
@@ -230,7 +231,7 @@ static void all_steps(TileBuild *t) {
   const int64_t w_step[3] = {runs_of(d) * w_run, d->runs[1] * w_run, w_run};
   int64_t most = most_unrolled(t);
   bool unrolled = s->groups_per_run <= most;
-  int64_t body = unrolled ? s->groups_per_run : LOOP_UNROLL;
+  int64_t body = unrolled ? s->groups_per_run : LOOP_UNROLL + s->groups_per_run % LOOP_UNROLL;
   bool loop[3];
   for (int i = 2; i >= 0; i--) { /* the innermost dims are unrolled as long as the body stays small */
     loop[i] = count[i] > 1 && body * count[i] > most;

@@ -6,7 +6,8 @@
 #include "codegen/dense.h"
 #include "ir/ops/attrs.h"
 
-/* Taps that a tile may hold unrolled; beyond that the rows of the window are a loop. */
+/* Taps that a tile may hold unrolled; beyond that the rows of the window are a loop, and so are the taps of a
+ * row where they alone are too many. */
 enum { MAX_TAPS = 32, MAX_MR = 8 };
 
 typedef struct {
@@ -78,12 +79,12 @@ static void pack(State *s) {
   }
 }
 
-/* One row of the window for all pixels of the tile. */
-static void window_row(const State *s, VirBuilder *b, const VirVar **acc, int mr, VirAddr x, VirAddr w,
-                       int part) {
+/* Pairs [first, end) of a row of the window for all pixels of the tile. */
+static void row_pairs(const State *s, VirBuilder *b, const VirVar **acc, int mr, VirAddr x, VirAddr w,
+                      int64_t first_pair, int64_t end, int part) {
   const ActOps *ops = act_ops(s->cg->target->act);
   char name[16];
-  for (int64_t p = 0; p < s->pairs; p++) {
+  for (int64_t p = first_pair; p < end; p++) {
     vir_scope(b, NULL);
     VirAddr wp = vir_offset(w, p * s->lanes * (s->quantized ? 2 : 1));
     snprintf(name, sizeof name, "w%d", (int)p);
@@ -106,6 +107,20 @@ static void window_row(const State *s, VirBuilder *b, const VirVar **acc, int mr
     }
     vir_end(b);
   }
+}
+
+/* One row of the window. */
+static void window_row(const State *s, VirBuilder *b, const VirVar **acc, int mr, VirAddr x, VirAddr w,
+                       int part) {
+  int64_t looped = 0;
+  if (s->pairs > MAX_TAPS) {
+    int64_t taps = s->quantized ? 2 : 1;
+    looped = s->kw / taps; /* the half pair at the end stays */
+    const VirVar *p = vir_loop(b, "kw", 0, looped, 1);
+    row_pairs(s, b, acc, mr, vir_plus(x, p, taps * s->tap_step), vir_plus(w, p, taps * s->lanes), 0, 1, part);
+    vir_end(b);
+  }
+  row_pairs(s, b, acc, mr, x, w, looped, s->pairs, part);
 }
 
 static void store_results(const State *s, VirBuilder *b, const VirVar **acc, int mr, const VirBase *m,

@@ -53,9 +53,7 @@ bool linear_constants(Cg *cg, const Node *n, LinearConstants *out) {
     out->bias[c] = (int32_t)(uint32_t)(uint64_t)out->wide_bias[c];
     if (!requant_multiplier(tensor_scale(x), q->scale[q->count > 1 ? c : 0], tensor_scale(y),
                             &out->multiplier[c]))
-      return diag_error(cg->diag, node_loc(n),
-                        "'%s': the requantization multiplier of channel %lld is not a normal float", y->name,
-                        (long long)c);
+      BUG("'%s' passed the verifier with a multiplier that is no normal float", y->name);
   }
   return true;
 }

@@ -90,6 +90,8 @@ typedef struct Lowering {
   Halo (*halo)(const Node *n, int i);
   /* The kernel can read public inputs and write public outputs in any strides (copies, conversions). */
   bool any_strides;
+  /* Operands from this one on are packed into constants: computed ones are refused. 0: none are. */
+  int constants;
   /* The result may take the first operand's memory where that dies and lies alike. */
   bool in_place;
   /* The result is a view of the first operand wherever their storages describe the same order of elements. */

@@ -120,26 +120,24 @@ static void put_arg(const Module *m, StrBuf *c, const KernelArg *a) {
   }
 }
 
-static void write_run(const Module *m, StrBuf *c) {
-  const Cg *cg = m->cg;
-  bool uses_in = false, uses_out = false, uses_ws = false;
-  for (const Kernel *k = cg->kernels; k; k = k->next)
+/* What some of the calls use. */
+typedef struct {
+  bool in, out, workspace;
+} Uses;
+
+static Uses uses_of(const Kernel *k, const Kernel *end) {
+  Uses u = {0};
+  for (; k != end; k = k->next)
     for (int i = 0; i < k->n_args; i++) {
-      uses_in |= k->args[i].buffer->kind == BUFFER_INPUT;
-      uses_out |= k->args[i].buffer->kind == BUFFER_OUTPUT;
-      uses_ws |= k->args[i].buffer->kind == BUFFER_WORKSPACE;
+      u.in |= k->args[i].buffer->kind == BUFFER_INPUT;
+      u.out |= k->args[i].buffer->kind == BUFFER_OUTPUT;
+      u.workspace |= k->args[i].buffer->kind == BUFFER_WORKSPACE;
     }
-  strbuf_printf(c, "int %s_run(const %s_inputs *in, const %s_outputs *out, void *workspace) {\n", m->name,
-                m->name, m->name);
-  if (uses_ws) {
-    strbuf_puts(c, "  uint8_t *ws = (uint8_t *)workspace;\n");
-    strbuf_printf(c, "  if (((uintptr_t)workspace & (%s_WORKSPACE_ALIGN - 1)) != 0) return 1;\n", m->upper);
-  } else {
-    strbuf_puts(c, "  (void)workspace;\n");
-  }
-  if (!uses_in) strbuf_puts(c, "  (void)in;\n");
-  if (!uses_out) strbuf_puts(c, "  (void)out;\n");
-  for (const Kernel *k = cg->kernels; k; k = k->next) {
+  return u;
+}
+
+static void write_calls(const Module *m, StrBuf *c, const Kernel *k, const Kernel *end) {
+  for (; k != end; k = k->next) {
     size_t line = c->len;
     strbuf_printf(c, "  %s(", k->func->name);
     for (int i = 0; i < k->n_args; i++) {
@@ -153,6 +151,46 @@ static void write_run(const Module *m, StrBuf *c) {
     }
     strbuf_puts(c, ");\n");
   }
+}
+
+/* The calls of a deep network stand in several functions. */
+enum { CALLS_PER_FUNCTION = 200 };
+
+static const Kernel *part_end(const Kernel *k) {
+  for (int i = 0; i < CALLS_PER_FUNCTION && k; i++) k = k->next;
+  return k;
+}
+
+static void write_part(const Module *m, StrBuf *c, int number, const Kernel *k, const Kernel *end) {
+  Uses u = uses_of(k, end);
+  strbuf_printf(c, "static void run_part%d(const %s_inputs *in, const %s_outputs *out, uint8_t *ws) {\n",
+                number, m->name, m->name);
+  if (!u.in) strbuf_puts(c, "  (void)in;\n");
+  if (!u.out) strbuf_puts(c, "  (void)out;\n");
+  if (!u.workspace) strbuf_puts(c, "  (void)ws;\n");
+  write_calls(m, c, k, end);
+  strbuf_puts(c, "}\n\n");
+}
+
+static void write_run(const Module *m, StrBuf *c) {
+  const Kernel *all = m->cg->kernels;
+  int parts = 0;
+  if (part_end(all))
+    for (const Kernel *k = all; k; k = part_end(k)) write_part(m, c, ++parts, k, part_end(k));
+  Uses u = uses_of(all, NULL);
+  strbuf_printf(c, "int %s_run(const %s_inputs *in, const %s_outputs *out, void *workspace) {\n", m->name,
+                m->name, m->name);
+  if (u.workspace) {
+    strbuf_puts(c, "  uint8_t *ws = (uint8_t *)workspace;\n");
+    strbuf_printf(c, "  if (((uintptr_t)workspace & (%s_WORKSPACE_ALIGN - 1)) != 0) return 1;\n", m->upper);
+  } else {
+    strbuf_puts(c, "  (void)workspace;\n");
+  }
+  if (!u.in && !parts) strbuf_puts(c, "  (void)in;\n");
+  if (!u.out && !parts) strbuf_puts(c, "  (void)out;\n");
+  for (int i = 1; i <= parts; i++)
+    strbuf_printf(c, "  run_part%d(in, out, %s);\n", i, u.workspace ? "ws" : "NULL");
+  if (!parts) write_calls(m, c, all, NULL);
   strbuf_puts(c, "  return 0;\n}\n");
 }
 

@@ -217,26 +217,59 @@ static void place_result(Cg *cg, Node *n, Tensor *t, StrMap *positions) {
   last_use(cg, t, positions, &s->buffer->last);
 }
 
-static bool check_types(Cg *cg) {
+static bool check_type(const Cg *cg, SrcLoc loc, const Tensor *t) {
+  DType e = t->type.dtype;
+  return e == DT_F32 || e == DT_U8 || e == DT_S8 ||
+         diag_error(cg->diag, loc, "'%s': code generation has no %s tensors", t->name, dtype_info[e].name);
+}
+
+static bool check_operand(const Cg *cg, const Node *n, int i) {
+  const Tensor *t = n->operands[i];
+  int constants = lowering(n)->constants;
+  if (!t) return true;
+  if (!constants || i < constants) return check_type(cg, node_loc(n), t);
+  return tensor_is_const(t) ||
+         diag_error(cg->diag, node_loc(n),
+                    "'%s': operand %d of %s, '%s', must be a constant for code generation",
+                    n->results[0]->name, i + 1, op_info[n->op]->name, t->name);
+}
+
+/* The halo may make much of a small tensor; indices are 32-bit. */
+static bool check_halo(const Cg *cg, const Node *n, const Tensor *t) {
+  const Shape *s = &t->type.shape;
+  Halo h = wanted_halo(t);
+  if (halo_is_none(h)) return true;
+  double elements = (double)s->dim[0] * (double)s->dim[1] * (double)(h.top + s->dim[2] + h.bottom) *
+                    (double)(h.left + s->dim[3] + h.right);
+  return elements <= (double)MAX_ELEMENTS ||
+         diag_error(
+             cg->diag, n ? node_loc(n) : t->loc,
+             "'%s': %s with padding of [%lld, %lld, %lld, %lld] is larger than the limit of %lld elements",
+             t->name, shape_text(cg->arena, s), (long long)h.top, (long long)h.left, (long long)h.bottom,
+             (long long)h.right, (long long)MAX_ELEMENTS);
+}
+
+static bool check_graph(const Cg *cg) {
+  const Graph *g = cg->graph;
   bool ok = true;
-  for (Node *n = cg->graph->first; n; n = n->next) {
-    if (lowering(n)->emit) {
-      for (int r = 0; r < n->n_results; r++) {
-        DType t = n->results[r]->type.dtype;
-        if (t != DT_F32 && t != DT_U8 && t != DT_S8)
-          ok = diag_error(cg->diag, node_loc(n), "'%s': code generation has no %s tensors",
-                          n->results[r]->name, dtype_info[t].name);
-      }
+  for (int i = 0; i < g->n_inputs; i++) ok &= check_halo(cg, NULL, g->inputs[i]);
+  for (const Node *n = g->first; n; n = n->next) {
+    if (!lowering(n)->emit) {
+      ok = diag_error(cg->diag, node_loc(n), "'%s': code generation has no %s", n->results[0]->name,
+                      op_info[n->op]->name);
       continue;
     }
-    ok = diag_error(cg->diag, node_loc(n), "'%s': code generation has no %s", n->results[0]->name,
-                    op_info[n->op]->name);
+    for (int i = 0; i < n->n_operands; i++) ok &= check_operand(cg, n, i);
+    for (int r = 0; r < n->n_results; r++)
+      ok &= check_type(cg, node_loc(n), n->results[r]) && check_halo(cg, n, n->results[r]);
   }
+  for (int i = 0; i < g->n_outputs; i++)
+    if (!g->outputs[i]->producer) ok &= check_type(cg, g->outputs[i]->loc, g->outputs[i]);
   return ok;
 }
 
 bool cg_place(Cg *cg) {
-  if (!check_types(cg)) return false;
+  if (!check_graph(cg)) return false;
   choose_layouts(cg);
   legalize_inputs(cg);
   legalize_outputs(cg);
@@ -259,7 +292,7 @@ bool cg_place(Cg *cg) {
         add_storage(cg, t, internal_storage(cg, t, (Halo){0}));
     }
     for (int r = 0; r < n->n_results; r++) place_result(cg, n, n->results[r], positions);
-    if (lowering(n)->scratch) {
+    if (lowering(n)->scratch && shape_count(&n->results[0]->type.shape)) {
       int64_t bytes = lowering(n)->scratch(cg, n);
       if (bytes) strmap_put(cg->scratch_of, n->results[0]->name, new_buffer(cg, BUFFER_WORKSPACE, 0, bytes));
     }

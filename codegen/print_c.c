@@ -60,7 +60,11 @@ static void put_int(StrBuf *out, int64_t n) {
 
 static void put_float(StrBuf *out, float v) {
   char text[32];
-  if (isinf(v)) { /* C99 has no literal for it */
+  if (isnan(v)) { /* C99 has no literals for these */
+    strbuf_puts(out, "(0.0f / 0.0f)");
+    return;
+  }
+  if (isinf(v)) {
     strbuf_puts(out, v < 0 ? "(-1.0f / 0.0f)" : "(1.0f / 0.0f)");
     return;
   }

@@ -210,7 +210,8 @@ static bool check_arg(Check *c, const VirStmt *s, int i, char kind) {
     return true;
   }
   if (kind == 'm') {
-    if (isnan(arg->m)) return fault(c, "v_%s: a constant that is not a number", op);
+    if (isnan(arg->m) && s->op != VIR_float_const && s->op != VIR_splat_f32)
+      return fault(c, "v_%s: a constant that is not a number", op);
     return true;
   }
   if (!arg->var || (char)arg->var->type != kind || !visible(c, arg->var->name, arg->var))

@@ -178,14 +178,12 @@ static bool arith_emit(Cg *cg, const Node *n, Buffer *scratch) {
   k.zero_b = cg_storage(cg, b)->zero;
   if (n->op == OP_mul) {
     if (!requant_multiplier(tensor_scale(a), tensor_scale(b), tensor_scale(y), &k.m))
-      return diag_error(cg->diag, node_loc(n), "'%s': the requantization multiplier is not a normal float",
-                        y->name);
+      BUG("'%s' passed the verifier with a multiplier that is no normal float", y->name);
     e.vector = mul_vector;
     e.element = mul_element;
   } else {
     if (!fixed_add_derive(tensor_scale(a), tensor_scale(b), tensor_scale(y), n->op == OP_sub, &k.fixed))
-      return diag_error(cg->diag, node_loc(n), "'%s': the scales %g and %g are too far from the result's %g",
-                        y->name, (double)tensor_scale(a), (double)tensor_scale(b), (double)tensor_scale(y));
+      BUG("'%s' passed the verifier with scales that have no 16-bit factors", y->name);
     k.start =
         -k.zero_a * k.fixed.m_a - k.zero_b * k.fixed.m_b + (k.fixed.shift ? 1 << (k.fixed.shift - 1) : 0);
     e.vector = add_vector;

@@ -62,4 +62,5 @@ static bool conv_emit(Cg *cg, const Node *n, Buffer *scratch) {
   return dense_emit(cg, &d);
 }
 
-const Lowering lower_conv2d = {.layout = LAYOUT_CHANNELS_LAST, .halo = conv_halo, .emit = conv_emit};
+const Lowering lower_conv2d = {
+    .layout = LAYOUT_CHANNELS_LAST, .halo = conv_halo, .constants = 1, .emit = conv_emit};

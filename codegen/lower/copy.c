@@ -57,16 +57,22 @@ static void slice_blocks(Copy *c) {
   emit_block(c, x, cg_read(c->cg, &c->b, x, "x"), &k);
 }
 
-static void concat_blocks(Copy *c) {
-  int64_t axis = ATTRS(c->node, AxisAttrs)->axis, at = 0;
+/* Operands that one kernel takes: a call of hundreds of arguments would be no C99. */
+enum { CONCAT_OPERANDS = 6 };
+
+/* Operands [first, end), which begin at index `at` of the axis; returns where they end. */
+static int64_t concat_blocks(Copy *c, int first, int end, int64_t at) {
+  int64_t axis = ATTRS(c->node, AxisAttrs)->axis;
   if (axis < 0) axis += c->y->type.shape.rank;
-  for (int i = 0; i < c->node->n_operands; i++) {
+  for (int i = first; i < end; i++) {
     const Tensor *x = c->node->operands[i];
+    if (!shape_count(&x->type.shape)) continue;
     CopyBlock k = whole(c, x);
     k.offset_y += at * k.stride_y[axis];
     at += x->type.shape.dim[axis];
     emit_block(c, x, cg_read(c->cg, &c->b, x, arena_printf(c->cg->arena, "x%d", i)), &k);
   }
+  return at;
 }
 
 /* The real value `value` over the whole of y, before the inside is copied. */
@@ -95,36 +101,39 @@ static void fill(Copy *c, float value) {
   while (loops--) vir_end(&c->b);
 }
 
-/* The three parts of a padded dim: before, inside, after. In part p: how many elements, the first one's index
- * in x, the step in x. */
-static void pad_part(const PadAttrs *a, int64_t before, int64_t inside, int64_t after, int p, int64_t *count,
-                     int64_t *first, int64_t *step) {
-  *count = p == 0 ? before : p == 1 ? inside : after;
-  *step = p == 1 ? 1 : a->mode == PAD_REFLECT ? -1 : 0;
-  *first = p == 1 ? 0 : a->mode == PAD_REFLECT ? (p == 0 ? before : inside - 2) : (p == 0 ? 0 : inside - 1);
+/* One side of one dim, from what the result already holds: its inside, widened by the dims before this one.
+ */
+static void pad_side(Copy *c, const PadAttrs *a, int dim, bool after) {
+  const Shape *sx = &c->node->operands[0]->type.shape, *sy = &c->y->type.shape;
+  const int64_t *stride = c->sy->stride;
+  int64_t before = a->pads.v[dim], n = sx->dim[dim], count = after ? a->pads.v[sx->rank + dim] : before;
+  bool reflect = a->mode == PAD_REFLECT;
+  int64_t source = reflect ? (after ? n - 2 : before) : after ? n - 1 : 0; /* the first element's, in x */
+  CopyBlock k = {.rank = sx->rank, .offset_x = c->sy->offset, .offset_y = c->sy->offset};
+  for (int i = 0; i < k.rank; i++) {
+    int64_t inside = i > dim ? a->pads.v[i] * stride[i] : 0;
+    k.dim[i] = i < dim ? sy->dim[i] : i == dim ? count : sx->dim[i];
+    k.stride_x[i] = k.stride_y[i] = stride[i];
+    k.offset_x += inside;
+    k.offset_y += inside;
+  }
+  k.stride_x[dim] *= reflect ? -1 : 0;
+  k.offset_x += (before + source) * stride[dim];
+  k.offset_y += after ? (before + n) * stride[dim] : 0;
+  copy_block(c->cg, &c->b, c->base_y, c->base_y, &k, false);
 }
 
 static void pad_blocks(Copy *c) {
   const Tensor *x = c->node->operands[0];
   const PadAttrs *a = ATTRS(c->node, PadAttrs);
-  const VirBase *base_x = cg_read(c->cg, &c->b, x, "x");
-  int rank = x->type.shape.rank, combinations = 1;
+  CopyBlock inside = whole(c, x);
+  for (int i = 0; i < inside.rank; i++) inside.offset_y += a->pads.v[i] * inside.stride_y[i];
   if (a->mode == PAD_CONSTANT) fill(c, a->value);
-  for (int i = 0; i < rank; i++) combinations *= 3;
-  for (int m = 0; m < combinations; m++) {
-    CopyBlock k = whole(c, x);
-    bool inside = true, empty = false;
-    for (int i = rank - 1, code = m; i >= 0; i--, code /= 3) {
-      int64_t before = a->pads.v[i], n = x->type.shape.dim[i], count, first, step;
-      pad_part(a, before, n, a->pads.v[rank + i], code % 3, &count, &first, &step);
-      inside &= code % 3 == 1;
-      empty |= count == 0;
-      k.offset_y += (code % 3 == 0 ? 0 : code % 3 == 1 ? before : before + n) * k.stride_y[i];
-      k.offset_x += first * k.stride_x[i];
-      k.stride_x[i] *= step;
-      k.dim[i] = count;
-    }
-    if (!empty && (inside || a->mode != PAD_CONSTANT)) emit_block(c, x, base_x, &k);
+  emit_block(c, x, cg_read(c->cg, &c->b, x, "x"), &inside);
+  if (a->mode == PAD_CONSTANT) return;
+  for (int i = 0; i < inside.rank; i++) {
+    pad_side(c, a, i, false);
+    pad_side(c, a, i, true);
   }
 }
 
@@ -133,20 +142,41 @@ static const struct {
 } copies[OP_COUNT] = {[OP_identity] = {identity_blocks},
                       [OP_transpose] = {transpose_blocks},
                       [OP_slice] = {slice_blocks},
-                      [OP_concat] = {concat_blocks},
                       [OP_pad] = {pad_blocks}};
+
+static void begin(Copy *c, const char *what, const char *comment) {
+  cg_kernel(c->cg, &c->b, c->node, what, "%s%s -> %s", comment,
+            type_text(c->cg->arena, &c->node->operands[0]->type), type_text(c->cg->arena, &c->y->type));
+  c->base_y = cg_write(c->cg, &c->b, c->y, "y");
+}
+
+static bool concat_emit(Copy *c) {
+  const Node *n = c->node;
+  for (int i = 0; i < n->n_operands; i++)
+    if (!quant_equal(n->operands[i]->type.quant, c->y->type.quant))
+      return diag_error(c->cg->diag, node_loc(n),
+                        "'%s': operand %d has other quantization parameters than the result", c->y->name,
+                        i + 1);
+  int64_t at = 0;
+  for (int first = 0; first < n->n_operands; first += CONCAT_OPERANDS) {
+    int end = first + CONCAT_OPERANDS < n->n_operands ? first + CONCAT_OPERANDS : n->n_operands;
+    if (n->n_operands <= CONCAT_OPERANDS) {
+      begin(c, "", "");
+    } else {
+      begin(c, arena_printf(c->cg->arena, "part%d", first / CONCAT_OPERANDS + 1),
+            arena_printf(c->cg->arena, "operands %d to %d, the first of all ", first + 1, end));
+    }
+    at = concat_blocks(c, first, end, at);
+    cg_done(c->cg, &c->b);
+  }
+  return true;
+}
 
 static bool copy_emit(Cg *cg, const Node *n, Buffer *scratch) {
   (void)scratch;
   Copy c = {.cg = cg, .node = n, .y = n->results[0], .sy = cg_storage(cg, n->results[0])};
-  for (int i = 0; i < n->n_operands; i++)
-    if (n->op == OP_concat && !quant_equal(n->operands[i]->type.quant, c.y->type.quant))
-      return diag_error(cg->diag, node_loc(n),
-                        "'%s': operand %d has other quantization parameters than the result", c.y->name,
-                        i + 1);
-  cg_kernel(cg, &c.b, n, "", "%s -> %s", type_text(cg->arena, &n->operands[0]->type),
-            type_text(cg->arena, &c.y->type));
-  c.base_y = cg_write(cg, &c.b, c.y, "y");
+  if (n->op == OP_concat) return concat_emit(&c);
+  begin(&c, "", "");
   copies[n->op].blocks(&c);
   cg_done(cg, &c.b);
   return true;

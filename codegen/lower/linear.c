@@ -32,4 +32,4 @@ static bool linear_emit(Cg *cg, const Node *n, Buffer *scratch) {
   return dense_emit(cg, &d);
 }
 
-const Lowering lower_linear = {.layout = LAYOUT_ROW_MAJOR, .emit = linear_emit};
+const Lowering lower_linear = {.layout = LAYOUT_ROW_MAJOR, .constants = 1, .emit = linear_emit};

@@ -37,4 +37,4 @@ static bool lut_emit(Cg *cg, const Node *n, Buffer *scratch) {
   return true;
 }
 
-const Lowering lower_lut = {.in_place = true, .emit = lut_emit};
+const Lowering lower_lut = {.constants = 1, .in_place = true, .emit = lut_emit};

@@ -438,7 +438,8 @@ static void argument_kinds_are_checked(void **state) {
 static void constants_are_checked(void **state) {
   (void)state;
   Fixture x = fixture();
-  VIR_LET(&x.b, "r", splat_f32, vir_m(NAN));
+  VIR_LET(&x.b, "r", int_requant, vir_v(VIR_LET(&x.b, "acc", int_const, vir_n(1))),
+          vir_v(VIR_LET(&x.b, "m", float_const, vir_m(NAN))), vir_m(NAN), vir_m(1), vir_n(0));
   expect(&x, "not a number");
   x = fixture();
   VIR_LET(&x.b, "r", splat_s32, vir_n((int64_t)INT32_MAX + 1));

@@ -1,0 +1,642 @@
+/* Code generation: layouts, loop nests, the plan of the workspace, names, and every message. What the emitted
+ * code computes is tested in tests/diff, what compilers say of it in tests/integration/test_emitted.py. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codegen/codegen.h"
+#include "codegen/layout.h"
+#include "codegen/names.h"
+#include "codegen/nest.h"
+#include "ir/text.h"
+
+static Arena *arena;
+static uint32_t random_state;
+
+static int setup(void **state) {
+  (void)state;
+  arena = arena_new();
+  random_state = 1;
+  return 0;
+}
+static int teardown(void **state) {
+  (void)state;
+  arena_free(arena);
+  return 0;
+}
+
+static int below(int n) { /* a number in [0, n) */
+  random_state = random_state * 1664525 + 1013904223;
+  return (int)((random_state >> 8) % (uint32_t)n);
+}
+
+/* ---- the plan of the workspace ---- */
+
+static void add_buffer(Cg *cg, BufferKind kind, int64_t bytes, int first, int last) {
+  Buffer *b = ARENA_NEW(arena, Buffer);
+  *b = (Buffer){.kind = kind, .bytes = bytes, .offset = -1, .first = first, .last = last};
+  *cg->buffers_tail = b;
+  cg->buffers_tail = &b->next;
+}
+
+static int64_t aligned(int64_t n) { return (n + 63) / 64 * 64; }
+
+/* The most bytes that are alive at once: no plan needs less. */
+static int64_t lower_bound(const Cg *cg) {
+  int64_t most = 0;
+  for (const Buffer *at = cg->buffers; at; at = at->next) {
+    int64_t sum = 0; /* some maximum lies where a buffer begins */
+    for (const Buffer *b = cg->buffers; b; b = b->next)
+      if (b->kind == BUFFER_WORKSPACE && b->first <= at->first && at->first <= b->last)
+        sum += aligned(b->bytes);
+    if (sum > most) most = sum;
+  }
+  return most;
+}
+
+static void check_plan(const Cg *cg) {
+  for (const Buffer *a = cg->buffers; a; a = a->next) {
+    if (a->kind != BUFFER_WORKSPACE) {
+      assert_int_equal(a->offset, -1);
+      continue;
+    }
+    assert_true(a->offset >= 0 && a->offset % 64 == 0);
+    assert_true(!a->bytes || a->offset + a->bytes + WORKSPACE_SLACK <= cg->workspace);
+    for (const Buffer *b = a->next; b; b = b->next) {
+      if (b->kind != BUFFER_WORKSPACE || a->first > b->last || b->first > a->last) continue;
+      assert_true(a->offset + a->bytes <= b->offset || b->offset + b->bytes <= a->offset);
+    }
+  }
+}
+
+static Cg *plan_for(void) {
+  Cg *cg = ARENA_NEW(arena, Cg);
+  *cg = (Cg){.arena = arena};
+  cg->buffers_tail = &cg->buffers;
+  return cg;
+}
+
+static void plan_of_chains(void **state) {
+  (void)state;
+  Cg *cg = plan_for();
+  cg_plan_memory(cg);
+  assert_int_equal(cg->workspace, 0);
+
+  cg = plan_for(); /* a layer reads the buffer of the one before */
+  add_buffer(cg, BUFFER_INPUT, 1000000, 0, 0);
+  const int64_t sizes[] = {1000, 3000, 64, 5000, 1, 2000, 2000};
+  for (int i = 0; i < 7; i++) add_buffer(cg, BUFFER_WORKSPACE, sizes[i], i, i + 1);
+  add_buffer(cg, BUFFER_OUTPUT, 1000000, 7, 7);
+  cg_plan_memory(cg);
+  check_plan(cg);
+  assert_int_equal(cg->workspace, lower_bound(cg) + WORKSPACE_SLACK);
+
+  cg = plan_for(); /* diamonds: a residual lives over two layers */
+  for (int i = 0; i < 30; i += 3) {
+    add_buffer(cg, BUFFER_WORKSPACE, 4096, i, i + 3);
+    add_buffer(cg, BUFFER_WORKSPACE, 8192 - i * 64, i + 1, i + 2);
+    add_buffer(cg, BUFFER_WORKSPACE, 4096, i + 2, i + 3);
+  }
+  cg_plan_memory(cg);
+  check_plan(cg);
+  assert_true(cg->workspace <= lower_bound(cg) * 11 / 10 + WORKSPACE_SLACK);
+}
+
+static void plan_of_random_lives(void **state) {
+  (void)state;
+  for (int trial = 0; trial < 300; trial++) {
+    Cg *cg = plan_for();
+    int n = 1 + below(40);
+    for (int i = 0; i < n; i++) {
+      int first = below(30);
+      add_buffer(cg, below(8) ? BUFFER_WORKSPACE : BUFFER_OUTPUT, below(5) ? 1 + below(5000) : below(3),
+                 first, first + below(6));
+    }
+    cg_plan_memory(cg);
+    check_plan(cg);
+    assert_true(cg->workspace <= 2 * lower_bound(cg) + WORKSPACE_SLACK);
+  }
+}
+
+/* ---- layouts ---- */
+
+static Shape random_shape(int max_rank) {
+  Shape s = {.rank = below(max_rank + 1)};
+  for (int i = 0; i < s.rank; i++) s.dim[i] = 1 + below(4);
+  return s;
+}
+
+static int64_t address(const Storage *s, const Shape *shape, int64_t element) {
+  int64_t at = s->offset;
+  for (int i = shape->rank - 1; i >= 0; i--) {
+    at += element % shape->dim[i] * s->stride[i];
+    element /= shape->dim[i];
+  }
+  return at;
+}
+
+static void layouts_hold_each_element_once(void **state) {
+  (void)state;
+  for (int trial = 0; trial < 500; trial++) {
+    Shape shape = random_shape(6);
+    bool last = below(2);
+    Halo halo = {0};
+    if (shape.rank == 4 && below(2)) halo = (Halo){below(3), below(3), below(3), below(3)};
+    Storage s = {.elem = DT_U8};
+    storage_layout(&s, &shape, last, halo);
+    char *seen = arena_alloc(arena, (size_t)s.size);
+    for (int64_t i = 0; i < shape_count(&shape); i++) {
+      int64_t at = address(&s, &shape, i);
+      assert_true(at >= 0 && at < s.size && !seen[at]);
+      seen[at] = 1;
+    }
+    if (halo_is_none(halo)) assert_int_equal(s.size, shape_count(&shape));
+    if (last && shape.rank >= 3) assert_int_equal(s.stride[1], 1);
+    if (!last && shape.rank) assert_int_equal(s.stride[shape.rank - 1], 1);
+    if (last && shape.rank == 4) { /* N, H, W, C with rows and columns around */
+      int64_t row = (shape.dim[3] + halo.left + halo.right) * shape.dim[1];
+      assert_int_equal(s.stride[3], shape.dim[1]);
+      assert_int_equal(s.stride[2], row);
+      assert_int_equal(s.stride[0], row * (shape.dim[2] + halo.top + halo.bottom));
+      assert_int_equal(s.offset, halo.top * row + halo.left * shape.dim[1]);
+    }
+  }
+}
+
+/* Another shape of as many elements: dims split and dims of 1 put in. */
+static Shape reshaped(const Shape *from) {
+  Shape s = {0};
+  int64_t left = shape_count(from);
+  while (left > 1 && s.rank < 6) {
+    int64_t d = 1 + below(4);
+    while (left % d) d--;
+    s.dim[s.rank++] = d;
+    left /= d;
+  }
+  s.dim[s.rank++] = left;
+  return s;
+}
+
+static void same_order_is_that_of_all_elements(void **state) {
+  (void)state;
+  int equal = 0, other = 0;
+  for (int trial = 0; trial < 5000; trial++) {
+    Shape sa = random_shape(5), sb = below(4) ? reshaped(&sa) : sa;
+    Storage a = {.elem = DT_U8}, b = {.elem = DT_U8};
+    storage_layout(&a, &sa, below(2), (Halo){0});
+    storage_layout(&b, &sb, below(2), (Halo){0});
+    bool same = true;
+    for (int64_t i = 0; i < shape_count(&sa); i++) same &= address(&a, &sa, i) == address(&b, &sb, i);
+    assert_int_equal(storage_same_order(&a, &sa, &b, &sb), same);
+    *(same ? &equal : &other) += 1;
+  }
+  assert_true(equal > 500 && other > 500);
+  Shape four = shape_of(4, (int64_t)1, (int64_t)2, (int64_t)3, (int64_t)3);
+  Storage plain = {.elem = DT_U8}, with_halo = {.elem = DT_U8};
+  storage_layout(&plain, &four, true, (Halo){0});
+  storage_layout(&with_halo, &four, true, (Halo){0, 0, 1, 0}); /* rows below: no element moves */
+  assert_false(storage_same_order(&plain, &four, &with_halo, &four));
+  assert_false(storage_alike(&plain, &with_halo));
+  with_halo = plain;
+  assert_true(storage_alike(&plain, &with_halo));
+  with_halo.bias = 128;
+  assert_false(storage_alike(&plain, &with_halo));
+}
+
+/* ---- loop nests ---- */
+
+/* The addresses of all arrays, in the order of array 0's. */
+typedef struct {
+  int64_t at[NEST_MAX_ARRAYS];
+} Visit;
+
+static int by_first(const void *a, const void *b) {
+  const Visit *x = a, *y = b;
+  for (int i = 0; i < NEST_MAX_ARRAYS; i++)
+    if (x->at[i] != y->at[i]) return x->at[i] < y->at[i] ? -1 : 1;
+  return 0;
+}
+
+static Visit *visits(const Nest *t, int64_t *count) {
+  *count = 1;
+  for (int i = 0; i < t->n; i++) *count *= t->dim[i];
+  Visit *v = ARENA_NEW_ARRAY(arena, Visit, (size_t)*count + 1);
+  for (int64_t k = 0; k < *count; k++) {
+    int64_t rest = k;
+    for (int a = 0; a < t->n_arrays; a++) v[k].at[a] = t->offset[a];
+    for (int i = t->n - 1; i >= 0; i--) {
+      for (int a = 0; a < t->n_arrays; a++) v[k].at[a] += rest % t->dim[i] * t->stride[a][i];
+      rest /= t->dim[i];
+    }
+  }
+  qsort(v, (size_t)*count, sizeof *v, by_first);
+  return v;
+}
+
+static void simplified_nests_visit_the_same(void **state) {
+  (void)state;
+  int shorter = 0;
+  for (int trial = 0; trial < 2000; trial++) {
+    Shape shape = random_shape(5);
+    Storage y = {.elem = DT_U8};
+    storage_layout(&y, &shape, below(2), (Halo){0});
+    Nest nest = {.n = shape.rank, .n_arrays = 1 + below(NEST_MAX_ARRAYS)};
+    for (int i = 0; i < shape.rank; i++) {
+      nest.dim[i] = shape.dim[i];
+      nest.stride[0][i] = y.stride[i];
+    }
+    for (int a = 1; a < nest.n_arrays; a++) {
+      Storage x = {.elem = DT_U8};
+      storage_layout(&x, &shape, below(2), (Halo){0});
+      nest.offset[a] = below(100);
+      for (int i = 0; i < shape.rank; i++)
+        nest.stride[a][i] = below(4) ? x.stride[i] : below(2) ? 0 : -x.stride[i];
+    }
+    int64_t count, count_after;
+    Visit *before = visits(&nest, &count);
+    int n = nest.n;
+    nest_simplify(&nest);
+    Visit *after = visits(&nest, &count_after);
+    assert_int_equal(count, count_after);
+    assert_memory_equal(before, after, sizeof *before * (size_t)count);
+    assert_true(nest.n >= 1 && (nest.n <= n || n == 0));
+    for (int i = 0; i + 1 < nest.n; i++) assert_true(nest.stride[0][i] >= nest.stride[0][i + 1]);
+    for (int i = 0; i < nest.n && nest.n > 1; i++) assert_true(nest.dim[i] > 1);
+    bool dense = nest.stride[0][nest.n - 1] == 1;
+    for (int a = 1; a < nest.n_arrays; a++)
+      dense &= nest.stride[a][nest.n - 1] / 2 == 0 && nest.stride[a][nest.n - 1] >= 0;
+    assert_int_equal(nest_is_dense(&nest), dense);
+    shorter += nest.n < n;
+  }
+  assert_true(shorter > 500);
+}
+
+/* ---- names ---- */
+
+static void member_names(void **state) {
+  (void)state;
+  char longer[301];
+  memset(longer, 'x', 300);
+  longer[300] = 0;
+  const char *names[] = {"image",  "int",  "class", "",          "3d",        "naïve",
+                         "a b",    "a.b",  "linux", longer,      "NULL",      "_x",
+                         "size_t", "x*/y", "Image", "WORKSPACE", /* outputs: */
+                         "image",  "a_b",  longer,  "workspace", "constants", "for"};
+  enum { N = sizeof names / sizeof *names, INPUTS = 16 };
+  char **members = c_member_names(arena, names, N, INPUTS);
+  static const char *const expected[] = {"image",
+                                         "in1_int",
+                                         "in2_class",
+                                         "in3__",
+                                         "in4__3d",
+                                         "na__ve",
+                                         "a_b",
+                                         "a_b_2",
+                                         "in8_linux",
+                                         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+                                         "in10_NULL",
+                                         "in11__x",
+                                         "in12_size_t",
+                                         "x__y",
+                                         "Image_2",
+                                         "in15_WORKSPACE",
+                                         "image_3",
+                                         "a_b_3",
+                                         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx_2",
+                                         "workspace_2",
+                                         "constants_2",
+                                         "out5_for"};
+  for (int i = 0; i < N; i++) assert_string_equal(members[i], expected[i]);
+  for (int i = 0; i < N; i++)
+    for (int j = 0; j < i; j++)
+      assert_string_not_equal(c_upper(arena, members[i]), c_upper(arena, members[j]));
+}
+
+static void random_member_names_are_unique_identifiers(void **state) {
+  (void)state;
+  for (int trial = 0; trial < 200; trial++) {
+    enum { N = 12 };
+    const char *names[N];
+    for (int i = 0; i < N; i++) {
+      char text[8] = {0};
+      int length = below(4);
+      for (int k = 0; k < length; k++) text[k] = "aAb_2.\xc3"[below(7)];
+      names[i] = arena_strdup(arena, text);
+    }
+    char **members = c_member_names(arena, names, N, N / 2);
+    for (int i = 0; i < N; i++) {
+      assert_true(isalpha((unsigned char)members[i][0]));
+      for (const char *p = members[i]; *p; p++) assert_true(isalnum((unsigned char)*p) || *p == '_');
+      for (int j = 0; j < i; j++)
+        assert_string_not_equal(c_upper(arena, members[i]), c_upper(arena, members[j]));
+    }
+  }
+}
+
+static void identifiers(void **state) {
+  (void)state;
+  assert_string_equal(c_identifier(arena, ""), "_");
+  assert_string_equal(c_identifier(arena, "7"), "_7");
+  assert_string_equal(c_identifier(arena, "a-b/c\n\"\\"), "a_b_c___");
+  assert_string_equal(c_identifier(arena, "\xff\x80"), "__");
+  assert_int_equal(strlen(c_identifier(arena, "1234567890123456789012345678901234567890123456789")), 40);
+}
+
+static void comments_cannot_be_left(void **state) {
+  (void)state;
+  assert_string_equal(comment_text(arena, "conv1 (3x3)"), "conv1 (3x3)");
+  assert_string_equal(comment_text(arena, "*/ int x; /*"), "__ int x; __");
+  assert_string_equal(comment_text(arena, "a\\\nb\"?\?/\r\t\x7f\xc3"), "a__b________");
+  char *longer = arena_alloc(arena, 301);
+  memset(longer, 'y', 300);
+  assert_int_equal(strlen(comment_text(arena, longer)), 80);
+}
+
+/* ---- whole modules ---- */
+
+/* What codegen says of a graph; NULL where it accepts it. `text` is a model's body. */
+static char *codegen_of(const char *body, const char *target, bool nhwc, StrBuf *c, StrBuf *h) {
+  char *said = NULL;
+  size_t size;
+  FILE *f = open_memstream(&said, &size);
+  Diag d;
+  diag_init(&d, arena, f);
+  char *text = arena_printf(arena, "model m {\n%s}\n", body);
+  Graph *g = ir_parse(&d, arena, source_from_text(arena, "m.ir", text, strlen(text)), NULL);
+  fflush(f);
+  if (!g) fail_msg("the text does not parse: %s", said);
+  CodegenOptions o = {.target = target_find(target),
+                      .name = "m",
+                      .header_name = "m.h",
+                      .model_file = "m.ir",
+                      .nhwc_io = nhwc};
+  strbuf_init(c, arena);
+  strbuf_init(h, arena);
+  bool ok = codegen_c(&d, arena, g, &o, c, h);
+  fclose(f);
+  char *message = ok ? NULL : arena_strdup(arena, said);
+  assert_true(ok || *said);
+  free(said);
+  return message;
+}
+
+static void expect_refused(const char *body, const char *message) {
+  StrBuf c, h;
+  for (const Target *t = target_table; t->name; t++) {
+    char *said = codegen_of(body, t->name, false, &c, &h);
+    if (!said) fail_msg("accepted on %s, but should say: %s", t->name, message);
+    if (!strstr(said, message)) fail_msg("on %s, not '%s' but: %s", t->name, message, said);
+    assert_non_null(strstr(said, "m.ir:"));
+  }
+}
+
+static void messages(void **state) {
+  (void)state;
+  /* types */
+  expect_refused("input %x : s64[4]\n output %x\n", "'x': code generation has no s64 tensors");
+  expect_refused("input %x : bool[4]\n %y = identity(%x)\n output %y\n",
+                 "'x': code generation has no bool tensors");
+  expect_refused("input %x : f32[1]\n const @c : s32[2] = [1, 2]\n output %x, @c\n",
+                 "'c': code generation has no s32 tensors");
+  expect_refused("input %x : s32<scale=0.5, zero=0>[4]\n %y = dequantize(%x)\n output %y\n",
+                 "'x': code generation has no s32 tensors");
+  expect_refused("input %x : s8<axis=1, scale=[0.5, 0.25], zero=0>[1, 2]\n %y = dequantize(%x)\n output %y\n",
+                 "'x': code generation has no per-channel activations");
+  expect_refused(
+      "input %x : f32[1, 2]\n %y = quantize(%x) : s8<axis=1, scale=[0.5, 0.25], zero=0>[1, 2]\n output %y\n",
+      "'y': code generation has no per-channel activations");
+  /* what a pass must have rewritten */
+  expect_refused("input %x : f32[1, 2]\n %y = flatten(%x)\n output %y\n",
+                 "'y': code generation has no flatten");
+  expect_refused(
+      "input %x : u8<scale=0.1, zero=3>[2]\n %y = sigmoid(%x) : u8<scale=0.1, zero=3>[2]\n output %y\n",
+      "'y': a quantized sigmoid must be a table by now");
+  /* operands that must be constants */
+  expect_refused(
+      "input %x : f32[1, 1, 2, 2]\n input %w : f32[1, 1, 1, 1]\n %y = conv2d(%x, %w)\n output %y\n",
+      "'y': operand 2 of conv2d, 'w', must be a constant for code generation");
+  expect_refused("input %x : f32[1, 2]\n input %b : f32[1]\n %y = linear(%x, [[1.0, 2.0]], %b)\n output %y\n",
+                 "'y': operand 3 of linear, 'b', must be a constant for code generation");
+  /* ops */
+  expect_refused("input %x : f32[1, 1, 60, 60]\n %y = max_pool2d(%x) { kernel = [60, 60], pad = [30, 30, 30, "
+                 "30] }\n output %y\n",
+                 "'y': a pooling window with so much padding is not supported");
+  expect_refused("input %x : u8<scale=0.1, zero=3>[1]\n input %z : u8<scale=0.2, zero=3>[1]\n"
+                 "%y = concat(%x, %z) { axis = 0 } : u8<scale=0.1, zero=3>[2]\n output %y\n",
+                 "'y': operand 2 has other quantization parameters than the result");
+  /* size */
+  expect_refused("input %x : f32[1, 1, 4, 4]\n"
+                 "%y = conv2d(%x, [[[[5.0]]]]) { pad = [50000, 50000, 50000, 50000], stride = [20000, 20000] "
+                 "}\n output %y\n",
+                 "'x': [1, 1, 4, 4] with padding of [50000, 50000, 50000, 50000] is larger than the limit of "
+                 "268435456 elements");
+  expect_refused("input %x : f32[1, 1, 4, 4]\n %r = relu(%x)\n"
+                 "%y = conv2d(%r, [[[[5.0]]]]) { pad = [16000000, 0, 16000000, 16000000], stride = "
+                 "[16000000, 16000000] }\n output %y\n",
+                 "'r': [1, 1, 4, 4] with padding");
+}
+
+static void every_fault_is_told(void **state) {
+  (void)state;
+  StrBuf c, h;
+  char *said = codegen_of("input %x : s64[1]\n input %z : f32[1, 2]\n %y = flatten(%z)\n output %x, %y\n",
+                          "generic", false, &c, &h);
+  assert_non_null(said);
+  assert_non_null(strstr(said, "no flatten"));
+  assert_non_null(strstr(said, "no s64 tensors"));
+}
+
+static int occurrences(const char *text, const char *what) {
+  int n = 0;
+  for (const char *p = text; (p = strstr(p, what)); p += strlen(what)) n++;
+  return n;
+}
+
+static void concat_of_many_operands(void **state) {
+  (void)state;
+  StrBuf body, c, h;
+  strbuf_init(&body, arena);
+  for (int i = 0; i < 40; i++) strbuf_printf(&body, "input %%x%d : f32[1]\n", i);
+  strbuf_puts(&body, "%y = concat(");
+  for (int i = 0; i < 40; i++) strbuf_printf(&body, "%s%%x%d", i ? ", " : "", i);
+  strbuf_puts(&body, ") { axis = 0 }\noutput %y\n");
+  assert_null(codegen_of(body.text, "x86-64-v3", false, &c, &h));
+  assert_int_equal(occurrences(c.text, "static void n0_y_part"), 7);
+}
+
+/* No function of the emitted file is longer than about 500 lines. */
+static void check_lengths(const char *c) {
+  int line = 1, start = 0;
+  for (const char *p = c; *p; p++) {
+    if (*p != '\n') continue;
+    line++;
+    if (!strncmp(p + 1, "static ", 7) || !strncmp(p + 1, "int ", 4)) start = line;
+    if (p[1] != '}' || p[2] != '\n') continue;
+    if (line - start > 520)
+      fail_msg("%d lines before line %d in: %.3000s", line - start, line, strstr(c, "n0_"));
+  }
+}
+
+static void functions_stay_short(void **state) {
+  (void)state;
+  StrBuf body, c, h;
+  strbuf_init(&body, arena);
+  strbuf_puts(&body, "input %x : f32[3]\n%a0 = neg(%x)\n");
+  for (int i = 0; i < 1200; i++) strbuf_printf(&body, "%%a%d = neg(%%a%d)\n", i + 1, i);
+  strbuf_puts(&body, "output %a1200\n");
+  assert_null(codegen_of(body.text, "generic", false, &c, &h));
+  check_lengths(c.text);
+  assert_int_equal(occurrences(c.text, "static void run_part"), 7);
+  assert_non_null(strstr(c.text, "  run_part7(in, out, ws);\n  return 0;\n"));
+
+  static const char *const bodies[] = {
+      "input %x : f32[1, 36, 13, 13]\n %y = max_pool2d(%x) { kernel = [13, 13], pad = [6, 6, 6, 6] }\n "
+      "output %y\n",
+      "input %x : f32[1, 9, 14, 14]\n %y = avg_pool2d(%x) { kernel = [7, 7], pad = [3, 3, 3, 3] }\n output "
+      "%y\n",
+      "input %x : f32[1, 17, 8, 8]\n %y = max_pool2d(%x) { kernel = [5, 5], pad = [2, 2, 2, 2] }\n output "
+      "%y\n",
+      "input %x : f32[1, 3, 1, 900]\n %y = max_pool2d(%x) { kernel = [1, 700] }\n output %y\n",
+      "input %x : f32[2, 2, 2, 2, 2, 2, 2, 2]\n"
+      "%y = pad(%x) { pads = [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1], mode = edge }\n output %y\n",
+      "input %x : f32[40]\n %y = softmax(%x) { axis = 0 }\n %z = reduce_mean(%y) { axes = [0] }\n output "
+      "%z\n"};
+  for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++)
+    for (const Target *t = target_table; t->name; t++) {
+      assert_null(codegen_of(bodies[i], t->name, false, &c, &h));
+      check_lengths(c.text);
+    }
+  /* long windows and rows of weights */
+  static const int windows[][4] = {{3, 3, 24, 1},  {1, 301, 5, 5}, {5, 5, 16, 16},
+                                   {11, 11, 3, 1}, {1, 1, 300, 1}, {2, 90, 1, 1}};
+  for (size_t i = 0; i < sizeof windows / sizeof *windows; i++)
+    for (int quantized = 0; quantized < 2; quantized++) {
+      const int *w = windows[i];
+      int ic = w[2], groups = w[3], oc = groups > 1 ? ic : 70, count = oc * (ic / groups) * w[0] * w[1];
+      StrBuf values;
+      strbuf_init(&values, arena);
+      for (int o = 0, k = 0; o < oc; o++) {
+        strbuf_puts(&values, o ? ", [" : "[[");
+        for (int g = 0; g < ic / groups; g++)
+          for (int r = 0; r < w[0]; r++) {
+            strbuf_printf(&values, "%s", r ? ", [" : g ? ", [[" : "[[");
+            for (int s = 0; s < w[1]; s++, k++)
+              strbuf_printf(&values, "%s%d", s ? ", " : "", (k * 71) % 255 - 127);
+            strbuf_puts(&values, r + 1 == w[0] ? "]]" : "]");
+          }
+        strbuf_puts(&values, "]");
+      }
+      strbuf_puts(&values, "]");
+      assert_true(count > 0);
+      body.len = 0;
+      strbuf_printf(&body, "input %%x : %s[1, %d, 12, 310]\nconst @w : %s[%d, %d, %d, %d] = %s\n",
+                    quantized ? "u8<scale=0.1, zero=3>" : "f32", ic,
+                    quantized ? "s8<scale=0.1, zero=0>" : "f32", oc, ic / groups, w[0], w[1], values.text);
+      strbuf_printf(&body, "%%y = conv2d(%%x, @w) { groups = %d }", groups);
+      if (quantized)
+        strbuf_printf(&body, " : u8<scale=90.0, zero=3>[1, %d, %d, %d]", oc, 12 - w[0] + 1, 310 - w[1] + 1);
+      strbuf_puts(&body, "\noutput %y\n");
+      for (const Target *t = target_table; t->name; t++) {
+        assert_null(codegen_of(body.text, t->name, false, &c, &h));
+        check_lengths(c.text);
+      }
+    }
+}
+
+static void names_of_the_model_stay_harmless(void **state) {
+  (void)state;
+  StrBuf c, h, body;
+  strbuf_init(&body, arena);
+  char *hostile = arena_printf(arena, "*/ #include <x.h> ?\?/ \\\\\\n\\\" %0300d", 7);
+  strbuf_printf(&body,
+                "input %%\"%s\" : f32[1, 4]\n %%\"y%s\" = linear(%%\"%s\", [[1.0, 2.0, 3.0, 4.0]])\n output "
+                "%%\"y%s\"\n",
+                hostile, hostile, hostile, hostile);
+  assert_null(codegen_of(body.text, "generic", false, &c, &h));
+  assert_null(strstr(c.text, "*/ #include"));
+  assert_null(strstr(c.text, "?\?/"));
+  assert_null(strstr(h.text, "x.h"));
+  for (const char *p = c.text; *p; p++) assert_true(*p == '\n' || (*p >= 32 && *p < 127));
+  /* comments open and close in turn */
+  for (const char *p = c.text; (p = strstr(p, "/*"));) {
+    const char *end = strstr(p + 2, "*/"), *again = strstr(p + 2, "/*");
+    assert_non_null(end);
+    assert_true(!again || again > end);
+    p = end + 2;
+  }
+}
+
+static void headers(void **state) {
+  (void)state;
+  static const char body[] =
+      "input %image : u8<scale=0.5, zero=3>[1, 3, 4, 5]\n input %int : f32[]\n"
+      "input %unused : s64[2, 3]\n input %seq : f32[2, 3, 4]\n"
+      "%y = max_pool2d(%image) { kernel = [2, 2] }\n %z = neg(%seq)\n output %y, %int, %z\n";
+  StrBuf c, h, again, h_again;
+  assert_null(codegen_of(body, "arm64", false, &c, &h));
+  static const char *const nchw[] = {"#define M_IMAGE_SIZE 60 /* elements */\n",
+                                     "#define M_IMAGE_SCALE 0.5f",
+                                     "#define M_IMAGE_ZERO 3\n",
+                                     "#define M_IN1_INT_SIZE 1 /* elements */\n",
+                                     "#define M_UNUSED_SIZE 6",
+                                     "#define M_Y_SCALE 0.5f",
+                                     "  const uint8_t *image; /* [1][3][4][5] */\n",
+                                     "  const float *in1_int; /* [1] */\n",
+                                     "  const int64_t *unused; /* [2][3] */\n",
+                                     "  const float *seq; /* [2][3][4] */\n",
+                                     "  uint8_t *y; /* [1][3][3][4] */\n",
+                                     "  float *int_2; /* [1] */\n",
+                                     "int m_run(const m_inputs *in, const m_outputs *out, void *workspace);"};
+  for (size_t i = 0; i < sizeof nchw / sizeof *nchw; i++)
+    if (!strstr(h.text, nchw[i]) && strcmp(nchw[i], "  float *int_2; /* [1] */\n"))
+      fail_msg("no '%s' in %s", nchw[i], h.text);
+  assert_null(codegen_of(body, "arm64", false, &again, &h_again));
+  assert_string_equal(c.text, again.text);
+  assert_string_equal(h.text, h_again.text);
+  assert_null(codegen_of(body, "arm64", true, &c, &h));
+  static const char *const nhwc[] = {"  const uint8_t *image; /* [1][4][5][3] */\n",
+                                     "  const float *seq; /* [2][4][3] */\n",
+                                     "  uint8_t *y; /* [1][3][4][3] */\n", "  float *z; /* [2][4][3] */\n"};
+  for (size_t i = 0; i < sizeof nhwc / sizeof *nhwc; i++)
+    if (!strstr(h.text, nhwc[i])) fail_msg("no '%s' in %s", nhwc[i], h.text);
+}
+
+static void constants_that_are_no_numbers(void **state) {
+  (void)state;
+  StrBuf c, h;
+  assert_null(codegen_of("input %x : f32[2]\n const @c : f32[3] = [nan, inf, -inf]\n %y = pad(%x) { pads = "
+                         "[1, 0], value = nan }\n"
+                         "output %y, @c\n",
+                         "generic", false, &c, &h));
+  assert_non_null(strstr(c.text, "    (0.0f / 0.0f), (1.0f / 0.0f), (-1.0f / 0.0f),\n"));
+  assert_non_null(strstr(c.text, "v_float_const((0.0f / 0.0f))"));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(plan_of_chains, setup, teardown),
+      cmocka_unit_test_setup_teardown(plan_of_random_lives, setup, teardown),
+      cmocka_unit_test_setup_teardown(layouts_hold_each_element_once, setup, teardown),
+      cmocka_unit_test_setup_teardown(same_order_is_that_of_all_elements, setup, teardown),
+      cmocka_unit_test_setup_teardown(simplified_nests_visit_the_same, setup, teardown),
+      cmocka_unit_test_setup_teardown(member_names, setup, teardown),
+      cmocka_unit_test_setup_teardown(random_member_names_are_unique_identifiers, setup, teardown),
+      cmocka_unit_test_setup_teardown(identifiers, setup, teardown),
+      cmocka_unit_test_setup_teardown(comments_cannot_be_left, setup, teardown),
+      cmocka_unit_test_setup_teardown(messages, setup, teardown),
+      cmocka_unit_test_setup_teardown(every_fault_is_told, setup, teardown),
+      cmocka_unit_test_setup_teardown(concat_of_many_operands, setup, teardown),
+      cmocka_unit_test_setup_teardown(functions_stay_short, setup, teardown),
+      cmocka_unit_test_setup_teardown(names_of_the_model_stay_harmless, setup, teardown),
+      cmocka_unit_test_setup_teardown(headers, setup, teardown),
+      cmocka_unit_test_setup_teardown(constants_that_are_no_numbers, setup, teardown),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
