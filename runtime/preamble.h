@@ -6,7 +6,8 @@
 #include <stdint.h>
 
 /* Each float operation rounds once, to nearest even. The code must run in that rounding mode, C's default.
- * (no-tree-ter: gcc would expand a tile's sums one after the other and keep all operands on the stack till then.) */
+ * (no-tree-ter: gcc would expand a tile's sums one after the other and keep all operands on the stack till
+ * then.) */
 #if defined(__FAST_MATH__) || FLT_EVAL_METHOD != 0
 #error "needs IEEE single precision: compile without -ffast-math, and not for x87"
 #endif
