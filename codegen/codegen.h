@@ -18,8 +18,4 @@ typedef struct {
  * diagnostic. */
 bool codegen_c(Diag *d, Arena *a, const Graph *g, const CodegenOptions *o, StrBuf *c, StrBuf *h);
 
-/* A C identifier made from any bytes: other characters become '_', a digit in front gets one before it; at
- * most 40 characters. Not unique by itself. */
-char *c_identifier(Arena *a, const char *name);
-
 #endif

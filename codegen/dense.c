@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "codegen/clamp.h"
+#include "codegen/names.h"
 #include "ir/quant.h"
 
 /* Lines of k-steps that a tile may have, and how many steps a loop over more unrolls. */

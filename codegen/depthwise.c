@@ -4,6 +4,7 @@
 
 #include "codegen/clamp.h"
 #include "codegen/dense.h"
+#include "codegen/names.h"
 #include "ir/ops/attrs.h"
 
 /* Taps that a tile may hold unrolled; beyond that the rows of the window are a loop, and so are the taps of a

@@ -129,10 +129,8 @@ const ActOps *act_ops(DType elem);
 /* The stored range [lo, hi] of a result after its fused activation. */
 void cg_stored_range(const Cg *cg, const Tensor *t, float act_min, float act_max, int32_t *lo, int32_t *hi);
 
-/* Fills `count` elements from `at` with the tensor's real zero. */
-void cg_fill(Cg *cg, VirBuilder *b, VirAddr at, const Storage *s, int64_t count);
-/* A name from the model as text that is harmless in a C comment. */
-char *comment_text(Arena *a, const char *s);
+/* codegen/halo.c: zeros around a tensor that wants a halo, before its producer writes the inside. */
+void cg_fill_halo(Cg *cg, const Node *n, const Tensor *t);
 
 /* codegen/place.c, plan_memory.c, module_c.c */
 bool cg_place(Cg *cg);

@@ -3,7 +3,28 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "codegen/codegen.h"
+char *c_identifier(Arena *a, const char *name) {
+  enum { MAX_LENGTH = 40 };
+  char *id = arena_alloc(a, MAX_LENGTH + 2);
+  size_t n = 0;
+  if (isdigit((unsigned char)name[0]) || !name[0]) id[n++] = '_';
+  for (; *name && n < MAX_LENGTH; name++) {
+    unsigned char c = (unsigned char)*name;
+    id[n++] = c < 128 && isalnum(c) ? (char)c : '_';
+  }
+  return id;
+}
+
+/* Text that may stand in a C comment: nothing that ends it, continues the line or starts a trigraph. */
+char *comment_text(Arena *a, const char *s) {
+  enum { MAX_LENGTH = 80 };
+  char *out = arena_strndup(a, s, strlen(s) < MAX_LENGTH ? strlen(s) : MAX_LENGTH);
+  for (char *p = out; *p; p++) {
+    unsigned char c = (unsigned char)*p;
+    if (c < 32 || c > 126 || c == '*' || c == '/' || c == '\\' || c == '?' || c == '"') *p = '_';
+  }
+  return out;
+}
 
 /* Words that a member may not be called: keywords of C and C++, lower-case macros of the usual headers and
  * platforms. */

@@ -1,6 +1,7 @@
 #include "compiler/driver.h"
 
 #include "codegen/codegen.h"
+#include "codegen/names.h"
 #include "compiler/depfile.h"
 #include "compiler/dot.h"
 #include "compiler/eval.h"

@@ -1,0 +1,99 @@
+/* The kernel that is being built: its name, its parameters and the storage behind them. */
+#include <string.h>
+
+#include "codegen/lower.h"
+#include "codegen/names.h"
+#include "ir/quant.h"
+
+Storage *cg_storage(const Cg *cg, const Tensor *t) { return strmap_get(cg->storage_of, t->name); }
+
+static const char *node_title(const Node *n) { return n->name && *n->name ? n->name : n->results[0]->name; }
+
+char *cg_name(Cg *cg, const Node *n, const char *what) {
+  char *id = c_identifier(cg->arena, node_title(n));
+  return arena_printf(cg->arena, "n%d_%s%s%s", cg->position, id, *what ? "_" : "", what);
+}
+
+void cg_kernel(Cg *cg, VirBuilder *b, const Node *n, const char *what, const char *fmt, ...) {
+  StrBuf comment;
+  strbuf_init(&comment, cg->arena);
+  strbuf_printf(&comment, "%s '%s': ", op_info[n->op]->name, comment_text(cg->arena, node_title(n)));
+  va_list ap;
+  va_start(ap, fmt);
+  strbuf_vprintf(&comment, fmt, ap);
+  va_end(ap);
+  vir_func(b, cg->module, cg_name(cg, n, what), false, comment.text);
+  cg->open = ARENA_NEW(cg->arena, Kernel);
+  cg->open->func = b->f;
+}
+
+static const VirBase *bind(Cg *cg, VirBuilder *b, Buffer *buffer, DType elem, int64_t count, bool writable,
+                           const char *name, const char *what) {
+  Kernel *k = cg->open;
+  if (k->n_args == sizeof k->args / sizeof *k->args) BUG("too many arguments in '%s'", b->f->name);
+  k->args[k->n_args++] = (KernelArg){buffer, elem, writable, what};
+  return vir_param(b, name, elem, writable, count);
+}
+
+/* What may be read behind a tensor: nothing in a caller's buffer, the slack at least in the workspace. */
+static int64_t readable(const Storage *s) {
+  return s->size + (s->buffer->kind == BUFFER_WORKSPACE ? WORKSPACE_SLACK / dtype_info[s->elem].bytes : 0);
+}
+
+/* A constant in storage order and with the stored values. */
+static const VirBase *constant_base(Cg *cg, const Tensor *t, const char *name) {
+  Storage *s = cg_storage(cg, t);
+  if (s->constant) return s->constant;
+  const Shape *shape = &t->type.shape;
+  int bytes = dtype_info[s->elem].bytes;
+  int64_t count = shape_count(shape), index[MAX_RANK] = {0};
+  unsigned char *stored = arena_array(cg->arena, (size_t)count + 1, (size_t)bytes);
+  const unsigned char *data = t->data;
+  for (int64_t i = 0; i < count; i++) {
+    int64_t at = 0;
+    for (int d = 0; d < shape->rank; d++) at += index[d] * s->stride[d];
+    if (bytes == 1) {
+      stored[at] = (unsigned char)(data[i] - s->bias);
+    } else {
+      memcpy(stored + at * bytes, data + i * bytes, (size_t)bytes);
+    }
+    for (int d = shape->rank - 1; d >= 0 && ++index[d] == shape->dim[d]; d--) index[d] = 0;
+  }
+  const char *comment =
+      arena_printf(cg->arena, "%s %s", comment_text(cg->arena, t->name), shape_text(cg->arena, shape));
+  s->constant =
+      vir_constant(cg->module, name, s->elem, count ? count : 1, stored, comment); /* C has no [0] */
+  return s->constant;
+}
+
+const VirBase *cg_read(Cg *cg, VirBuilder *b, const Tensor *t, const char *name) {
+  Storage *s = cg_storage(cg, t);
+  if (!s->buffer) return constant_base(cg, t, arena_printf(cg->arena, "n%d_%s", cg->position, name));
+  return bind(cg, b, s->buffer, s->elem, readable(s), false, name, t->name);
+}
+
+const VirBase *cg_write(Cg *cg, VirBuilder *b, const Tensor *t, const char *name) {
+  Storage *s = cg_storage(cg, t);
+  return bind(cg, b, s->buffer, s->elem, s->size, true, name, t->name);
+}
+
+const VirBase *cg_scratch(Cg *cg, VirBuilder *b, Buffer *scratch, const char *name, DType elem) {
+  return bind(cg, b, scratch, elem, scratch->bytes / dtype_info[elem].bytes, true, name, "scratch");
+}
+
+void cg_done(Cg *cg, VirBuilder *b) {
+  Kernel *k = cg->open;
+  for (int i = 0; i < k->n_args; i++) /* in place: the parameters may not be restrict */
+    for (int j = 0; j < k->n_args; j++)
+      if (i != j && k->args[i].buffer == k->args[j].buffer && (k->args[i].writable || k->args[j].writable))
+        b->f->params[i]->aliased = true;
+  *cg->kernels_tail = k;
+  cg->kernels_tail = &k->next;
+  cg->open = NULL;
+}
+
+void cg_stored_range(const Cg *cg, const Tensor *t, float act_min, float act_max, int32_t *lo, int32_t *hi) {
+  activation_range(&t->type, act_min, act_max, lo, hi);
+  *lo -= cg_storage(cg, t)->bias;
+  *hi -= cg_storage(cg, t)->bias;
+}
