@@ -1,159 +1,17 @@
 #include "codegen/dense.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include <stdio.h>
 
 #include "codegen/clamp.h"
-#include "codegen/names.h"
-#include "ir/quant.h"
+#include "codegen/dense_pack.h"
 
 /* Lines of k-steps that a tile may have, and how many steps a loop over more unrolls. */
 enum { MAX_TILE_LINES = 420, LOOP_UNROLL = 4 };
 enum { MAX_MR = 16, MAX_NV = 8 };
 
-/* How the product of a vector of weights is formed. */
-typedef enum { FORM_FAST, FORM_FLIP, FORM_WIDE } Form;
-
-typedef struct {
-  Cg *cg;
-  const Dense *d;
-  bool quantized;
-  Form form;
-  int64_t planes;         /* weights beyond [-127, 127] are sums of several planes */
-  int64_t step;           /* elements of a k-step: 4, in float32 1 */
-  int64_t groups_per_run; /* k-steps of a run */
-  int64_t k_steps;        /* of a pixel: planes * runs * groups_per_run */
-  int64_t vector;         /* weight elements of one vector: lanes * step */
-  int64_t stored;         /* weight elements that one vector takes: twice that where masks follow */
-  int lanes, mr, nv;
-  const VirBase *weights, *bias, *multiplier;
-  LinearConstants lc;
-} State;
-
-typedef struct {
-  VirFunc *func;
-  int mr, nv, last; /* lanes stored of the last vector */
-} Tile;
-
-static int64_t runs_of(const Dense *d) { return d->runs[0] * d->runs[1]; }
-
-/* Weight of channel c at element i of a run as one plane of at most 127: the planes of w sum to w. */
-static int32_t plane_weight(const State *s, int64_t c, int64_t plane, int64_t run, int64_t i) {
-  if (i >= s->d->length) return 0;
-  int32_t w = s->lc.weights[s->d->weight_index(s->d, c, run, i)];
-  if (s->planes == 1) return w;
-  for (int64_t p = 0;; p++) {
-    int32_t part = w > 127 ? 127 : w < -127 ? -127 : w;
-    if (p == plane) return part;
-    w -= part;
-  }
-}
-
-static bool pair_is_safe(const State *s, int32_t w0, int32_t w1) {
-  int64_t positive = (w0 > 0 ? w0 : 0) + (w1 > 0 ? w1 : 0), negative = (w0 < 0 ? w0 : 0) + (w1 < 0 ? w1 : 0);
-  return positive * 255 <= s->cg->target->dot_pair_sum && -negative * 255 <= s->cg->target->dot_pair_sum + 1;
-}
-
-static void choose_form(State *s) {
-  const Target *t = s->cg->target;
-  int32_t least = 0, most = 0;
-  int64_t n = s->lc.channels * s->lc.k;
-  for (int64_t i = 0; i < n; i++) {
-    if (s->lc.weights[i] < least) least = s->lc.weights[i];
-    if (s->lc.weights[i] > most) most = s->lc.weights[i];
-  }
-  int32_t size = most > -least ? most : -least;
-  s->planes = most <= 127 && least >= -128 ? 1 : (size + 126) / 127;
-  s->form = s->planes == 1 && least < t->weight_min ? FORM_WIDE : FORM_FAST;
-  if (!t->dot_pair_sum || s->form == FORM_WIDE) return;
-  const Dense *d = s->d;
-  for (int64_t c = 0; c < s->lc.channels; c++)
-    for (int64_t p = 0; p < s->planes; p++)
-      for (int64_t r = 0; r < runs_of(d); r++)
-        for (int64_t i = 0; i < d->length; i += 2)
-          if (!pair_is_safe(s, plane_weight(s, c, p, r, i), plane_weight(s, c, p, r, i + 1))) {
-            s->form = t->sign_flip ? FORM_FLIP : FORM_WIDE;
-            return;
-          }
-}
-
-/* Where byte j of lane l lies in a vector of weights. */
-static int64_t weight_byte(const State *s, int64_t l, int64_t j) {
-  return s->cg->target->pair_major ? j / 2 * 2 * s->lanes + l * 2 + j % 2 : l * 4 + j;
-}
-
-/* One vector of 8-bit weights, and its mask where the form is FLIP; returns the flipped weights' share of the
- * bias. */
-static void pack_vector(const State *s, int8_t *out, int32_t *bias, int64_t c0, int64_t c_end, int64_t plane,
-                        int64_t run, int64_t g) {
-  int8_t *mask = out + s->vector;
-  for (int64_t l = 0; l < s->lanes && c0 + l < c_end; l++)
-    for (int64_t j = 0; j < 4; j += 2) {
-      int32_t w0 = plane_weight(s, c0 + l, plane, run, g * 4 + j),
-              w1 = plane_weight(s, c0 + l, plane, run, g * 4 + j + 1);
-      out[weight_byte(s, l, j)] = (int8_t)w0;
-      out[weight_byte(s, l, j + 1)] = (int8_t)w1;
-      if (s->form != FORM_FLIP || pair_is_safe(s, w0, w1)) continue;
-      out[weight_byte(s, l, j + 1)] = (int8_t)-w1; /* w1 * x = 255 * w1 + -w1 * (255 - x) */
-      mask[weight_byte(s, l, j + 1)] = -1;
-      bias[c0 + l] = (int32_t)((uint32_t)bias[c0 + l] + 255u * (uint32_t)w1);
-    }
-}
-
-static int64_t vectors_of(const State *s) { return (s->d->oc + s->lanes - 1) / s->lanes; }
-
-/* Weights [group][panel][plane][run][k-step][vector]: panels of nv vectors, the last one may have fewer. */
-static void pack(State *s) {
-  const Dense *d = s->d;
-  int64_t vectors = vectors_of(s), total = d->groups * vectors * s->k_steps * s->stored;
-  int8_t *w8 = s->quantized ? ARENA_NEW_ARRAY(s->cg->arena, int8_t, (size_t)total) : NULL;
-  float *wf = s->quantized ? NULL : ARENA_NEW_ARRAY(s->cg->arena, float, (size_t)total);
-  const float *source = d->weight->data;
-  int64_t at = 0;
-  for (int64_t g = 0; g < d->groups; g++)
-    for (int64_t v0 = 0; v0 < vectors; v0 += s->nv)
-      for (int64_t p = 0; p < s->planes; p++)
-        for (int64_t r = 0; r < runs_of(d); r++)
-          for (int64_t k = 0; k < s->groups_per_run; k++)
-            for (int64_t v = v0; v < v0 + s->nv && v < vectors; v++, at += s->stored) {
-              int64_t c0 = g * d->oc + v * s->lanes, c_end = (g + 1) * d->oc;
-              if (s->quantized) {
-                pack_vector(s, w8 + at, s->lc.bias, c0, c_end, p, r, k);
-              } else {
-                for (int64_t l = 0; l < s->lanes && c0 + l < c_end; l++)
-                  wf[at + l] = source[d->weight_index(d, c0 + l, r, k)];
-              }
-            }
-  const char *comment = arena_printf(
-      s->cg->arena, "weights of '%s', packed [%lld groups][%lld vectors in panels of %d][%lld k-steps]%s",
-      comment_text(s->cg->arena, d->node->results[0]->name), (long long)d->groups, (long long)vectors, s->nv,
-      (long long)s->k_steps, s->form == FORM_FLIP ? ", each vector followed by its sign-flip mask" : "");
-  s->weights = vir_constant(s->cg->module, cg_name(s->cg, d->node, "weights"), s->quantized ? DT_S8 : DT_F32,
-                            total, s->quantized ? (const void *)w8 : wf, comment);
-}
-
-/* Per-channel constants, each group padded to whole vectors. */
-static const VirBase *pack_channels(State *s, const char *what, DType elem, const void *values) {
-  const Dense *d = s->d;
-  int64_t padded = vectors_of(s) * s->lanes;
-  uint32_t *out = ARENA_NEW_ARRAY(s->cg->arena, uint32_t, (size_t)(d->groups * padded));
-  for (int64_t g = 0; g < d->groups; g++)
-    memcpy(out + g * padded, (const uint32_t *)values + g * d->oc, sizeof *out * (size_t)d->oc);
-  return vir_constant(s->cg->module, cg_name(s->cg, d->node, what), elem, d->groups * padded, out, NULL);
-}
-
-static void pack_float_bias(State *s) {
-  const Dense *d = s->d;
-  int64_t n = d->groups * d->oc;
-  float *bias = ARENA_NEW_ARRAY(s->cg->arena, float, (size_t)n);
-  for (int64_t c = 0; c < n; c++)
-    bias[c] = (d->bias ? ((const float *)d->bias->data)[c] : 0.0f) + 0.0f; /* no -0 */
-  s->bias = pack_channels(s, "bias", DT_F32, bias);
-}
-
 /* The state of building one tile. */
 typedef struct {
-  const State *s;
+  const DensePack *s;
   VirBuilder *b;
   int mr, nv;
   const VirVar *acc[MAX_MR][MAX_NV];
@@ -162,7 +20,7 @@ typedef struct {
 
 /* One k-step: weights at `w`, activations at `x` (both relative to the tile's first pixel and vector). */
 static void k_step(TileBuild *t, VirAddr x, VirAddr w) {
-  const State *s = t->s;
+  const DensePack *s = t->s;
   vir_scope(t->b, NULL);
   const Target *target = s->cg->target;
   VirBuilder *b = t->b;
@@ -203,7 +61,7 @@ static void k_step(TileBuild *t, VirAddr x, VirAddr w) {
 
 /* The k-steps of one run: unrolled, or a loop with an unrolled rest. */
 static void run_steps(TileBuild *t, VirAddr x, VirAddr w, bool unrolled) {
-  const State *s = t->s;
+  const DensePack *s = t->s;
   int64_t w_step = t->nv * s->stored, n = s->groups_per_run, looped = 0;
   if (!unrolled && n > 2 * LOOP_UNROLL) {
     looped = n / LOOP_UNROLL * LOOP_UNROLL;
@@ -223,13 +81,13 @@ static int64_t most_unrolled(const TileBuild *t) {
 }
 
 static void all_steps(TileBuild *t) {
-  const State *s = t->s;
+  const DensePack *s = t->s;
   const Dense *d = s->d;
   const int64_t count[3] = {s->planes, d->runs[0], d->runs[1]};
   const int64_t x_step[3] = {0, d->run_step[0], d->run_step[1]};
   static const char *const names[3] = {"plane", "kh", "kw"};
   int64_t w_run = s->groups_per_run * t->nv * s->stored;
-  const int64_t w_step[3] = {runs_of(d) * w_run, d->runs[1] * w_run, w_run};
+  const int64_t w_step[3] = {d->runs[0] * d->runs[1] * w_run, d->runs[1] * w_run, w_run};
   int64_t most = most_unrolled(t);
   bool unrolled = s->groups_per_run <= most;
   int64_t body = unrolled ? s->groups_per_run : LOOP_UNROLL + s->groups_per_run % LOOP_UNROLL;
@@ -274,7 +132,7 @@ static void store_act(VirBuilder *b, const ActOps *ops, VirAddr at, const VirVar
 }
 
 static void epilogue_quantized(TileBuild *t, const VirBase *m, const VirBase *y, int last) {
-  const State *s = t->s;
+  const DensePack *s = t->s;
   const Dense *d = s->d;
   VirBuilder *b = t->b;
   const Storage *sy = cg_storage(s->cg, d->y);
@@ -302,7 +160,7 @@ static void epilogue_quantized(TileBuild *t, const VirBase *m, const VirBase *y,
 }
 
 static void epilogue_float(TileBuild *t, const VirBase *y, int last) {
-  const State *s = t->s;
+  const DensePack *s = t->s;
   const Dense *d = s->d;
   VirBuilder *b = t->b;
   for (int p = 0; p < t->mr; p++)
@@ -319,7 +177,7 @@ static void epilogue_float(TileBuild *t, const VirBase *y, int last) {
 }
 
 /* The register tile of mr pixels x nv vectors; of the last vector only `last` lanes are stored. */
-static VirFunc *build_tile(const State *s, int mr, int nv, int last) {
+static VirFunc *build_tile(const DensePack *s, int mr, int nv, int last) {
   const Dense *d = s->d;
   VirBuilder b;
   char what[40], name[16];
@@ -356,14 +214,14 @@ typedef struct {
   VirAddr x, w, bias, m, y;
 } Place;
 
-static void call_tile(const State *s, VirBuilder *b, VirFunc *tile, Place p) {
+static void call_tile(const DensePack *s, VirBuilder *b, VirFunc *tile, Place p) {
   VirAddr args[5] = {p.x, p.w, p.bias, p.m, p.y};
   if (!s->quantized) args[3] = p.y;
   vir_call(b, tile, s->quantized ? 5 : 4, args);
 }
 
 /* The pixels of one panel: loops over batch and rows, tiles along the row. */
-static void panel_pixels(const State *s, VirBuilder *b, Place p, VirFunc *tile, VirFunc *rest,
+static void panel_pixels(const DensePack *s, VirBuilder *b, Place p, VirFunc *tile, VirFunc *rest,
                          int rest_pixels) {
   const Dense *d = s->d;
   static const char *const names[2] = {"n", "oy"};
@@ -399,67 +257,42 @@ static int choose_mr(int64_t row, int most) {
   return (int)((row + tiles - 1) / tiles);
 }
 
-static const char *form_text(const State *s) {
+static const char *form_text(const DensePack *s) {
   static const char *const text[] = {"", ", exact by sign flips", ", wide products"};
   return s->quantized ? text[s->form] : "";
 }
 
-bool dense_emit(Cg *cg, const Dense *d) {
-  const Target *target = cg->target;
-  State s = {.cg = cg, .d = d, .quantized = tensor_is_quantized(d->x), .planes = 1, .lanes = target->lanes};
-  s.step = s.quantized ? 4 : 1;
-  s.groups_per_run = (d->length + s.step - 1) / s.step;
-  s.mr = choose_mr(d->count[2], s.quantized ? target->conv_mr : target->float_mr);
-  s.nv = s.quantized ? target->conv_nv : target->float_nv;
-  if (d->count[2] == 1)
-    s.nv = s.nv * 2 > 4 ? 4 : s.nv * 2; /* one pixel: more channels keep the adders busy */
-  if (s.nv > vectors_of(&s)) s.nv = (int)vectors_of(&s);
-  if (s.quantized) {
-    if (!linear_constants(cg, d->node, &s.lc)) return false;
-    if (linear_is_wide(d->node)) {
-      wide_emit(cg, d, &s.lc);
-      return true;
-    }
-    choose_form(&s);
-  }
-  s.k_steps = s.planes * runs_of(d) * s.groups_per_run;
-  s.vector = s.lanes * s.step;
-  s.stored = s.form == FORM_FLIP ? 2 * s.vector : s.vector;
-  pack(&s); /* before the bias: flipped weights add to it */
-  if (s.quantized) {
-    s.bias = pack_channels(&s, "bias", DT_S32, s.lc.bias);
-    s.multiplier = pack_channels(&s, "m", DT_F32, s.lc.multiplier);
-  } else {
-    pack_float_bias(&s);
-  }
-
+/* The register tiles and the kernel that calls them. */
+static void emit_panels(const DensePack *s) {
+  Cg *cg = s->cg;
+  const Dense *d = s->d;
   /* Panels: `whole` full ones, then one with what is left. */
-  int64_t whole = d->oc / (s.nv * s.lanes), left = d->oc - whole * s.nv * s.lanes;
-  int left_nv = (int)((left + s.lanes - 1) / s.lanes),
-      last = left % s.lanes ? (int)(left % s.lanes) : s.lanes;
-  int rest = (int)(d->count[2] % s.mr);
-  bool has_whole_tiles = d->count[2] >= s.mr;
+  int64_t whole = d->oc / (s->nv * s->lanes), left = d->oc - whole * s->nv * s->lanes;
+  int left_nv = (int)((left + s->lanes - 1) / s->lanes),
+      last = left % s->lanes ? (int)(left % s->lanes) : s->lanes;
+  int rest = (int)(d->count[2] % s->mr);
+  bool has_whole_tiles = d->count[2] >= s->mr;
   VirFunc *tile = NULL, *tile_rest = NULL, *left_tile = NULL, *left_rest = NULL;
-  if (whole && has_whole_tiles) tile = build_tile(&s, s.mr, s.nv, s.lanes);
-  if (whole && rest) tile_rest = build_tile(&s, rest, s.nv, s.lanes);
-  if (left && has_whole_tiles) left_tile = build_tile(&s, s.mr, left_nv, last);
-  if (left && rest) left_rest = build_tile(&s, rest, left_nv, last);
+  if (whole && has_whole_tiles) tile = build_tile(s, s->mr, s->nv, s->lanes);
+  if (whole && rest) tile_rest = build_tile(s, rest, s->nv, s->lanes);
+  if (left && has_whole_tiles) left_tile = build_tile(s, s->mr, left_nv, last);
+  if (left && rest) left_rest = build_tile(s, rest, left_nv, last);
 
   VirBuilder b;
   cg_kernel(cg, &b, d->node, "", "%s x weights %s -> %s%s", type_text(cg->arena, &d->x->type),
-            shape_text(cg->arena, &d->weight->type.shape), type_text(cg->arena, &d->y->type), form_text(&s));
+            shape_text(cg->arena, &d->weight->type.shape), type_text(cg->arena, &d->y->type), form_text(s));
   const VirBase *x = cg_read(cg, &b, d->x, "x"), *y = cg_write(cg, &b, d->y, "y");
   Place p = {.x = vir_addr(x, d->x_origin),
-             .w = vir_addr(s.weights, 0),
-             .bias = vir_addr(s.bias, 0),
-             .m = vir_addr(s.quantized ? s.multiplier : s.bias, 0),
+             .w = vir_addr(s->weights, 0),
+             .bias = vir_addr(s->bias, 0),
+             .m = vir_addr(s->quantized ? s->multiplier : s->bias, 0),
              .y = vir_addr(y, d->y_origin)};
-  int64_t per_vector = s.k_steps * s.stored, padded = vectors_of(&s) * s.lanes;
+  int64_t per_vector = s->k_steps * s->stored, padded = dense_vectors(s) * s->lanes;
   if (d->groups > 1) {
     const VirVar *g = vir_loop(&b, "group", 0, d->groups, 1);
     p.x = vir_plus(p.x, g, d->group_step);
     p.y = vir_plus(p.y, g, d->oc);
-    p.w = vir_plus(p.w, g, vectors_of(&s) * per_vector);
+    p.w = vir_plus(p.w, g, dense_vectors(s) * per_vector);
     p.bias = vir_plus(p.bias, g, padded);
     p.m = vir_plus(p.m, g, padded);
   }
@@ -467,23 +300,45 @@ bool dense_emit(Cg *cg, const Dense *d) {
     Place q = p;
     if (whole > 1) {
       const VirVar *panel = vir_loop(&b, "panel", 0, whole, 1);
-      q.w = vir_plus(q.w, panel, s.nv * per_vector);
-      q.bias = vir_plus(q.bias, panel, s.nv * s.lanes);
-      q.m = vir_plus(q.m, panel, s.nv * s.lanes);
-      q.y = vir_plus(q.y, panel, s.nv * s.lanes);
+      q.w = vir_plus(q.w, panel, s->nv * per_vector);
+      q.bias = vir_plus(q.bias, panel, s->nv * s->lanes);
+      q.m = vir_plus(q.m, panel, s->nv * s->lanes);
+      q.y = vir_plus(q.y, panel, s->nv * s->lanes);
     }
-    panel_pixels(&s, &b, q, tile, tile_rest, rest);
+    panel_pixels(s, &b, q, tile, tile_rest, rest);
     if (whole > 1) vir_end(&b);
   }
   if (left) {
-    int64_t c = whole * s.nv * s.lanes;
-    p.w = vir_offset(p.w, whole * s.nv * per_vector);
+    int64_t c = whole * s->nv * s->lanes;
+    p.w = vir_offset(p.w, whole * s->nv * per_vector);
     p.bias = vir_offset(p.bias, c);
     p.m = vir_offset(p.m, c);
     p.y = vir_offset(p.y, c);
-    panel_pixels(&s, &b, p, left_tile, left_rest, rest);
+    panel_pixels(s, &b, p, left_tile, left_rest, rest);
   }
   if (d->groups > 1) vir_end(&b);
   cg_done(cg, &b);
+}
+
+bool dense_emit(Cg *cg, const Dense *d) {
+  const Target *target = cg->target;
+  DensePack s = {
+      .cg = cg, .d = d, .quantized = tensor_is_quantized(d->x), .planes = 1, .lanes = target->lanes};
+  s.step = s.quantized ? 4 : 1;
+  s.groups_per_run = (d->length + s.step - 1) / s.step;
+  s.mr = choose_mr(d->count[2], s.quantized ? target->conv_mr : target->float_mr);
+  s.nv = s.quantized ? target->conv_nv : target->float_nv;
+  if (d->count[2] == 1)
+    s.nv = s.nv * 2 > 4 ? 4 : s.nv * 2; /* one pixel: more channels keep the adders busy */
+  if (s.nv > dense_vectors(&s)) s.nv = (int)dense_vectors(&s);
+  if (s.quantized) {
+    if (!linear_constants(cg, d->node, &s.lc)) return false;
+    if (linear_is_wide(d->node)) {
+      wide_emit(cg, d, &s.lc);
+      return true;
+    }
+  }
+  dense_pack(&s);
+  emit_panels(&s);
   return true;
 }

@@ -1,0 +1,38 @@
+/* The constants of a dense kernel: weights packed in the order in which they are read, biases, multipliers.
+ */
+#ifndef QCC_CODEGEN_DENSE_PACK_H
+#define QCC_CODEGEN_DENSE_PACK_H
+
+#include "codegen/dense.h"
+
+/* How the product of a vector of weights is formed. */
+typedef enum {
+  FORM_FAST, /* the target's fast dot product, which is exact for these weights */
+  FORM_FLIP, /* the same, made exact by sign flips: see docs/decisions/exact-avx2.md */
+  FORM_WIDE  /* the target's dot product for all values */
+} DenseForm;
+
+/* A dense kernel's constants, and how they lie. The first group is set by dense_emit before dense_pack. */
+typedef struct {
+  Cg *cg;
+  const Dense *d;
+  bool quantized;
+  DenseForm form;
+  int64_t planes;         /* weights beyond [-127, 127] are sums of several planes */
+  int64_t step;           /* elements of a k-step: 4, in float32 1 */
+  int64_t groups_per_run; /* k-steps of a run */
+  int64_t k_steps;        /* of a pixel: planes * runs * groups_per_run */
+  int64_t vector;         /* weight elements of one vector: lanes * step */
+  int64_t stored;         /* weight elements that one vector takes: twice that where masks follow */
+  int lanes, mr, nv;
+  const VirBase *weights, *bias, *multiplier;
+  LinearConstants lc;
+} DensePack;
+
+/* Decides the form and makes the constants. For 8-bit operands `lc` must be there. */
+void dense_pack(DensePack *s);
+
+/* Vectors of output channels in a group. */
+int64_t dense_vectors(const DensePack *s);
+
+#endif
