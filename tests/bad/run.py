@@ -63,7 +63,7 @@ class Case:
         return subprocess.run(
             [self.qcc, *self.args],
             capture_output=True,
-            timeout=self.case['limit']['seconds'],
+            timeout=self.case['limit']['seconds'] * (4 if self.unlimited else 1),  # sanitizers are slow
             stdin=subprocess.DEVNULL,
             preexec_fn=self.limits,
             env=env,
