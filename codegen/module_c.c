@@ -224,6 +224,7 @@ static void write_c(const Module *m, StrBuf *c, const char *header) {
   vir_print_functions(c, cg->module, cg->target->attribute);
   strbuf_puts(c, "\n");
   write_run(m, c);
+  runtime_end(c);
 }
 
 void cg_write_module(Cg *cg, StrBuf *c, StrBuf *h) {

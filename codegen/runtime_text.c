@@ -30,6 +30,17 @@ static void put_includes(StrBuf *out, const RuntimeIsa *isa, const bool *wanted)
   }
 }
 
+/* gcc is told by a pragma of the preamble; clang's has to end where the file does, which a header cannot see.
+ */
+static const char no_libc_begin[] = "\n/* Loops stay loops: no calls of libc. */\n"
+                                    "#if defined(__clang__)\n"
+                                    "#pragma clang attribute push(__attribute__((no_builtin(\"memset\", "
+                                    "\"memcpy\", \"memmove\"))), apply_to = function)\n"
+                                    "#endif\n";
+static const char no_libc_end[] = "\n#if defined(__clang__)\n#pragma clang attribute pop\n#endif\n";
+
+void runtime_end(StrBuf *out) { strbuf_puts(out, no_libc_end); }
+
 void runtime_extract(StrBuf *out, const char *isa_name, const bool used[VIR_OP_COUNT]) {
   const RuntimeIsa *isa = runtime_isas;
   while (isa->isa && strcmp(isa->isa, isa_name)) isa++;
@@ -42,6 +53,7 @@ void runtime_extract(StrBuf *out, const char *isa_name, const bool used[VIR_OP_C
     if (used[op]) mark(isa, wanted, find_chunk(isa, arena_printf(out->arena, "v_%s", vir_op_info[op].name)));
 
   put_includes(out, isa, wanted);
+  strbuf_puts(out, no_libc_begin);
   bool apart = false; /* also where the chunk that had the blank line before it is left out */
   for (int i = 0; i < isa->n_chunks; i++) {
     apart |= isa->chunks[i].apart;

@@ -21,7 +21,9 @@ typedef struct {
 extern const RuntimeIsa runtime_isas[]; /* ends with a NULL isa */
 
 /* Appends the preamble, the #include lines and the definitions that the used operations need, in their order
- * and formatting. The result stands alone. */
+ * and formatting. Functions may follow, then runtime_end: the file then needs nothing else, libc included. */
 void runtime_extract(StrBuf *out, const char *isa, const bool used[VIR_OP_COUNT]);
+/* What ends the file. */
+void runtime_end(StrBuf *out);
 
 #endif

@@ -6,15 +6,15 @@
 #include <stdint.h>
 
 /* Each float operation rounds once, to nearest even. The code must run in that rounding mode, C's default.
- * (no-tree-ter: gcc would expand a tile's sums one after the other and keep all operands on the stack till
- * then.) */
+ * (gcc, no-tree-ter: it would expand a tile's sums one after the other and keep all operands on the stack
+ * till then. no-tree-loop-distribute-patterns: it would call libc's memset.) */
 #if defined(__FAST_MATH__) || FLT_EVAL_METHOD != 0
 #error "needs IEEE single precision: compile without -ffast-math, and not for x87"
 #endif
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #elif defined(__GNUC__)
-#pragma GCC optimize("fp-contract=off", "no-tree-ter")
+#pragma GCC optimize("fp-contract=off", "no-tree-ter", "no-tree-loop-distribute-patterns")
 #endif
 
 #if defined(__GNUC__)

@@ -111,7 +111,7 @@ V_AVX2 v_p v_splat_p(int a, int b) {
 }
 V_AVX2 v_s32 v_bcast_s32(int32_t a) { return _mm256_set1_epi32(a); }
 V_AVX2 v_f32 v_bcast_f32(float a) { return _mm256_set1_ps(a); }
-V_AVX2 v_q v_bcast4(const void *p) { return _mm256_set1_epi32((int32_t) * (const v_mem_4 *)p); }
+V_AVX2 v_q v_bcast4(const void *p) { return _mm256_set1_epi32((int32_t)((const v_mem_4 *)p)[0]); }
 V_AVX2 v_q v_bcast2x2(const void *p) {
   const v_mem_2 *x = (const v_mem_2 *)p;
   return _mm256_set_m128i(_mm_set1_epi16((short)x[1]), _mm_set1_epi16((short)x[0]));

@@ -3,6 +3,8 @@
 #ifndef QCC_RUNTIME_VEC_GENERIC_H
 #define QCC_RUNTIME_VEC_GENERIC_H
 
+#include "preamble.h"
+
 #include "math_f32.h"
 #include "scalar.h"
 

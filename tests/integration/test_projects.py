@@ -48,6 +48,19 @@ net = custom_target('net', input: 'net.ir', output: ['net.c', 'net.h'], depfile:
 executable('app', 'main.c', net)
 '''
 
+# Borders to fill, wide ones too, and copies.
+NO_LIBC = '''model net {
+  weights "net.npz"
+  calibrate "net.npz"
+  input %x : f32[1, 8, 12, 12]
+  %p = pad(%x) { pads = [0, 0, 9, 9, 0, 0, 9, 9] }
+  %c = conv2d(%p, @w) { pad = [5, 5, 5, 5] }
+  %d = conv2d(%x, @w) { pad = [1, 1, 1, 1] }
+  %e = reshape(%x) { shape = [8, 144] }
+  output %c, %d, %e
+}
+'''
+
 
 def prepare(t):
     """The model with its calibration data, and the program."""
@@ -115,6 +128,25 @@ def test_meson(t):
     t.write('meson_options.txt', "option('qcc', type: 'string')\n")
     step(t, 'meson', 'setup', 'out', f'-Dqcc={t.qcc}')
     check(t, lambda: step(t, 'meson', 'compile', '-C', 'out'), './out/app')
+
+
+def test_no_libc(t):
+    """Whatever the compiler makes of the loops, the object file needs no other: no memset, no memcpy."""
+    import numpy as np
+    rng = np.random.default_rng(1)
+    np.savez(t.dir / 'net.npz', w=rng.normal(size=(32, 8, 3, 3)).astype('f4'), x=rng.normal(size=(4, 8, 12, 12)).astype('f4'))
+    t.write('net.ir', NO_LIBC)
+    for target, compilers in (('generic', ('gcc', 'clang')), ('x86-64-v3', ('gcc', 'clang')),
+                              ('arm64', ('aarch64-linux-gnu-gcc', 'clang --target=aarch64-linux-gnu'))):
+        t.run('net.ir', '-target', target, '-o', 'net.c')
+        for compiler in compilers:
+            if not shutil.which(compiler.split()[0]):
+                print(f'no {compiler}: skipped')
+                continue
+            for level in ('-Os', '-O3'):
+                step(t, *compiler.split(), level, '-Wall', '-Wextra', '-Werror', '-c', 'net.c')
+                needed = step(t, 'nm', '-u', 'net.o').split()
+                assert not needed, f'{target}, {compiler} {level}: {needed}'
 
 
 def test_demo(t):

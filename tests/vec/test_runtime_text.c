@@ -115,6 +115,7 @@ static void each_operation_stands_alone(void **state) {
     strbuf_init(&out, arena);
     runtime_extract(&out, c->isa, used);
     put_caller(&out, &vir_op_info[op], c->attribute);
+    runtime_end(&out);
     write_file(arena_printf(arena, "one_%s.c", vir_op_info[op].name), &out);
   }
   assert_true(compile(c, "one_*.c"));
@@ -136,6 +137,7 @@ static void all_operations_stand_together(void **state) {
     strbuf_printf(&out, "%.*scaller_%s%s", (int)(name - caller.text), caller.text, vir_op_info[op].name,
                   name + strlen("caller"));
   }
+  runtime_end(&out);
   write_file("all.c", &out);
   assert_true(compile(c, "all.c"));
 }
