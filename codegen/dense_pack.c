@@ -94,8 +94,8 @@ static void pack_weights(DensePack *s) {
               }
             }
   const char *comment = arena_printf(
-      s->cg->arena, "weights of '%s', packed [%lld groups][%lld vectors in panels of %d][%lld k-steps]%s",
-      comment_text(s->cg->arena, d->node->results[0]->name), (long long)d->groups, (long long)vectors, s->nv,
+      s->cg->arena, "weights of '%s', packed [%lld group%s][%lld vectors in panels of %d][%lld k-steps]%s",
+      cg_title(s->cg, d->node), (long long)d->groups, d->groups == 1 ? "" : "s", (long long)vectors, s->nv,
       (long long)s->k_steps, s->form == FORM_FLIP ? ", each vector followed by its sign-flip mask" : "");
   s->weights = vir_constant(s->cg->module, cg_name(s->cg, d->node, "weights"), s->quantized ? DT_S8 : DT_F32,
                             total, s->quantized ? (const void *)w8 : wf, comment);

@@ -63,7 +63,7 @@ static void pack(State *s) {
             w16[2 * to + j] = (int16_t)s->lc.weights[c * taps + i * s->kw + 2 * p + j];
         }
     }
-  const char *name = comment_text(s->cg->arena, s->node->results[0]->name);
+  const char *name = cg_title(s->cg, s->node);
   const char *comment = arena_printf(
       s->cg->arena, "weights of '%s', packed [%lld channel blocks][%lld rows][%lld %s][%d lanes]%s", name,
       (long long)s->blocks, (long long)s->kh, (long long)s->pairs, s->quantized ? "pairs of taps" : "taps",

@@ -7,17 +7,19 @@
 
 Storage *cg_storage(const Cg *cg, const Tensor *t) { return strmap_get(cg->storage_of, t->name); }
 
-static const char *node_title(const Node *n) { return n->name && *n->name ? n->name : n->results[0]->name; }
+static const char *title(const Node *n) { return n->name && *n->name ? n->name : n->results[0]->name; }
+
+char *cg_title(const Cg *cg, const Node *n) { return comment_text(cg->arena, title(n)); }
 
 char *cg_name(Cg *cg, const Node *n, const char *what) {
-  char *id = c_identifier(cg->arena, node_title(n));
+  char *id = c_identifier(cg->arena, title(n));
   return arena_printf(cg->arena, "n%d_%s%s%s", cg->position, id, *what ? "_" : "", what);
 }
 
 void cg_kernel(Cg *cg, VirBuilder *b, const Node *n, const char *what, const char *fmt, ...) {
   StrBuf comment;
   strbuf_init(&comment, cg->arena);
-  strbuf_printf(&comment, "%s '%s': ", op_info[n->op]->name, comment_text(cg->arena, node_title(n)));
+  strbuf_printf(&comment, "%s '%s': ", op_info[n->op]->name, cg_title(cg, n));
   va_list ap;
   va_start(ap, fmt);
   strbuf_vprintf(&comment, fmt, ap);

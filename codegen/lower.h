@@ -118,6 +118,8 @@ const VirBase *cg_scratch(Cg *cg, VirBuilder *b, Buffer *scratch, const char *na
 void cg_done(Cg *cg, VirBuilder *b);
 /* The name for a helper function (a register tile) of the node. */
 char *cg_name(Cg *cg, const Node *n, const char *what);
+/* What comments call the node: its name in the model it came from. */
+char *cg_title(const Cg *cg, const Node *n);
 
 /* The operations by the storage type of 8-bit activations. */
 typedef struct ActOps {

@@ -153,6 +153,16 @@ def test_emit_ir(t):
     assert 't.npz' not in t.files() and b'weights' not in t.read('t.ir')
 
 
+def test_comments_of_the_c(t):
+    """Both files say what they run on; a layer has one name, that of its convolution, wherever it is spoken of."""
+    t.run(DIGITS / 'digits.ir', '-target', 'x86-64-v3', '-o', 'm.c')
+    c, h = t.read('m.c').decode(), t.read('m.h').decode()
+    assert 'for x86-64-v3 (x86-64 with AVX2)' in c and 'for x86-64-v3 (x86-64 with AVX2)' in h
+    for layer in ('block1.conv1', 'block3.depthwise'):
+        assert f"conv2d '{layer}': " in c and f"weights of '{layer}', packed" in c, layer
+    assert "'block1.bn1'" not in c and '[1 groups]' not in c
+
+
 def test_emit_dot(t):
     """Graphviz text, on standard output unless named."""
     dot = t.run(DIGITS / 'digits.ir', '-emit', 'dot', '-quantize', 'none').stdout
