@@ -101,7 +101,7 @@ def with_fault(t, calls, fault, n):
 def check_fault(t, r, killed):
     """Each file is old or complete; without a kill both are old after an error, and nothing else is left."""
     old = [t.read(name) == b'old\n' for name in ('m.c', 'm.h')]
-    whole = [t.read(name).rstrip().endswith(end) for name, end in (('m.c', b'}'), ('m.h', b'#endif'))]
+    whole = [t.read(name).rstrip().endswith(end) for name, end in (('m.c', b'pop\n#endif'), ('m.h', b'#endif'))]
     assert all(o or w for o, w in zip(old, whole)), 'half a file'
     if killed:
         return
