@@ -1,4 +1,4 @@
-/* The constants of quantized linear kernels, by rules 4 to 6 of NUMERICS.md. */
+/* The constants of quantized linear kernels, by rules 4 to 6 of docs/numerics.md. */
 #include <stdlib.h>
 
 #include "codegen/dense.h"

@@ -1,6 +1,6 @@
-/* Linear kernels whose sums can leave 32 bits: rule 4 of NUMERICS.md takes them in 64. Such layers are rare
- * and come from imported models only, so this is plain code, one product at a time: the sum is high * 2^16 +
- * low, and the carry goes up after each run of products that low has room for. */
+/* Linear kernels whose sums can leave 32 bits: rule 5 of docs/numerics.md takes them in 64. Such layers are
+ * rare and come from imported models only, so this is plain code, one product at a time: the sum is high *
+ * 2^16 + low, and the carry goes up after each run of products that low has room for. */
 #include "codegen/dense.h"
 
 enum { CHUNK = 32768 }; /* 2^16 - 1 + CHUNK * 255 * 255 < 2^31 */

@@ -75,8 +75,9 @@ typedef struct OpInfo {
    * diag_error. */
   bool (*infer)(Diag *d, struct Node *n, Type *results);
 
-  /* The reference kernel, float and quantized, by NUMERICS.md: operands and results in C order, types from
-   * the node. Absent optional operands are NULL. Never fails: infer and the verifier have checked everything.
+  /* The reference kernel, float and quantized, by docs/numerics.md: operands and results in C order, types
+   * from the node. Absent optional operands are NULL. Never fails: infer and the verifier have checked
+   * everything.
    */
   void (*eval)(EvalCtx *ctx, const struct Node *n, const void *const *in, void *const *out);
 

@@ -1,5 +1,5 @@
-/* The derivations of NUMERICS.md: multipliers, clamps, tables, fixed-point factors. They live here once; the
- * interpreter and the generators both take their numbers from them and share nothing else. */
+/* The derivations of docs/numerics.md: multipliers, clamps, tables, fixed-point factors. They live here once;
+ * the interpreter and the generators both take their numbers from them and share nothing else. */
 #ifndef QCC_IR_QUANT_H
 #define QCC_IR_QUANT_H
 
@@ -20,7 +20,7 @@ bool scale_is_valid(float s);
 bool requant_multiplier(float s_in, float s_w, float s_out, float *m);
 /* Rule 6: q = rne(clamp((float)acc * m, lo - z, hi - z)) + z. */
 int32_t requantize_value(int32_t acc, float m, int32_t zero, int32_t lo, int32_t hi);
-/* The same for sums that may leave s32 (rule 4, imported weights): the 64-bit sum is exact and is converted
+/* The same for sums that may leave s32 (rule 5, imported weights): the 64-bit sum is exact and is converted
  * to float once, so wherever it fits s32 both functions agree. */
 int32_t requantize_wide(int64_t acc, float m, int32_t zero, int32_t lo, int32_t hi);
 

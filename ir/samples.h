@@ -6,8 +6,8 @@
  *   [N, ...]      N / b samples, stacked on axis 0 (N a multiple of b; b is 1 in most models)
  *   [...]         one sample without its batch dimension, where b is 1
  *   [N, b, ...]   N samples, stacked on an axis of their own (inputs without a batch, such as states)
- * Its element type is the input's; a quantized input takes float32 too, quantized by rule 1 of NUMERICS.
- * Other arrays of the file are ignored. */
+ * Its element type is the input's; a quantized input takes float32 too, quantized by rule 1 of
+ * docs/numerics.md. Other arrays of the file are ignored. */
 #ifndef QCC_IR_SAMPLES_H
 #define QCC_IR_SAMPLES_H
 

@@ -1,5 +1,5 @@
-/* qcc's own preset: which scales and zero points quantize a range, a weight, a bias (NUMERICS.md, rules 3 and
- * 4). */
+/* qcc's own preset: which scales and zero points quantize a range, a weight, a bias (docs/numerics.md, rules
+ * 3 and 4). */
 #ifndef QCC_PASSES_CHOOSE_H
 #define QCC_PASSES_CHOOSE_H
 

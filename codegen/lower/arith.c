@@ -1,5 +1,5 @@
-/* add, sub, mul, div with broadcasting. int8 add and sub by rule 8 of NUMERICS.md: one dot product of the
- * pair (a, b) with (m_a, m_b), a shift and a clamp; mul by rule 9. */
+/* add, sub, mul, div with broadcasting. int8 add and sub by rule 8 of docs/numerics.md: one dot product of
+ * the pair (a, b) with (m_a, m_b), a shift and a clamp; mul by rule 9. */
 #include "codegen/clamp.h"
 #include "codegen/elementwise.h"
 #include "ir/ops/attrs.h"

@@ -1,5 +1,5 @@
-/* quantize and dequantize (rules 1 and 2 of NUMERICS.md): between float32 and the target's 8-bit storage,
- * from and to any strides, so that the model's own layout is read and written here. */
+/* quantize and dequantize (rules 1 and 2 of docs/numerics.md): between float32 and the target's 8-bit
+ * storage, from and to any strides, so that the model's own layout is read and written here. */
 #include "codegen/elementwise.h"
 #include "ir/quant.h"
 

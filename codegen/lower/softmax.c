@@ -1,4 +1,4 @@
-/* softmax in float32 (rule 12 of NUMERICS.md): the maximum, exponentials of the differences, a sum of 16
+/* softmax in float32 (rule 12 of docs/numerics.md): the maximum, exponentials of the differences, a sum of 16
  * partial sums, true divisions. */
 #include "codegen/lower.h"
 #include "codegen/sum16.h"

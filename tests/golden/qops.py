@@ -49,7 +49,7 @@ def reference(case):
 # ---- layers ----
 
 def weight_and_bias(c, shape):
-    """The constants of a layer; the bias is rounded as rule 4 of NUMERICS says."""
+    """The constants of a layer; the bias is rounded as rule 4 of docs/numerics.md says."""
     w = c.case['weight']
     axis = w.get('axis')
     scale = np.float32(w['scale'] if axis is None else c.data.array(w['scales']))

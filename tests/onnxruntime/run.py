@@ -2,7 +2,7 @@
 """run.py QCC: quantized operators against ONNX Runtime.
 
 1. Models of one operator, drawn at random, and each operator of the *_qdq.onnx networks cut out: on the same random
-   u8 or s8 inputs ONNX Runtime (all optimisations on) and `qcc -run` may differ by one quantum at most (NUMERICS.md).
+   u8 or s8 inputs ONNX Runtime (all optimisations on) and `qcc -run` may differ by one quantum at most (docs/numerics.md).
 2. The whole networks: single quanta cascade there, so that the differences are reported and nothing is required.
 """
 import argparse
