@@ -137,17 +137,23 @@ static Uses uses_of(const Kernel *k, const Kernel *end) {
 }
 
 static void write_calls(const Module *m, StrBuf *c, const Kernel *k, const Kernel *end) {
+  enum { LINE = 108 }; /* columns, before the last bracket */
+  StrBuf arg;
+  strbuf_init(&arg, c->arena);
   for (; k != end; k = k->next) {
     size_t line = c->len;
     strbuf_printf(c, "  %s(", k->func->name);
     for (int i = 0; i < k->n_args; i++) {
-      if (c->len - line > 90) {
-        strbuf_puts(c, i ? ",\n      " : "");
+      arg.len = 0;
+      put_arg(m, &arg, &k->args[i]);
+      bool fits = c->len + arg.len + 2 - line <= LINE;
+      strbuf_puts(c, !i ? "" : fits ? ", " : ",");
+      if (!fits) {
+        strbuf_puts(c, "\n");
         line = c->len;
-      } else {
-        strbuf_puts(c, i ? ", " : "");
+        strbuf_puts(c, "      ");
       }
-      put_arg(m, c, &k->args[i]);
+      strbuf_put(c, arg.text, arg.len);
     }
     strbuf_puts(c, ");\n");
   }

@@ -134,14 +134,22 @@ static void choose_layouts(Cg *cg) {
     }
 }
 
+/* Constants lie row-major, and end with their last byte: 8-bit kernels may read a little beyond. */
+static bool lies_wrong(const Cg *cg, const Node *n, int i, LayoutDemand demand) {
+  const Tensor *t = n->operands[i];
+  int constants = lowering(n)->constants;
+  if (tensor_is_const(t))
+    return (!constants || i < constants) && (demand == LAYOUT_CHANNELS_LAST || t->type.dtype != DT_F32);
+  return t->type.shape.rank >= 3 && channels_last(cg, t) != (demand == LAYOUT_CHANNELS_LAST);
+}
+
 static void legalize_layouts(Cg *cg) {
   GRAPH_FOREACH_NODE(cg->graph, n) {
     LayoutDemand demand = demand_of(n);
     if (demand == LAYOUT_ANY) continue;
     for (int i = 0; i < n->n_operands; i++) {
       Tensor *t = n->operands[i];
-      if (!t || tensor_is_const(t) || t->type.shape.rank < 3) continue;
-      if (channels_last(cg, t) == (demand == LAYOUT_CHANNELS_LAST)) continue;
+      if (!t || !lies_wrong(cg, n, i, demand)) continue;
       copy_for_use(cg, t, (Use){n, i});
       if (demand == LAYOUT_CHANNELS_LAST) set_channels_last(cg, n->operands[i]);
     }
