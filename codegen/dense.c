@@ -4,6 +4,7 @@
 
 #include "codegen/clamp.h"
 #include "codegen/dense_pack.h"
+#include "codegen/tile_row.h"
 
 /* Lines of k-steps that a tile may have, and how many steps a loop over more unrolls. */
 enum { MAX_TILE_LINES = 420, LOOP_UNROLL = 4 };
@@ -209,20 +210,8 @@ static VirFunc *build_tile(const DensePack *s, int mr, int nv, int last) {
   return b.f;
 }
 
-/* A tile's addresses, per row of pixels. */
-typedef struct {
-  VirAddr x, w, bias, m, y;
-} Place;
-
-static void call_tile(const DensePack *s, VirBuilder *b, VirFunc *tile, Place p) {
-  VirAddr args[5] = {p.x, p.w, p.bias, p.m, p.y};
-  if (!s->quantized) args[3] = p.y;
-  vir_call(b, tile, s->quantized ? 5 : 4, args);
-}
-
-/* The pixels of one panel: loops over batch and rows, tiles along the row. */
-static void panel_pixels(const DensePack *s, VirBuilder *b, Place p, VirFunc *tile, VirFunc *rest,
-                         int rest_pixels) {
+/* The pixels of one panel: loops over batch and rows. */
+static void panel_pixels(const DensePack *s, VirBuilder *b, TilePlace p, VirFunc *tile, VirFunc *rest) {
   const Dense *d = s->d;
   static const char *const names[2] = {"n", "oy"};
   for (int i = 0; i < 2; i++)
@@ -231,30 +220,9 @@ static void panel_pixels(const DensePack *s, VirBuilder *b, Place p, VirFunc *ti
       p.x = vir_plus(p.x, v, d->x_step[i]);
       p.y = vir_plus(p.y, v, d->y_step[i]);
     }
-  int64_t whole = d->count[2] / s->mr;
-  if (whole > 1) {
-    const VirVar *v = vir_loop(b, "ox", 0, whole, 1);
-    Place q = p;
-    q.x = vir_plus(p.x, v, s->mr * d->x_step[2]);
-    q.y = vir_plus(p.y, v, s->mr * d->y_step[2]);
-    call_tile(s, b, tile, q);
-    vir_end(b);
-  } else if (whole) {
-    call_tile(s, b, tile, p);
-  }
-  if (rest_pixels) {
-    p.x = vir_offset(p.x, whole * s->mr * d->x_step[2]);
-    p.y = vir_offset(p.y, whole * s->mr * d->y_step[2]);
-    call_tile(s, b, rest, p);
-  }
+  tile_row(b, p, &(TileRow){d->count[2], d->x_step[2], d->y_step[2], s->mr, tile, rest});
   for (int i = 0; i < 2; i++)
     if (d->count[i] > 1) vir_end(b);
-}
-
-/* Pixels of a tile: at most the target's, spread evenly over the row. */
-static int choose_mr(int64_t row, int most) {
-  int64_t tiles = (row + most - 1) / most;
-  return (int)((row + tiles - 1) / tiles);
 }
 
 static const char *form_text(const DensePack *s) {
@@ -282,11 +250,12 @@ static void emit_panels(const DensePack *s) {
   cg_kernel(cg, &b, d->node, "", "%s x weights %s -> %s%s", type_text(cg->arena, &d->x->type),
             shape_text(cg->arena, &d->weight->type.shape), type_text(cg->arena, &d->y->type), form_text(s));
   const VirBase *x = cg_read(cg, &b, d->x, "x"), *y = cg_write(cg, &b, d->y, "y");
-  Place p = {.x = vir_addr(x, d->x_origin),
-             .w = vir_addr(s->weights, 0),
-             .bias = vir_addr(s->bias, 0),
-             .m = vir_addr(s->quantized ? s->multiplier : s->bias, 0),
-             .y = vir_addr(y, d->y_origin)};
+  TilePlace p = {.x = vir_addr(x, d->x_origin),
+                 .w = vir_addr(s->weights, 0),
+                 .bias = vir_addr(s->bias, 0),
+                 .m = vir_addr(s->quantized ? s->multiplier : s->bias, 0),
+                 .y = vir_addr(y, d->y_origin),
+                 .quantized = s->quantized};
   int64_t per_vector = s->k_steps * s->stored, padded = dense_vectors(s) * s->lanes;
   if (d->groups > 1) {
     const VirVar *g = vir_loop(&b, "group", 0, d->groups, 1);
@@ -297,7 +266,7 @@ static void emit_panels(const DensePack *s) {
     p.m = vir_plus(p.m, g, padded);
   }
   if (whole) {
-    Place q = p;
+    TilePlace q = p;
     if (whole > 1) {
       const VirVar *panel = vir_loop(&b, "panel", 0, whole, 1);
       q.w = vir_plus(q.w, panel, s->nv * per_vector);
@@ -305,7 +274,7 @@ static void emit_panels(const DensePack *s) {
       q.m = vir_plus(q.m, panel, s->nv * s->lanes);
       q.y = vir_plus(q.y, panel, s->nv * s->lanes);
     }
-    panel_pixels(s, &b, q, tile, tile_rest, rest);
+    panel_pixels(s, &b, q, tile, tile_rest);
     if (whole > 1) vir_end(&b);
   }
   if (left) {
@@ -314,7 +283,7 @@ static void emit_panels(const DensePack *s) {
     p.bias = vir_offset(p.bias, c);
     p.m = vir_offset(p.m, c);
     p.y = vir_offset(p.y, c);
-    panel_pixels(s, &b, p, left_tile, left_rest, rest);
+    panel_pixels(s, &b, p, left_tile, left_rest);
   }
   if (d->groups > 1) vir_end(&b);
   cg_done(cg, &b);
@@ -326,7 +295,7 @@ bool dense_emit(Cg *cg, const Dense *d) {
       .cg = cg, .d = d, .quantized = tensor_is_quantized(d->x), .planes = 1, .lanes = target->lanes};
   s.step = s.quantized ? 4 : 1;
   s.groups_per_run = (d->length + s.step - 1) / s.step;
-  s.mr = choose_mr(d->count[2], s.quantized ? target->conv_mr : target->float_mr);
+  s.mr = tile_pixels(d->count[2], s.quantized ? target->conv_mr : target->float_mr);
   s.nv = s.quantized ? target->conv_nv : target->float_nv;
   if (d->count[2] == 1)
     s.nv = s.nv * 2 > 4 ? 4 : s.nv * 2; /* one pixel: more channels keep the adders busy */

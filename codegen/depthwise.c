@@ -5,6 +5,7 @@
 #include "codegen/clamp.h"
 #include "codegen/dense.h"
 #include "codegen/names.h"
+#include "codegen/tile_row.h"
 #include "ir/ops/attrs.h"
 
 /* Taps that a tile may hold unrolled; beyond that the rows of the window are a loop, and so are the taps of a
@@ -197,48 +198,17 @@ static VirFunc *build_tile(const State *s, int mr) {
   return b.f;
 }
 
-typedef struct {
-  VirAddr x, w, bias, m, y;
-} Place;
-
-static void call_tile(const State *s, VirBuilder *b, VirFunc *tile, Place p) {
-  VirAddr args[5] = {p.x, p.w, p.bias, p.m, p.y};
-  if (!s->quantized) args[3] = p.y;
-  vir_call(b, tile, s->quantized ? 5 : 4, args);
-}
-
-/* One block of channels over all pixels. */
-static void block_pixels(const State *s, VirBuilder *b, Place p, VirFunc *tile, VirFunc *rest,
-                         int64_t width) {
-  int64_t whole = width / s->mr;
-  if (whole > 1) {
-    const VirVar *v = vir_loop(b, "ox", 0, whole, 1);
-    Place q = p;
-    q.x = vir_plus(p.x, v, s->mr * s->pixel_step);
-    q.y = vir_plus(p.y, v, s->mr * s->out_step);
-    call_tile(s, b, tile, q);
-    vir_end(b);
-  } else if (whole) {
-    call_tile(s, b, tile, p);
-  }
-  if (!rest) return;
-  p.x = vir_offset(p.x, whole * s->mr * s->pixel_step);
-  p.y = vir_offset(p.y, whole * s->mr * s->out_step);
-  call_tile(s, b, rest, p);
-}
-
 bool depthwise_emit(Cg *cg, const Node *n) {
   const Conv2dAttrs *a = ATTRS(n, Conv2dAttrs);
   const Tensor *x = n->operands[0], *w = n->operands[1], *y = n->results[0];
   const Storage *sx = cg_storage(cg, x), *sy = cg_storage(cg, y);
   const int64_t *dw = w->type.shape.dim, *dy = y->type.shape.dim;
   int most = tensor_is_quantized(x) ? cg->target->conv_mr : cg->target->float_mr;
-  int64_t tiles = (dy[3] + most - 1) / most;
   State s = {.cg = cg,
              .node = n,
              .quantized = tensor_is_quantized(x),
              .lanes = cg->target->lanes,
-             .mr = (int)((dy[3] + tiles - 1) / tiles),
+             .mr = tile_pixels(dy[3], most),
              .channels = dw[0],
              .kh = dw[2],
              .kw = dw[3],
@@ -258,11 +228,12 @@ bool depthwise_emit(Cg *cg, const Node *n) {
             shape_text(cg->arena, &w->type.shape), type_text(cg->arena, &y->type));
   const VirBase *bx = cg_read(cg, &b, x, "x"), *by = cg_write(cg, &b, y, "y");
   int64_t w_block = s.kh * s.pairs * s.lanes * (s.quantized ? 2 : 1);
-  Place p = {.x = vir_addr(bx, sx->offset - a->pad.v[0] * sx->stride[2] - a->pad.v[1] * sx->stride[3]),
-             .w = vir_addr(s.weights, 0),
-             .bias = vir_addr(s.bias, 0),
-             .m = vir_addr(s.quantized ? s.multiplier : s.bias, 0),
-             .y = vir_addr(by, sy->offset)};
+  TilePlace p = {.x = vir_addr(bx, sx->offset - a->pad.v[0] * sx->stride[2] - a->pad.v[1] * sx->stride[3]),
+                 .w = vir_addr(s.weights, 0),
+                 .bias = vir_addr(s.bias, 0),
+                 .m = vir_addr(s.quantized ? s.multiplier : s.bias, 0),
+                 .y = vir_addr(by, sy->offset),
+                 .quantized = s.quantized};
   if (dy[0] > 1) {
     const VirVar *v = vir_loop(&b, "n", 0, dy[0], 1);
     p.x = vir_plus(p.x, v, sx->stride[0]);
@@ -274,7 +245,7 @@ bool depthwise_emit(Cg *cg, const Node *n) {
   for (int64_t part = 0; part < 2; part++) {
     int64_t first = part ? even : 0, end = part ? s.blocks : even;
     if (first == end) continue;
-    Place q = p;
+    TilePlace q = p;
     if (end - first > 1) {
       const VirVar *v = vir_loop(&b, "block", 0, end, 1);
       q.x = vir_plus(q.x, v, s.lanes);
@@ -294,7 +265,7 @@ bool depthwise_emit(Cg *cg, const Node *n) {
       q.x = vir_plus(q.x, v, a->stride.v[0] * sx->stride[2]);
       q.y = vir_plus(q.y, v, sy->stride[2]);
     }
-    block_pixels(&s, &b, q, tile, rest, dy[3]);
+    tile_row(&b, q, &(TileRow){dy[3], s.pixel_step, s.out_step, s.mr, tile, rest});
     if (dy[2] > 1) vir_end(&b);
     if (end - first > 1) vir_end(&b);
   }
