@@ -77,6 +77,12 @@ static bool usage(Diag *d, const char *message, const char *word, const Suggest 
   return diag_error(d, (SrcLoc){0}, "%s '%.100s'", message, word);
 }
 
+/* `list` is what could have been meant, where nothing is near. */
+static bool unknown(Diag *d, const char *kind, const char *word, const Suggest *s, const char *list) {
+  if (s->best) return usage(d, arena_printf(d->arena, "unknown %s", kind), word, s);
+  return diag_error(d, (SrcLoc){0}, "unknown %s '%.100s' (%s)", kind, word, list);
+}
+
 static bool find_target(Driver *r) {
   const char *name = r->options->target ? r->options->target : target_default();
   r->target = target_find(name);
@@ -84,8 +90,13 @@ static bool find_target(Driver *r) {
   if (strchr(name, ','))
     return usage(r->diag, "a list of targets is not in this version of qcc:", name, NULL);
   Suggest s = {.word = name};
-  for (const Target *t = target_table; t->name; t++) suggest_offer(&s, t->name);
-  return usage(r->diag, "unknown target (-print-targets lists them)", name, &s);
+  StrBuf known;
+  strbuf_init(&known, r->arena);
+  for (const Target *t = target_table; t->name; t++) {
+    suggest_offer(&s, t->name);
+    strbuf_printf(&known, "%s%s", t == target_table ? "it may be " : ", ", t->name);
+  }
+  return unknown(r->diag, "target", name, &s, known.text);
 }
 
 static bool check_pass_name(Diag *d, const char *name, bool all) {
@@ -95,7 +106,7 @@ static bool check_pass_name(Diag *d, const char *name, bool all) {
     if (!strcmp(p->name, name)) return true;
     suggest_offer(&s, p->name);
   }
-  return usage(d, "unknown pass (-print-passes lists them)", name, &s);
+  return unknown(d, "pass", name, &s, "-print-passes lists them");
 }
 
 static bool is_identifier(const char *s) {
@@ -174,9 +185,24 @@ static bool check_outputs(Driver *r) {
          (!r->depfile || output_check(r->diag, r->depfile));
 }
 
+/* Options that choose how a float model is quantized say nothing about one that is already. -verify takes its
+ * inputs from the calibration data, too. */
+static void warn_quantized(Driver *r) {
+  const Options *o = r->options;
+  const char *idle = o->calib && !o->verify           ? "-calib"
+                     : o->observer                    ? "-observer"
+                     : o->quantize == QUANTIZE_NONE   ? "-quantize none"
+                     : o->quantize == QUANTIZE_STATIC ? "-quantize static"
+                                                      : NULL;
+  if (idle)
+    diag_warning(r->diag, "quantized-model", (SrcLoc){0},
+                 "%s is not used: the model is quantized already and stays as it is", idle);
+}
+
 static bool read_model(Driver *r) {
   r->graph = model_read(r->diag, r->arena, r->options);
   if (!r->graph) return false;
+  if (graph_is_quantized(r->graph)) warn_quantized(r);
   if (r->options->eval) r->reference = graph_clone(r->arena, r->graph);
   if (r->options->calib)
     diag_add_file(r->diag, r->options->calib); /* before anything could be written over it */

@@ -225,8 +225,10 @@ static bool read_truth(Report *r) {
   npz_close(z);
   if (ok && y && !r->labels && !(r->graph->n_outputs == 1 && r->expected[0].array))
     diag_warning(o->diag, "eval-labels", (SrcLoc){0},
-                 "%s: array 'y', %s%s, holds neither labels nor outputs of the model: not used", r->path,
-                 dtype_info[y->dtype].name, shape_text(o->arena, &y->shape));
+                 "%s: array 'y', %s%s, holds neither labels (%" PRId64
+                 " integers, one a sample) nor outputs of the model: "
+                 "not used",
+                 r->path, dtype_info[y->dtype].name, shape_text(o->arena, &y->shape), r->count);
   return ok;
 }
 

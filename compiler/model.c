@@ -33,17 +33,40 @@ static Source *read_stdin(Diag *d, Arena *a) {
   return source_from_text(a, "<stdin>", text.text, text.len);
 }
 
-/* Text IR starts with the word `model`, after blanks and comments; no ONNX file does. Whatever cannot be read
- * is left to the ONNX reader, which says why. */
-static bool looks_like_text(const char *path) {
-  char text[4096 + 1];
+enum { HEAD = 4096 };
+
+/* The first bytes of a regular file, and a 0 behind them; none of what cannot be read, which is left to the
+ * readers: they say why. */
+static void read_head(const char *path, char head[HEAD + 1]) {
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   struct stat st;
-  if (fd < 0) return false;
-  ssize_t n = !fstat(fd, &st) && S_ISREG(st.st_mode) ? pread(fd, text, sizeof text - 1, 0) : 0;
+  memset(head, 0, HEAD + 1);
+  if (fd < 0) return;
+  if (fstat(fd, &st) || !S_ISREG(st.st_mode) || pread(fd, head, HEAD, 0) < 0) *head = 0;
   close(fd);
-  text[n > 0 ? n : 0] = 0;
-  const char *p = text;
+}
+
+/* Other files that are taken for models. */
+static const struct {
+  int at;
+  const char *magic, *what;
+} others[] = {
+    {0, "PK\3\4", "a zip archive (.npz, .pt, .keras)"},
+    {0, "\x93NUMPY", "a NumPy array"},
+    {0, "\x89HDF", "an HDF5 file (Keras)"},
+    {4, "TFL3", "a TensorFlow Lite model"},
+    {4, "ORTM", "a model in ONNX Runtime's own format"},
+};
+
+static const char *what_other(const char *head) {
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+    if (!strncmp(head + others[i].at, others[i].magic, strlen(others[i].magic))) return others[i].what;
+  return NULL;
+}
+
+/* Text IR starts with the word `model`, after blanks and comments; no ONNX file does. */
+static bool looks_like_text(const char *head) {
+  const char *p = head;
   for (;;) {
     p += strspn(p, " \t\r\n");
     if (strncmp(p, "//", 2)) break;
@@ -66,10 +89,18 @@ Graph *model_read(Diag *d, Arena *a, const Options *o) {
     const Source *s = read_stdin(d, a);
     return s ? read_text(d, a, o, s) : NULL;
   }
-  if (path_has_suffix(o->model, ".ir") ||
-      (!path_has_suffix(o->model, ".onnx") && looks_like_text(o->model))) {
+  char head[HEAD + 1];
+  read_head(o->model, head);
+  bool named_onnx = path_has_suffix(o->model, ".onnx");
+  if (path_has_suffix(o->model, ".ir") || (!named_onnx && looks_like_text(head))) {
     const Source *s = source_read(d, a, o->model, MAX_TEXT);
     return s ? read_text(d, a, o, s) : NULL;
+  }
+  const char *other = named_onnx ? NULL : what_other(head);
+  if (other) {
+    diag_error(d, (SrcLoc){.source = &(Source){.path = o->model}},
+               "is %s; qcc takes models as ONNX or as text IR", other);
+    return NULL;
   }
   const OnnxOptions onnx = {o->shapes.items, o->shapes.n};
   return onnx_import(d, a, o->model, &onnx);

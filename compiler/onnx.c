@@ -7,7 +7,7 @@
 #define MAX_FILE (((int64_t)1 << 31) - 1)
 
 /* After this many errors the rest of the nodes is left alone: messages are for reading. */
-enum { ENOUGH_ERRORS = 4 };
+enum { ENOUGH_ERRORS = 7 };
 
 /* ---- file -> protobuf ---- */
 

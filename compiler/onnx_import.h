@@ -35,7 +35,8 @@ typedef struct {
   int64_t opset; /* of the default domain */
   const Onnx__ModelProto *model;
   Graph *graph;
-  StrMap *values; /* name -> OnnxValue */
+  StrMap *values;  /* name -> OnnxValue */
+  StrMap *unknown; /* operators that were reported as not supported, with their domains */
 } OnnxImporter;
 
 /* An attribute that an operator may have. */

@@ -198,6 +198,25 @@ static bool is_local_function(const OnnxImporter *im, const char *name, const ch
   return false;
 }
 
+/* Each operator once, with the number of nodes that have it. Always false. */
+static bool unsupported(OnnxNode *n, const char *name, const char *domain) {
+  Arena *a = n->im->arena;
+  const char *key = arena_printf(a, "%s.%s", domain, name), *count = "";
+  size_t nodes = 0;
+  if (!n->im->unknown) n->im->unknown = strmap_new(a);
+  if (strmap_get(n->im->unknown, key)) return false;
+  strmap_put(n->im->unknown, key, n);
+  for (size_t i = 0; i < n->im->proto->n_node; i++) {
+    const Onnx__NodeProto *p = n->im->proto->node[i];
+    nodes += !strcmp(onnx_str(p->op_type), name) && !strcmp(onnx_str(p->domain), domain);
+  }
+  if (nodes > 1) count = arena_printf(a, " (%zu nodes)", nodes);
+  if (*domain)
+    return onnx_error(n, "operator '%s' of the domain '%s' is not supported%s", onnx_shown(a, name),
+                      onnx_shown(a, domain), count);
+  return onnx_error(n, "operator '%s' is not supported%s", onnx_shown(a, name), count);
+}
+
 static bool find_row(OnnxNode *n) {
   const char *name = onnx_str(n->proto->op_type), *domain = onnx_str(n->proto->domain);
   const char *shown = onnx_shown(n->im->arena, name), *shown_domain = onnx_shown(n->im->arena, domain);
@@ -211,8 +230,7 @@ static bool find_row(OnnxNode *n) {
   if (other)
     return onnx_error(n, "operator '%s' of opset %lld is not supported; it is from opset %d on", shown,
                       (long long)n->opset, other->min_opset);
-  if (*domain) return onnx_error(n, "operator '%s' of the domain '%s' is not supported", shown, shown_domain);
-  return onnx_error(n, "operator '%s' is not supported", shown);
+  return unsupported(n, name, domain);
 }
 
 static bool check_counts(OnnxNode *n) {

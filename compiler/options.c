@@ -1,4 +1,5 @@
 #include "compiler/options.h"
+#include "compiler/names.h"
 #include "ir/suggest.h"
 
 #include <string.h>
@@ -46,7 +47,8 @@ static const OptionDesc options[] = {
     {"quantize", OPT_CHOICE, AT(quantize), "M", "static (default with calibration data), none (float32 code)",
      LIST("static", "none"), LIST("dynamic")},
     {"observer", OPT_STRING, AT(observer), "O", "how ranges are found (default: minmax)"},
-    {"shape", OPT_LIST, AT(shapes), "N=1,3,224,224", "fixes symbolic dimensions of an ONNX model's input N"},
+    {"shape", OPT_LIST, AT(shapes), "X=1,3,224,224",
+     "fixes an ONNX model's input of this name; N=1 a symbolic dimension"},
 
     {NULL, OPT_GROUP, .help = "Checking"},
     {"eval", OPT_STRING, AT(eval), "FILE",
@@ -83,7 +85,8 @@ static const OptionDesc options[] = {
 enum { N_OPTIONS = sizeof options / sizeof *options };
 
 /* Every name that diag_warning is called with. */
-static const char *const warnings[] = {"bias-scale", "eval-labels", "float-model", "float-op", "io"};
+static const char *const warnings[] = {"bias-scale", "eval-labels", "float-model",
+                                       "float-op",   "io",          "quantized-model"};
 enum { N_WARNINGS = sizeof warnings / sizeof *warnings };
 static const char no_warning[] = "Wno-";
 
@@ -204,6 +207,9 @@ static bool check_together(Parser *p) {
   if (!o->model) return usage(p, "no model given (see qcc --help)");
   if (o->run && o->eval) return usage(p, "-run and -eval exclude each other");
   if (o->run && !o->output) return usage(p, "-run needs -o FILE.npz for the outputs");
+  if (o->run && strcmp(o->output, "-") && !path_has_suffix(o->output, ".npz"))
+    return usage(
+        p, arena_printf(p->arena, "-run writes the outputs as an .npz file, not to '%.100s'", o->output));
   if (o->run && o->emit) return usage(p, "-run and -emit exclude each other");
   if (o->run && o->verify) return usage(p, "-run and -verify exclude each other");
   if (o->stop_after && o->emit == EMIT_C)

@@ -32,10 +32,12 @@ def test_usage_errors(t):
     t.write('tiny.ir', TINY)
     t.fail(code=2, message='no model given')
     t.fail('tiny.ir', '-taget', 'arm64', code=2, message="did you mean '-target'?")
-    t.fail('tiny.ir', '-target', 'arm46', code=2, message="unknown target (-print-targets lists them) 'arm46'; did you mean 'arm64'?")
+    t.fail('tiny.ir', '-target', 'arm46', code=2, message="unknown target 'arm46'; did you mean 'arm64'?")
+    t.fail('tiny.ir', '-target', 'neon', code=2, message="unknown target 'neon' (it may be generic, x86-64-v3, arm64)")
     t.fail('tiny.ir', '-target', 'arm64,generic', code=2, message='a list of targets is not in this version')
     t.fail('tiny.ir', '-dump-after', 'fuze', code=2, message="did you mean 'fuse'?")
-    t.fail('tiny.ir', '-stop-after', 'nothing-like-it', code=2, message='unknown pass')
+    t.fail('tiny.ir', '-stop-after', 'nothing-like-it', code=2, message="unknown pass 'nothing-like-it' (-print-passes lists them)")
+    t.fail('tiny.ir', '-run', 'calib.npz', '-o', 'm.c', code=2, message="-run writes the outputs as an .npz file, not to 'm.c'")
     t.fail('tiny.ir', '-name', '2nd', code=2, message='-name takes a C identifier')
     t.fail('tiny.ir', '-name', 'a' * 41, code=2, message='-name takes a C identifier')
     t.fail('tiny.ir', '-observer', 'best', code=2, message="there is no observer 'best'")
@@ -115,6 +117,29 @@ def test_warnings(t):
     (t.dir / 'm.h').unlink()
     t.fail('tiny.ir', '-o', 'm.c', '-Werror', message='[-Werror,-Wfloat-model]')
     t.run('tiny.ir', '-o', 'm.c', '-Werror', '-Wno-float-model')
+
+
+def test_idle_options(t):
+    """Options about quantizing, given with a model that is quantized: a warning names them."""
+    t.tiny()
+    t.run('tiny.ir', '-calib', 'calib.npz', '-emit', 'ir', '-o', 'q.ir')
+    idle = 'is not used: the model is quantized already and stays as it is [-Wquantized-model]'
+    for option in ('-calib calib.npz', '-quantize none', '-quantize static', '-observer minmax'):
+        r = t.run('q.ir', *option.split(), '-o', 'm.c')
+        assert idle in r.stderr and option.split(' calib')[0].split(' minmax')[0] in r.stderr, r.stderr
+        assert t.run('q.ir', *option.split(), '-o', 'm.c', '-Wno-quantized-model').stderr == ''
+    assert t.run('q.ir', '-o', 'm.c').stderr == ''
+
+
+def test_other_files_as_models(t):
+    """What is not a model is called by its name."""
+    for magic, what in ((b'PK\3\4', 'a zip archive (.npz, .pt, .keras)'), (b'\x93NUMPY\1\0', 'a NumPy array'),
+                        (b'\x89HDF\r\n', 'an HDF5 file (Keras)'), (b'\x1c\0\0\0TFL3', 'a TensorFlow Lite model'),
+                        (b'\x18\0\0\0ORTM', "a model in ONNX Runtime's own format")):
+        t.write('net.bin', magic + bytes(100))
+        t.fail('net.bin', '-o', 'm.c', message=f'net.bin: error: is {what}; qcc takes models as ONNX or as text IR')
+        t.write('net.onnx', magic + bytes(100))
+        t.fail('net.onnx', '-o', 'm.c', message='net.onnx: error: is not a valid ONNX file')
 
 
 def test_every_warning_can_be_silenced(t):

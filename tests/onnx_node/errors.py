@@ -102,7 +102,12 @@ case(
     [node('QuantizeLinear', 'x s z', 'y', domain='com.microsoft')],
     consts={'s': f32(1), 'z': np.uint8(0)},
 )
-case("node 'y' (Nonsense): error: operator 'Nonsense' is not supported", [node('Nonsense', 'x', 'y')])
+case("node 'y' (Nonsense): error: operator 'Nonsense' is not supported\n", [node('Nonsense', 'x', 'y')])
+case(
+    "m.onnx: node 'a' (Nonsense): error: operator 'Nonsense' is not supported (2 nodes)\n"
+    "m.onnx: node 'y' (Other): error: operator 'Other' is not supported\n",
+    [node('Nonsense', 'x', 'a'), node('Nonsense', 'a', 'b'), node('Other', 'b', 'y')],
+)
 case(
     "operator 'HardSwish' of opset 13 is not supported; it is from opset 14 on", [node('HardSwish', 'x', 'y')]
 )
