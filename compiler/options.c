@@ -106,7 +106,7 @@ void options_help(StrBuf *out) {
     snprintf(left, sizeof left, "-%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
     strbuf_printf(out, "  %-22s %s\n", left, o->help);
     if (strcmp(o->name, "Werror")) continue;
-    strbuf_printf(out, "  %-22s %s", "-Wno-NAME", "silence the warnings of that name:");
+    strbuf_printf(out, "  %-22s %s", "-Wno-NAME", "silence a warning:");
     for (int k = 0; k < N_WARNINGS; k++) strbuf_printf(out, "%s %s", k ? "," : "", warnings[k]);
     strbuf_puts(out, "\n");
   }
@@ -207,11 +207,11 @@ static bool check_together(Parser *p) {
   if (!o->model) return usage(p, "no model given (see qcc --help)");
   if (o->run && o->eval) return usage(p, "-run and -eval exclude each other");
   if (o->run && !o->output) return usage(p, "-run needs -o FILE.npz for the outputs");
+  if (o->run && o->emit) return usage(p, "-run and -emit exclude each other");
+  if (o->run && o->verify) return usage(p, "-run and -verify exclude each other");
   if (o->run && strcmp(o->output, "-") && !path_has_suffix(o->output, ".npz"))
     return usage(
         p, arena_printf(p->arena, "-run writes the outputs as an .npz file, not to '%.100s'", o->output));
-  if (o->run && o->emit) return usage(p, "-run and -emit exclude each other");
-  if (o->run && o->verify) return usage(p, "-run and -verify exclude each other");
   if (o->stop_after && o->emit == EMIT_C)
     return usage(p, "-stop-after leaves nothing to emit as C; use -emit ir");
   if (o->stop_after && (o->run || o->eval || o->verify))

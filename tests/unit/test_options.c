@@ -114,6 +114,7 @@ static void misuse_is_refused(void **state) {
   refuse("m -run a", "-run needs -o FILE.npz");
   refuse("m -run a -o b -emit c", "-run and -emit exclude each other");
   refuse("m -run a -o b -verify", "-run and -verify exclude each other");
+  refuse("m -run a -o b.c", "-run writes the outputs as an .npz file, not to 'b.c'");
   refuse("m -stop-after fuse -emit c", "-stop-after leaves nothing to emit as C");
   refuse("m -stop-after fuse -eval a", "-stop-after excludes -run, -eval and -verify");
   refuse("m -verify -emit ir", "-verify checks C");
