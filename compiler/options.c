@@ -106,7 +106,7 @@ void options_help(StrBuf *out) {
     snprintf(left, sizeof left, "-%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
     strbuf_printf(out, "  %-22s %s\n", left, o->help);
     if (strcmp(o->name, "Werror")) continue;
-    strbuf_printf(out, "  %-22s %s", "-Wno-NAME", "silence a warning:");
+    strbuf_printf(out, "  %-22s %s", "-Wno-NAME", "silence");
     for (int k = 0; k < N_WARNINGS; k++) strbuf_printf(out, "%s %s", k ? "," : "", warnings[k]);
     strbuf_puts(out, "\n");
   }
