@@ -66,7 +66,7 @@ static const char *what_other(const char *head) {
 
 /* Text IR starts with the word `model`, after blanks and comments; no ONNX file does. */
 static bool looks_like_text(const char *head) {
-  const char *p = head;
+  const char *p = !strncmp(head, "\xef\xbb\xbf", 3) ? head + 3 : head;
   for (;;) {
     p += strspn(p, " \t\r\n");
     if (strncmp(p, "//", 2)) break;

@@ -85,8 +85,8 @@ static const OptionDesc options[] = {
 enum { N_OPTIONS = sizeof options / sizeof *options };
 
 /* Every name that diag_warning is called with. */
-static const char *const warnings[] = {"bias-scale", "eval-labels", "float-model",
-                                       "float-op",   "io",          "quantized-model"};
+static const char *const warnings[] = {
+    "bias-scale", "constant-input", "eval-labels", "float-model", "float-op", "io", "quantized-model"};
 enum { N_WARNINGS = sizeof warnings / sizeof *warnings };
 static const char no_warning[] = "Wno-";
 
@@ -107,7 +107,10 @@ void options_help(StrBuf *out) {
     strbuf_printf(out, "  %-22s %s\n", left, o->help);
     if (strcmp(o->name, "Werror")) continue;
     strbuf_printf(out, "  %-22s %s", "-Wno-NAME", "silence");
-    for (int k = 0; k < N_WARNINGS; k++) strbuf_printf(out, "%s %s", k ? "," : "", warnings[k]);
+    for (int k = 0; k < N_WARNINGS; k++) {
+      const char *between = k == 0 ? " " : k % 5 ? ", " : ",\n                         ";
+      strbuf_printf(out, "%s%s", between, warnings[k]);
+    }
     strbuf_puts(out, "\n");
   }
 }

@@ -81,6 +81,8 @@ typedef struct {
   const Tensor *tensor;
   void *state;
   bool seen, finite;
+  float first;
+  bool varies; /* some element is not `first` */
 } Watched;
 
 typedef struct {
@@ -111,6 +113,8 @@ static void watch_tensor(void *user, int64_t i, const Tensor *t, const void *dat
   Watched *w = strmap_get(c->watched, t->name);
   if (!w) return;
   int64_t n = shape_count(&t->type.shape);
+  if (!w->seen && n > 0) w->first = *(const float *)data;
+  for (int64_t k = 0; k < n && !w->varies; k++) w->varies = ((const float *)data)[k] != w->first;
   w->seen |= n > 0;
   w->finite &= all_finite(data, n);
   if (w->finite) c->observer->observe(w->state, data, n);
@@ -128,7 +132,7 @@ static bool sample_done(void *user, int64_t i, const void *const *out) {
 static void watch(Calibration *c, Arena *tmp, const Tensor *t, double param) {
   if (t->type.dtype != DT_F32) return;
   Watched *w = ARENA_NEW(tmp, Watched);
-  *w = (Watched){t, arena_alloc(tmp, c->observer->state_size), false, true};
+  *w = (Watched){.tensor = t, .state = arena_alloc(tmp, c->observer->state_size), .finite = true};
   c->observer->init(w->state, tmp, param);
   strmap_put(c->watched, t->name, w);
 }
@@ -140,6 +144,10 @@ static bool finish(Calibration *c, const Tensor *t) {
     return diag_error(c->ctx->diag, t->producer ? node_loc(t->producer) : t->loc,
                       "calibration: tensor '%s' takes values that are not finite numbers", t->name);
   if (!w->seen) return true;
+  if (!t->producer && !w->varies && shape_count(&t->type.shape) * c->total > 1)
+    diag_warning(c->ctx->diag, "constant-input", t->loc,
+                 "calibration: all values of the input '%s' are %g: its data says nothing about real ones",
+                 t->name, (double)w->first);
   Range r;
   c->observer->finish(w->state, &r.lo, &r.hi);
   ranges_put(c->ctx->ranges, t->name, r);
