@@ -39,7 +39,7 @@ typedef struct {
   int64_t *wide_bias; /* the same, exactly */
   float *multiplier;
 } LinearConstants;
-bool linear_constants(Cg *cg, const Node *n, LinearConstants *out);
+void linear_constants(Cg *cg, const Node *n, LinearConstants *out);
 
 /* True where some channel's |bias| + sum of |products| could leave 32 bits (only imported models have such).
  */

@@ -36,7 +36,7 @@ bool linear_is_wide(const Node *n) {
   return false;
 }
 
-bool linear_constants(Cg *cg, const Node *n, LinearConstants *out) {
+void linear_constants(Cg *cg, const Node *n, LinearConstants *out) {
   const Tensor *x = n->operands[0], *y = n->results[0];
   const Quant *q = n->operands[1]->type.quant;
   int64_t channels = channels_of(n), k = products_of(n);
@@ -55,5 +55,4 @@ bool linear_constants(Cg *cg, const Node *n, LinearConstants *out) {
                             &out->multiplier[c]))
       BUG("'%s' passed the verifier with a multiplier that is no normal float", y->name);
   }
-  return true;
 }
