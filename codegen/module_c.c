@@ -216,7 +216,8 @@ static void write_c(const Module *m, StrBuf *c, const char *header) {
       "an\n"
       " * inline function of the vector operations at the top: the target's intrinsics, or C where it has "
       "none.\n"
-      " * Results are the same bits on every target and with every compiler. */\n");
+      " * Results are the same bits on every target and with every compiler (but for the sign of a NaN). "
+      "*/\n");
   if (cg->options->header_name) {
     strbuf_printf(c, "#include \"%s\"\n\n", cg->options->header_name);
   } else {

@@ -25,10 +25,13 @@ static bool softmax_emit(Cg *cg, const Node *n, Buffer *scratch) {
     loops++;
   }
   const VirVar *most = VIR_LET(&b, "most", get_f32, vir_at(at_x));
-  const VirVar *k = vir_loop(&b, "k", 0, count, 1);
-  const VirVar *v = VIR_LET(&b, "v", get_f32, vir_at(vir_plus(at_x, k, step_x)));
-  VIR_SET(&b, most, float_max, vir_v(v), vir_v(most)); /* passes over NaN */
-  vir_end(&b);
+  const VirVar *k, *v;
+  if (count > 1) {
+    k = vir_loop(&b, "k", 1, count, 1);
+    v = VIR_LET(&b, "v", get_f32, vir_at(vir_plus(at_x, k, step_x)));
+    VIR_SET(&b, most, float_max, vir_v(v), vir_v(most)); /* passes over NaN */
+    vir_end(&b);
+  }
   k = vir_loop(&b, "k", 0, count, 1);
   v = VIR_LET(&b, "v", get_f32, vir_at(vir_plus(at_x, k, step_x)));
   const VirVar *d = VIR_LET(&b, "d", float_sub, vir_v(v), vir_v(most));
