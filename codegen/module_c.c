@@ -25,17 +25,46 @@ static void name_members(Module *m) {
   m->outputs = m->inputs + n_in;
 }
 
-/* "[1][49][10]", in the order of memory. */
+/* The dims of a public tensor in the order of memory. */
+static Shape public_shape(const Cg *cg, const Tensor *t) {
+  Shape s = t->type.shape;
+  if (!cg->options->nhwc_io || (s.rank != 3 && s.rank != 4)) return s;
+  for (int i = 1; i < s.rank; i++) s.dim[i] = t->type.shape.dim[i == s.rank - 1 ? 1 : i + 1];
+  return s;
+}
+
+/* "[1][49][10]". */
 static char *c_dims(const Cg *cg, const Tensor *t) {
-  const Shape *s = &t->type.shape;
-  bool last = cg->options->nhwc_io && (s->rank == 3 || s->rank == 4);
+  Shape s = public_shape(cg, t);
   StrBuf b;
   strbuf_init(&b, cg->arena);
-  for (int i = 0; i < s->rank; i++) {
-    int dim = !last || i == 0 ? i : i == s->rank - 1 ? 1 : i + 1;
-    strbuf_printf(&b, "[%lld]", (long long)s->dim[dim]);
-  }
+  for (int i = 0; i < s.rank; i++) strbuf_printf(&b, "[%lld]", (long long)s.dim[i]);
   return *b.text ? b.text : "[1]";
+}
+
+/* A C99 float literal that reads back equal. */
+static const char *c_float(Arena *a, float v) {
+  char text[32];
+  float_text(text, v);
+  return arena_printf(a, "%s%sf", text, strpbrk(text, ".e") ? "" : ".0");
+}
+
+/* A string literal of any bytes: what is not plain becomes an octal escape of three digits. A long one goes
+ * on in the next line. */
+static void put_c_string(StrBuf *c, const char *text) {
+  enum { LINE = 80 };
+  size_t start = c->len;
+  strbuf_puts(c, "\"");
+  for (const char *p = text; *p; p++) {
+    unsigned char byte = (unsigned char)*p;
+    bool plain = byte >= 32 && byte < 127 && !strchr("\"\\?", byte);
+    if (c->len - start > LINE) {
+      strbuf_puts(c, "\"\n     \"");
+      start = c->len;
+    }
+    strbuf_printf(c, plain ? "%c" : "\\%03o", byte);
+  }
+  strbuf_puts(c, "\"");
 }
 
 static void put_tensor_macros(const Module *m, StrBuf *h, const char *member, const Tensor *t) {
@@ -43,10 +72,8 @@ static void put_tensor_macros(const Module *m, StrBuf *h, const char *member, co
   strbuf_printf(h, "#define %s_%s_SIZE %lld /* elements */\n", m->upper, upper,
                 (long long)shape_count(&t->type.shape));
   if (!t->type.quant) return;
-  char scale[32];
-  float_text(scale, tensor_scale(t));
-  strbuf_printf(h, "#define %s_%s_SCALE %s%sf /* real = scale * (q - zero) */\n", m->upper, upper, scale,
-                strpbrk(scale, ".e") ? "" : ".0");
+  strbuf_printf(h, "#define %s_%s_SCALE %s /* real = scale * (q - zero) */\n", m->upper, upper,
+                c_float(m->cg->arena, tensor_scale(t)));
   strbuf_printf(h, "#define %s_%s_ZERO %d\n", m->upper, upper, tensor_zero(t));
 }
 
@@ -65,6 +92,41 @@ static int64_t constant_bytes(const VirModule *m) {
   for (int i = 0; i < m->n_constants; i++)
     bytes += m->constants[i]->count * (m->constants[i]->elem16 ? 2 : dtype_info[m->constants[i]->elem].bytes);
   return bytes;
+}
+
+/* An array has at least one element in C. */
+static int info_count(int n) { return n ? n : 1; }
+
+static void declare_info(const Module *m, StrBuf *h) {
+  const Graph *g = m->cg->graph;
+  strbuf_puts(h, "/* What the inputs and outputs are, for programs that handle several models; nothing here "
+                 "uses it. */\n"
+                 "typedef struct {\n"
+                 "  const char *name; /* in the model */\n"
+                 "  const char *type; /* of an element, in C */\n"
+                 "  int rank, shape[8]; /* in the order of memory */\n"
+                 "  float scale; /* real = scale * (q - zero); 1 and 0 for floats */\n"
+                 "  int zero;\n");
+  strbuf_printf(h, "} %s_tensor_info;\n", m->name);
+  strbuf_printf(h, "extern const %s_tensor_info %s_input_info[%d], %s_output_info[%d];\n\n", m->name, m->name,
+                info_count(g->n_inputs), m->name, info_count(g->n_outputs));
+}
+
+static void define_info(const Module *m, StrBuf *c, const char *kind, Tensor *const *tensors,
+                        const Tensor *const *named_after, int n) {
+  strbuf_printf(c, "const %s_tensor_info %s_%s_info[%d] = {\n", m->name, m->name, kind, info_count(n));
+  for (int i = 0; i < n; i++) {
+    const Type *t = &tensors[i]->type;
+    Shape s = public_shape(m->cg, tensors[i]);
+    strbuf_puts(c, "    {");
+    put_c_string(c, named_after[i]->name);
+    strbuf_printf(c, ", \"%s\", %d, {", dtype_info[t->dtype].c_name, s.rank);
+    for (int k = 0; k < s.rank; k++) strbuf_printf(c, "%s%lld", k ? ", " : "", (long long)s.dim[k]);
+    strbuf_printf(c, "%s}, %s, %d},\n", s.rank ? "" : "0",
+                  c_float(m->cg->arena, t->quant ? t->quant->scale[0] : 1), t->quant ? t->quant->zero[0] : 0);
+  }
+  if (!n) strbuf_puts(c, "    {\"\", \"\", 0, {0}, 1.0f, 0},\n");
+  strbuf_puts(c, "};\n");
 }
 
 static void write_header(const Module *m, StrBuf *h) {
@@ -97,6 +159,7 @@ static void write_header(const Module *m, StrBuf *h) {
       m->upper, m->upper);
   strbuf_printf(h, "int %s_run(const %s_inputs *in, const %s_outputs *out, void *workspace);\n\n", m->name,
                 m->name, m->name);
+  declare_info(m, h);
   strbuf_puts(h, "#ifdef __cplusplus\n}\n#endif\n\n#endif\n");
 }
 
@@ -232,6 +295,10 @@ static void write_c(const Module *m, StrBuf *c, const char *header) {
   vir_print_functions(c, cg->module, cg->target->attribute);
   strbuf_puts(c, "\n");
   write_run(m, c);
+  strbuf_puts(c, "\n");
+  const Graph *g = cg->graph;
+  define_info(m, c, "input", g->inputs, (const Tensor *const *)g->inputs, g->n_inputs);
+  define_info(m, c, "output", g->outputs, cg->public_outputs, g->n_outputs);
   runtime_end(c);
 }
 

@@ -142,7 +142,7 @@ def test_nothing_is_needed_and_one_function_offered(t):
             needed = {s.split()[-1] for s in symbols if ' U ' in s}
             assert not needed, f'{model}, {target}: {needed}'
             offered = [s.split()[-1] for s in symbols if re.search(r' [A-TV-Z] ', s)]
-            assert offered == ['net_run'], f'{model}, {target}: {offered}'
+            assert sorted(offered) == ['net_input_info', 'net_output_info', 'net_run'], f'{model}, {target}: {offered}'
 
 
 def test_header_serves_cplusplus(t):
@@ -157,6 +157,42 @@ def test_header_serves_cplusplus(t):
             command(cc, f'-std={std}', *STRICT, cpp, c.with_suffix('.o'), '-o', t.dir / 'main')
         if compilers and 'WORKSPACE_SIZE 0 ' not in c.with_suffix('.h').read_text():
             command(t.dir / 'main')  # a workspace that is not aligned is told, and nothing touched
+
+
+def test_info_tells_what_inputs_and_outputs_are(t):
+    """Names as the model has them, whatever bytes; shapes in the order of memory; scales that read back equal."""
+    t.write('info.ir', r"""model info {
+      input %"a \"?\\ b" : u8<scale=0.1, zero=3>[1, 2, 3, 4]
+      input %x : f32[]
+      %y = transpose(%"a \"?\\ b") { perm = [0, 1, 3, 2] }
+      %z = relu(%x)
+      output %y, %z
+    }""")
+    t.run('info.ir', '-quantize', 'none', '-target', 'generic', '-layout', 'nhwc', '-o', 'info.c')
+    main_c = t.write('main.c', r"""
+#include "info.h"
+#include <stdio.h>
+static void show(const info_tensor_info *t, int n) {
+  for (int i = 0; i < n; i++, t++) {
+    printf("%s %s %d:", t->name, t->type, t->rank);
+    for (int k = 0; k < t->rank; k++) printf(" %d", t->shape[k]);
+    printf(" %.9g %d\n", (double)t->scale, t->zero);
+  }
+}
+int main(void) {
+  show(info_input_info, sizeof info_input_info / sizeof *info_input_info);
+  show(info_output_info, sizeof info_output_info / sizeof *info_output_info);
+  return 0;
+}
+""")
+    command('cc', '-std=c99', *STRICT, main_c, t.dir / 'info.c', '-o', t.dir / 'info')
+    assert command(t.dir / 'info').split('\n') == [
+        'a "?\\ b uint8_t 4: 1 3 4 2 0.100000001 3',
+        'x float 0: 1 0',
+        'y uint8_t 4: 1 4 3 2 0.100000001 3',
+        'z float 0: 1 0',
+        '',
+    ]
 
 
 def test_files_are_the_same_each_time(t):
