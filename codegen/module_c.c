@@ -57,7 +57,7 @@ static void put_c_string(StrBuf *c, const char *text) {
   strbuf_puts(c, "\"");
   for (const char *p = text; *p; p++) {
     unsigned char byte = (unsigned char)*p;
-    bool plain = byte >= 32 && byte < 127 && !strchr("\"\\?", byte);
+    bool plain = byte >= 32 && byte < 127 && !strchr("\"\\?*", byte);
     if (c->len - start > LINE) {
       strbuf_puts(c, "\"\n     \"");
       start = c->len;
