@@ -42,13 +42,6 @@ static char *c_dims(const Cg *cg, const Tensor *t) {
   return *b.text ? b.text : "[1]";
 }
 
-/* A C99 float literal that reads back equal. */
-static const char *c_float(Arena *a, float v) {
-  char text[32];
-  float_text(text, v);
-  return arena_printf(a, "%s%sf", text, strpbrk(text, ".e") ? "" : ".0");
-}
-
 /* A string literal of any bytes: what is not plain becomes an octal escape of three digits. A long one goes
  * on in the next line. */
 static void put_c_string(StrBuf *c, const char *text) {
@@ -72,8 +65,9 @@ static void put_tensor_macros(const Module *m, StrBuf *h, const char *member, co
   strbuf_printf(h, "#define %s_%s_SIZE %lld /* elements */\n", m->upper, upper,
                 (long long)shape_count(&t->type.shape));
   if (!t->type.quant) return;
-  strbuf_printf(h, "#define %s_%s_SCALE %s /* real = scale * (q - zero) */\n", m->upper, upper,
-                c_float(m->cg->arena, tensor_scale(t)));
+  strbuf_printf(h, "#define %s_%s_SCALE ", m->upper, upper);
+  vir_print_float(h, tensor_scale(t));
+  strbuf_puts(h, " /* real = scale * (q - zero) */\n");
   strbuf_printf(h, "#define %s_%s_ZERO %d\n", m->upper, upper, tensor_zero(t));
 }
 
@@ -122,8 +116,9 @@ static void define_info(const Module *m, StrBuf *c, const char *kind, Tensor *co
     put_c_string(c, named_after[i]->name);
     strbuf_printf(c, ", \"%s\", %d, {", dtype_info[t->dtype].c_name, s.rank);
     for (int k = 0; k < s.rank; k++) strbuf_printf(c, "%s%lld", k ? ", " : "", (long long)s.dim[k]);
-    strbuf_printf(c, "%s}, %s, %d},\n", s.rank ? "" : "0",
-                  c_float(m->cg->arena, t->quant ? t->quant->scale[0] : 1), t->quant ? t->quant->zero[0] : 0);
+    strbuf_puts(c, s.rank ? "}, " : "0}, ");
+    vir_print_float(c, t->quant ? t->quant->scale[0] : 1);
+    strbuf_printf(c, ", %d},\n", t->quant ? t->quant->zero[0] : 0);
   }
   if (!n) strbuf_puts(c, "    {\"\", \"\", 0, {0}, 1.0f, 0},\n");
   strbuf_puts(c, "};\n");

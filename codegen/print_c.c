@@ -58,7 +58,7 @@ static void put_int(StrBuf *out, int64_t n) {
     strbuf_printf(out, "%lld", (long long)n);
 }
 
-static void put_float(StrBuf *out, float v) {
+void vir_print_float(StrBuf *out, float v) {
   char text[32];
   if (isnan(v)) { /* C99 has no literals for these */
     strbuf_puts(out, "(0.0f / 0.0f)");
@@ -84,7 +84,7 @@ static void put_element(StrBuf *out, const VirBase *b, int64_t i) {
   else if (b->elem == DT_S32)
     put_int(out, ((const int32_t *)b->data)[i]);
   else
-    put_float(out, ((const float *)b->data)[i]);
+    vir_print_float(out, ((const float *)b->data)[i]);
 }
 
 static void put_list(StrBuf *out, const VirBase *b) {
@@ -191,7 +191,7 @@ static void put_arg(StrBuf *out, const VirArg *arg) {
   else if (arg->kind == 'n')
     put_int(out, arg->n);
   else if (arg->kind == 'm')
-    put_float(out, arg->m);
+    vir_print_float(out, arg->m);
   else
     strbuf_puts(out, arg->var->name);
 }

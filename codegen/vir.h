@@ -198,5 +198,7 @@ void vir_print_constants(StrBuf *out, const VirModule *m);
 void vir_print_functions(StrBuf *out, const VirModule *m, const char *function_attribute);
 /* One comment as both print it: as many lines as the text has, with what could end or disturb it replaced. */
 void vir_print_comment(StrBuf *out, int indent, const char *text);
+/* A C99 expression that reads back equal: a literal, or a quotient for infinities and NaN. */
+void vir_print_float(StrBuf *out, float v);
 
 #endif
