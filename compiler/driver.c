@@ -12,7 +12,7 @@
 #include "compiler/verify_c.h"
 #include "ir/suggest.h"
 #include "ir/text.h"
-#include "passes/observe.h"
+#include "passes/qconfig.h"
 #include "passes/pass.h"
 #include "passes/rewrite.h"
 
@@ -32,6 +32,7 @@ typedef struct {
   const char *beside;  /* model.h beside model.c, model.npz beside model.ir; NULL: none */
   const char *depfile; /* or NULL */
   const char *c_name;  /* prefix of the C names */
+  const QConfigSet *qconfig;
   Graph *graph;
   Graph *reference; /* -eval: as it was imported */
   bool stopped;     /* by -stop-after */
@@ -167,12 +168,18 @@ static bool name_prefix(Driver *r) {
   return true;
 }
 
+/* The configuration of quantization: the preset, with -observer for all activations. */
+static bool choose_qconfig(Driver *r) {
+  r->qconfig = qconfig_preset(r->arena, "qcc");
+  if (r->options->observer)
+    r->qconfig = qconfig_with_observer(r->diag, r->arena, r->qconfig, r->options->observer);
+  return r->qconfig != NULL;
+}
+
 static bool resolve_options(Driver *r) {
   const Options *o = r->options;
-  double param;
   name_main_output(r);
-  if (o->observer && !observer_parse(r->diag, o->observer, &param)) return false;
-  return find_target(r) && check_pass_name(r->diag, o->dump_after, true) &&
+  return choose_qconfig(r) && find_target(r) && check_pass_name(r->diag, o->dump_after, true) &&
          check_pass_name(r->diag, o->stop_after, false) && name_companions(r) && check_outputs_fit(r) &&
          name_prefix(r);
 }
@@ -221,7 +228,7 @@ static bool run_passes(Driver *r) {
       .calib_path = o->calib ? o->calib : r->graph->calibrate_path,
       .quantized_io = o->io == IO_QUANTIZED,
       .float_io = o->io == IO_FLOAT,
-      .observer = o->observer,
+      .qconfig = r->qconfig,
       .threads = threads(),
       .progress = progress_update,
       .progress_user = &progress,

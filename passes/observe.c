@@ -1,50 +1,14 @@
 #include "passes/observe.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "ir/samples.h"
+#include "passes/qconfig.h"
+#include "passes/ranges.h"
 #include "passes/rewrite.h"
 
 bool pass_observe(PassCtx *ctx, Graph *g);
-
-#define OBSERVER(name) extern const Observer observer_##name;
-#include "passes/observers.def"
-#undef OBSERVER
-
-const Observer *const observer_table[] = {
-#define OBSERVER(name) &observer_##name,
-#include "passes/observers.def"
-#undef OBSERVER
-    NULL,
-};
-
-static bool parse_param(Diag *d, const Observer *o, const char *text, double *param) {
-  if (!o->has_param) return diag_error(d, (SrcLoc){0}, "-observer: %s takes no parameter", o->name);
-  char *end;
-  *param = strtod(text, &end);
-  if (*text && !*end && *param >= o->param_min && *param <= o->param_max) return true;
-  return diag_error(d, (SrcLoc){0}, "-observer: %s takes a number from %g to %g, not '%s'", o->name,
-                    o->param_min, o->param_max, text);
-}
-
-const Observer *observer_parse(Diag *d, const char *text, double *param) {
-  size_t len = strcspn(text, "=");
-  for (int i = 0; observer_table[i]; i++) {
-    const Observer *o = observer_table[i];
-    if (strlen(o->name) != len || memcmp(o->name, text, len)) continue;
-    *param = o->param;
-    return !text[len] || parse_param(d, o, text + len + 1, param) ? o : NULL;
-  }
-  StrBuf names;
-  strbuf_init(&names, d->arena);
-  for (int i = 0; observer_table[i]; i++)
-    strbuf_printf(&names, "%s%s", i ? ", " : "", observer_table[i]->name);
-  diag_error(d, (SrcLoc){0}, "-observer: there is no observer '%.*s'; there are: %s", (int)len, text,
-             names.text);
-  return NULL;
-}
 
 struct Ranges {
   Arena *arena;
@@ -79,6 +43,7 @@ bool is_to_be_quantized(const PassCtx *ctx, const Graph *g) {
  * run_samples never calls twice at once. */
 typedef struct {
   const Tensor *tensor;
+  const Observer *observer;
   void *state;
   bool seen, finite;
   float first;
@@ -88,7 +53,6 @@ typedef struct {
 typedef struct {
   PassCtx *ctx;
   Samples *samples;
-  const Observer *observer;
   StrMap *watched;
   int64_t done, total;
 } Calibration;
@@ -117,7 +81,7 @@ static void watch_tensor(void *user, int64_t i, const Tensor *t, const void *dat
   for (int64_t k = 0; k < n && !w->varies; k++) w->varies = ((const float *)data)[k] != w->first;
   w->seen |= n > 0;
   w->finite &= all_finite(data, n);
-  if (w->finite) c->observer->observe(w->state, data, n);
+  if (w->finite) w->observer->observe(w->state, data, 1, n);
 }
 
 static bool sample_done(void *user, int64_t i, const void *const *out) {
@@ -129,11 +93,12 @@ static bool sample_done(void *user, int64_t i, const void *const *out) {
   return true;
 }
 
-static void watch(Calibration *c, Arena *tmp, const Tensor *t, double param) {
+static void watch(Calibration *c, Arena *tmp, const Tensor *t, const ObserverSpec *spec) {
   if (t->type.dtype != DT_F32) return;
+  const Observer *o = spec->observer;
   Watched *w = ARENA_NEW(tmp, Watched);
-  *w = (Watched){.tensor = t, .state = arena_alloc(tmp, c->observer->state_size), .finite = true};
-  c->observer->init(w->state, tmp, param);
+  *w = (Watched){.tensor = t, .observer = o, .state = arena_alloc(tmp, o->state_size), .finite = true};
+  o->init(w->state, tmp, spec, 1);
   strmap_put(c->watched, t->name, w);
 }
 
@@ -149,25 +114,22 @@ static bool finish(Calibration *c, const Tensor *t) {
                  "calibration: all values of the input '%s' are %g: its data says nothing about real ones",
                  t->name, (double)w->first);
   Range r;
-  c->observer->finish(w->state, &r.lo, &r.hi);
+  w->observer->finish(w->state, &r.lo, &r.hi);
   ranges_put(c->ctx->ranges, t->name, r);
   return true;
 }
 
 static bool calibrate(PassCtx *ctx, const Graph *g, Arena *tmp) {
-  double param;
-  const Observer *observer =
-      ctx->observer ? observer_parse(ctx->diag, ctx->observer, &param) : observer_table[0];
-  if (!observer) return false;
-  if (!ctx->observer) param = observer->param;
   Samples *samples = samples_open(ctx->diag, tmp, ctx->calib_path, g);
   if (!samples) return false;
-  Calibration c = {ctx, samples, observer, strmap_new(tmp), 0, samples_count(samples)};
+  Calibration c = {ctx, samples, strmap_new(tmp), 0, samples_count(samples)};
   if (c.total < 1)
     return diag_error(ctx->diag, (SrcLoc){0}, "%s: it holds no calibration samples", ctx->calib_path);
-  for (int i = 0; i < g->n_inputs; i++) watch(&c, tmp, g->inputs[i], param);
+  for (int i = 0; i < g->n_inputs; i++)
+    watch(&c, tmp, g->inputs[i], &qconfig_default(ctx->qconfig)->activation);
   for (const Node *n = g->first; n; n = n->next)
-    for (int i = 0; i < n->n_results; i++) watch(&c, tmp, n->results[i], param);
+    for (int i = 0; i < n->n_results; i++)
+      watch(&c, tmp, n->results[i], &qconfig_of(ctx->qconfig, n, NULL)->activation);
   const Executor *e = interp_new(tmp, g);
   SampleLoop loop = {load_sample, watch_tensor, wants_tensor, sample_done, &c};
   if (!run_samples(e, c.total, ctx->threads > 0 ? ctx->threads : 1, &loop)) return false;

@@ -1,44 +1,67 @@
 /* Calibration: observers see every value of a tensor over the calibration samples, in order, and answer with
- * the range [lo, hi] that quantization should cover. One row per observer in observers.def; the observer NAME
- * is `observer_NAME` in observe/NAME.c. */
+ * the range that quantization should cover. One row per observer in observers.def; the observer NAME is
+ * `observer_NAME` in observe/NAME.c. They are PyTorch's (torch.ao.quantization.observer) and TensorRT's
+ * (pytorch_quantization.calib) by their formulas; weights are observed by them too. */
 #ifndef QCC_PASSES_OBSERVE_H
 #define QCC_PASSES_OBSERVE_H
 
 #include "passes/pass.h"
+#include "passes/qspec.h"
 
-typedef struct Observer {
-  const char *name; /* -observer NAME or NAME=PARAMETER */
+enum { OBSERVER_PARAMS = 4 };
+
+/* A parameter: averaging_constant, bins, percentile ... All are numbers; an enumeration counts its choices.
+ */
+typedef struct {
+  const char *name; /* NULL ends the list */
+  double value;     /* its default */
+  double min, max;
+  bool integer;
+  const char *const *choices; /* names for 0, 1, ...; NULL-terminated; or NULL */
+} ObserverParam;
+
+typedef struct Observer Observer;
+
+/* An observer with its parameters: what a configuration chooses for activations, or for weights. */
+typedef struct ObserverSpec {
+  const Observer *observer;
+  double param[OBSERVER_PARAMS]; /* as observer->params lists them */
+  QuantSpec quant;
+} ObserverSpec;
+
+struct Observer {
+  const char *name; /* -observer NAME or NAME=FIRST_PARAMETER */
   const char *what; /* one line for the manual */
+  ObserverParam params[OBSERVER_PARAMS + 1];
+  bool per_channel; /* can observe channels apart; otherwise spec.quant.per_channel is refused */
+  bool needs_data;  /* false: placeholder, noop, fixed */
   size_t state_size;
-  bool has_param;
-  double param, param_min, param_max; /* its default and bounds */
 
-  /* The state comes zeroed. What it grows is the arena's, which lives as long as the calibration. */
-  void (*init)(void *state, Arena *a, double param);
-  /* One sample's tensor, `n` values in C order. The samples come in order and one at a time, so that the
-   * result depends on nothing but the data. Values that are not finite are dealt with outside. */
-  void (*observe)(void *state, const float *x, int64_t n);
-  /* At least one value has been observed. lo <= hi. */
+  /* The state comes zeroed. What it grows is the arena's, which lives as long as the calibration; its size
+   * does not depend on the number of samples. `channels`: 1, or the observed tensor's dim[ch_axis]. */
+  void (*init)(void *state, Arena *a, const ObserverSpec *spec, int64_t channels);
+  /* One sample's tensor as x[outer][channels][inner], C order (per tensor: outer = channels = 1). The samples
+   * come in order and one at a time, so that the result depends on nothing but the data. All values are
+   * finite. */
+  void (*observe)(void *state, const float *x, int64_t outer, int64_t inner);
+  /* Ranges lo[c] <= hi[c] per channel, for qspec_params. Values have been observed. */
   void (*finish)(const void *state, float *lo, float *hi);
-} Observer;
+  /* Observers that answer with parameters instead of a range (fixed, or a search over scales); NULL:
+   * qspec_params of the range. False where they are not valid (rule 3). */
+  bool (*params_of)(const void *state, const QuantSpec *q, int64_t channel, float *scale, int32_t *zero);
+};
 
 extern const Observer *const observer_table[]; /* ends with NULL */
 
-/* "minmax", "percentile=99.99". NULL after a diagnostic. */
-const Observer *observer_parse(Diag *d, const char *text, double *param);
+const Observer *observer_find(const char *name, size_t len); /* NULL where unknown */
 
-typedef struct {
-  float lo, hi;
-} Range;
+/* "minmax", "percentile=99.99": the observer with its default parameters, but for the first one;
+ * `spec->quant` stays as it is. False after a diagnostic. */
+bool observer_parse(Diag *d, const char *text, ObserverSpec *spec);
 
-/* What observe found out: a range per tensor, by name. */
-typedef struct Ranges Ranges;
-Ranges *ranges_new(Arena *a);
-void ranges_put(Ranges *r, const char *tensor, Range range);
-const Range *ranges_get(const Ranges *r, const char *tensor); /* NULL: never observed */
-
-/* Is this run of the pipeline to quantize this graph? Only float models are; a model that is quantized
- * already keeps its own parameters. */
-bool is_to_be_quantized(const PassCtx *ctx, const Graph *g);
+/* Runs the observer over one constant of `shape` (a weight): scale and zero point per channel, owned by the
+ * arena. False after a diagnostic at `loc`. NULL scales are never given. */
+bool observe_constant(Diag *d, Arena *a, const ObserverSpec *spec, const char *name, SrcLoc loc,
+                      const float *x, const Shape *shape, Quant **quant);
 
 #endif

@@ -21,7 +21,7 @@ typedef struct PassCtx {
   bool
       quantized_io; /* -io quantized: inputs and outputs of a quantized model lose their (de)quantize nodes */
   bool float_io;    /* -io float: quantized inputs and outputs get (de)quantize nodes */
-  const char *observer; /* name in observers.def; NULL: minmax */
+  const struct QConfigSet *qconfig; /* how a float model is quantized; passes/qconfig.h */
   int threads;
   void (*progress)(void *user, int64_t done, int64_t total); /* while calibrating; NULL: none */
   void *progress_user;

@@ -6,7 +6,7 @@
 
 #include "ir/quant.h"
 #include "passes/choose.h"
-#include "passes/observe.h"
+#include "passes/ranges.h"
 #include "passes/tables.h"
 
 bool pass_quantize(PassCtx *ctx, Graph *g);

@@ -4,6 +4,7 @@
 #include "ir/npy.h"
 #include "ir/text.h"
 #include "passes/pass.h"
+#include "passes/qconfig.h"
 #include "tests/diff/file.h"
 
 #include <stdlib.h>
@@ -181,6 +182,7 @@ static void run_passes(Trial *t, Arena *a, PassCtx *ctx) {
   FILE *f = open_memstream(&said, &size);
   Diag d;
   diag_init(&d, a, f);
+  ctx->qconfig = qconfig_preset(a, "qcc");
   bool stopped;
   ctx->diag = &d;
   ctx->arena = a;

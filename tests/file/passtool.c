@@ -8,6 +8,7 @@
  * after a diagnostic, 2 for a wrong command line, 3 where the outputs differ. */
 #include "ir/text.h"
 #include "passes/pass.h"
+#include "passes/qconfig.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -39,7 +40,7 @@ static bool parse_value(Options *o, const char *name, const char *value) {
   else if (!strcmp(name, "-dump-after"))
     o->ctx.dump_after = value;
   else if (!strcmp(name, "-observer"))
-    o->ctx.observer = value;
+    return (o->ctx.qconfig = qconfig_with_observer(o->ctx.diag, o->ctx.arena, o->ctx.qconfig, value));
   else if (!strcmp(name, "-calib"))
     o->ctx.calib_path = value;
   else if (!strcmp(name, "-make-calib"))
@@ -226,8 +227,10 @@ int main(int argc, char **argv) {
   diag_init(&d, a, stderr);
   d.disabled = strmap_new(a);
   Options o = {.tolerance = -1, .print.inline_limit = 16};
-  o.ctx = (PassCtx){.diag = &d, .arena = a, .threads = 2, .dump_to = stdout};
+  o.ctx =
+      (PassCtx){.diag = &d, .arena = a, .threads = 2, .dump_to = stdout, .qconfig = qconfig_preset(a, "qcc")};
   if (!parse_options(argc, argv, &o, &d)) {
+    if (d.errors) return 1;
     fputs("usage: passtool [options] FILE.ir (see its source)\n", stderr);
     return 2;
   }

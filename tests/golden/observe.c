@@ -3,19 +3,18 @@
  * wrong command line.
  */
 #include "ir/npy.h"
-#include "passes/choose.h"
 #include "passes/observe.h"
 
 #include <stdlib.h>
 
 static bool observe(Diag *d, Arena *a, const char *name, const char *path, int n) {
-  double param;
   SrcLoc nowhere = {0};
-  const Observer *o = observer_parse(d, name, &param);
-  Npz *npz = o ? npz_open(d, a, path, nowhere) : NULL;
+  ObserverSpec spec = {.quant = qspec_of(DT_U8, false)};
+  Npz *npz = observer_parse(d, name, &spec) ? npz_open(d, a, path, nowhere) : NULL;
   if (!npz) return false;
+  const Observer *o = spec.observer;
   void *state = arena_alloc(a, o->state_size);
-  o->init(state, a, param);
+  o->init(state, a, &spec, 1);
   bool ok = true;
   int64_t seen = 0;
   for (int i = 0; ok && i < n; i++) {
@@ -23,7 +22,7 @@ static bool observe(Diag *d, Arena *a, const char *name, const char *path, int n
     const NpyArray *x = npz_get(npz, key, &ok);
     if (ok && (!x || x->dtype != DT_F32)) ok = diag_error(d, nowhere, "%s is missing, or not float32", key);
     if (!ok) break;
-    o->observe(state, x->data, shape_count(&x->shape));
+    o->observe(state, x->data, 1, shape_count(&x->shape));
     seen += shape_count(&x->shape);
   }
   npz_close(npz);
@@ -32,7 +31,7 @@ static bool observe(Diag *d, Arena *a, const char *name, const char *path, int n
   float lo, hi, scale;
   int32_t zero;
   o->finish(state, &lo, &hi);
-  if (!choose_u8(lo, hi, &scale, &zero)) return diag_error(d, nowhere, "the range is empty");
+  if (!qspec_params(&spec.quant, lo, hi, &scale, &zero)) return diag_error(d, nowhere, "the range is empty");
   printf("%a %d\n", (double)scale, (int)zero);
   return true;
 }

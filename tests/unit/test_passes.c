@@ -158,14 +158,15 @@ static void every_observer_bounds_what_it_saw(void **state) {
   (void)state;
   for (int i = 0; observer_table[i]; i++) {
     const Observer *o = observer_table[i];
-    double param;
-    assert_ptr_equal(observer_parse(&silent, o->name, &param), o);
-    assert_true(!o->has_param || param == o->param);
+    ObserverSpec spec = {.quant = qspec_of(DT_U8, false)};
+    assert_true(observer_parse(&silent, o->name, &spec));
+    assert_ptr_equal(spec.observer, o);
+    for (int k = 0; o->params[k].name; k++) assert_true(spec.param[k] == o->params[k].value);
     void *s = arena_alloc(arena, o->state_size);
-    o->init(s, arena, o->param);
-    o->observe(s, (float[]){1, -2, 3}, 3);
-    o->observe(s, (float[]){0}, 0);
-    o->observe(s, (float[]){2, 0.5f}, 2);
+    o->init(s, arena, &spec, 1);
+    o->observe(s, (float[]){1, -2, 3}, 1, 3);
+    o->observe(s, (float[]){0}, 1, 0);
+    o->observe(s, (float[]){2, 0.5f}, 1, 2);
     float lo, hi;
     o->finish(s, &lo, &hi);
     assert_true(lo >= -2 && hi <= 3 && lo <= hi);
@@ -174,18 +175,19 @@ static void every_observer_bounds_what_it_saw(void **state) {
 
 static void minmax_is_the_range(void **state) {
   (void)state;
-  double param;
-  const Observer *o = observer_parse(&silent, "minmax", &param);
+  ObserverSpec spec = {.quant = qspec_of(DT_U8, false)};
+  assert_true(observer_parse(&silent, "minmax", &spec));
+  const Observer *o = spec.observer;
   void *s = arena_alloc(arena, o->state_size);
-  o->init(s, arena, param);
-  o->observe(s, (float[]){5, 7}, 2); /* zero does not slip in */
-  o->observe(s, (float[]){6, 9, 6}, 3);
+  o->init(s, arena, &spec, 1);
+  o->observe(s, (float[]){5, 7}, 1, 2); /* zero does not slip in */
+  o->observe(s, (float[]){6, 9, 6}, 1, 3);
   float lo, hi;
   o->finish(s, &lo, &hi);
   assert_true(lo == 5 && hi == 9);
-  assert_null(observer_parse(&silent, "minmax=1", &param));
-  assert_null(observer_parse(&silent, "minma", &param));
-  assert_null(observer_parse(&silent, "", &param));
+  assert_false(observer_parse(&silent, "minmax=1", &spec));
+  assert_false(observer_parse(&silent, "minma", &spec));
+  assert_false(observer_parse(&silent, "", &spec));
 }
 
 static void the_table_is_the_pipeline(void **state) {

@@ -1,0 +1,41 @@
+#include "passes/qspec.h"
+
+#include <math.h>
+
+#include "ir/quant.h"
+
+QuantSpec qspec_of(DType dtype, bool reduce_range) {
+  int64_t min = dtype_info[dtype].min, max = dtype_info[dtype].max;
+  if (reduce_range) { /* 0..127, -64..63 */
+    min /= 2;
+    max /= 2;
+  }
+  return (QuantSpec){.dtype = dtype, .quant_min = (int32_t)min, .quant_max = (int32_t)max, .eps = 0x1p-23f};
+}
+
+static bool valid_scale(float scale, float eps, float *result) {
+  *result = scale > eps ? scale : eps;
+  return scale_is_valid(*result);
+}
+
+/* The middle of an unsigned range: 128 where it is all of u8, as PyTorch has it. */
+static int32_t symmetric_zero(const QuantSpec *q) {
+  if (q->dtype != DT_U8) return 0;
+  return q->quant_min == 0 && q->quant_max == 255 ? 128 : (q->quant_min + q->quant_max) / 2;
+}
+
+bool qspec_params(const QuantSpec *q, float lo, float hi, float *scale, int32_t *zero) {
+  if (lo > 0) lo = 0;
+  if (hi < 0) hi = 0;
+  float steps = (float)((int64_t)q->quant_max - q->quant_min);
+  if (q->symmetric) {
+    float amax = -lo > hi ? -lo : hi;
+    *zero = symmetric_zero(q);
+    return valid_scale(amax / (steps / 2), q->eps, scale);
+  }
+  float width = hi - lo;
+  if (!valid_scale(isfinite(width) ? width / steps : hi / steps - lo / steps, q->eps, scale)) return false;
+  int64_t z = q->quant_min - rne((double)(lo / *scale));
+  *zero = (int32_t)(z < q->quant_min ? q->quant_min : z > q->quant_max ? q->quant_max : z);
+  return true;
+}

@@ -1,0 +1,28 @@
+/* What a tensor is quantized to, and the scale and zero point that a range gives there: PyTorch's
+ * UniformQuantizationObserverBase (torch/ao/quantization/observer.py) and TensorRT's symmetric scheme, which
+ * is the case quant_min = -127. All arithmetic is single precision. */
+#ifndef QCC_PASSES_QSPEC_H
+#define QCC_PASSES_QSPEC_H
+
+#include "ir/type.h"
+
+typedef struct QuantSpec {
+  DType dtype;    /* DT_U8, DT_S8; DT_S32: bias; DT_F16: stored as half (weights); DT_F32: not quantized */
+  bool symmetric; /* zero point 0 (s8, s32), or the middle (u8: 128); otherwise affine */
+  bool per_channel;
+  int ch_axis; /* per_channel: of the observed tensor; a weight's output channels are axis 0 */
+  int32_t quant_min, quant_max; /* within the dtype's range, quant_min < quant_max; reduce_range is applied.
+                                   They set the scale; values may use the dtype's whole range */
+  float eps;                    /* the least scale, >= 0; 0: whatever is a normal number */
+} QuantSpec;
+
+/* The spec of a dtype with its whole range, or half of it: affine, per tensor, PyTorch's eps of 2^-23. */
+QuantSpec qspec_of(DType dtype, bool reduce_range);
+
+/* Affine: [lo, hi] widened to hold 0, scale = max((hi - lo) / (qmax - qmin), eps), zero = clamp(qmin - rne(lo
+ * / scale)). Symmetric: scale = max(max(-lo, hi) / ((qmax - qmin) / 2), eps). False where the scale would not
+ * be a positive normal number (rule 3 of docs/numerics.md): the range is empty and eps is 0. lo and hi are
+ * finite, lo <= hi. */
+bool qspec_params(const QuantSpec *q, float lo, float hi, float *scale, int32_t *zero);
+
+#endif
