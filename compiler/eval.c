@@ -1,4 +1,5 @@
 #include "compiler/eval.h"
+#include "ir/half.h"
 #include "ir/npy.h"
 #include "ir/quant.h"
 #include "ir/samples.h"
@@ -36,6 +37,10 @@ static void to_float(const Type *t, const void *data, float *out) {
   int64_t n = shape_count(&t->shape);
   if (t->dtype == DT_F32) {
     memcpy(out, data, sizeof *out * (size_t)n);
+    return;
+  }
+  if (t->dtype == DT_F16) {
+    half_widen(data, n, out);
     return;
   }
   for (int64_t i = 0; i < n; i++) {

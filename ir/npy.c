@@ -1,4 +1,5 @@
 #include "ir/npy.h"
+#include "ir/half.h"
 #include "ir/npy_header.h"
 
 #include <errno.h>
@@ -19,6 +20,7 @@ typedef struct {
   const char *name;      /* without .npy */
   zip_uint64_t index;    /* in the archive */
   const NpyArray *array; /* once read */
+  const NpyArray *wide;  /* float16 as float32, once asked for */
   bool failed;           /* its error has been reported */
 } Member;
 
@@ -350,7 +352,7 @@ void npz_close(Npz *z) {
 int npz_count(const Npz *z) { return z->n_members; }
 const char *npz_name(const Npz *z, int i) { return z->members[i].name; }
 
-const NpyArray *npz_get(Npz *z, const char *name, bool *ok) {
+static Member *read_once(Npz *z, const char *name, bool *ok) {
   Member *m = strmap_get(z->by_name, name);
   *ok = true;
   if (!m) return NULL;
@@ -359,5 +361,24 @@ const NpyArray *npz_get(Npz *z, const char *name, bool *ok) {
     m->failed = !m->array;
   }
   *ok = !m->failed;
-  return m->array;
+  return m;
+}
+
+const NpyArray *npz_get_stored(Npz *z, const char *name, bool *ok) {
+  const Member *m = read_once(z, name, ok);
+  return m ? m->array : NULL;
+}
+
+const NpyArray *npz_get(Npz *z, const char *name, bool *ok) {
+  Member *m = read_once(z, name, ok);
+  if (!m || !m->array || m->array->dtype != DT_F16) return m ? m->array : NULL;
+  if (!m->wide) {
+    int64_t n = shape_count(&m->array->shape);
+    float *data = ARENA_NEW_ARRAY(z->arena, float, (size_t)n);
+    half_widen(m->array->data, n, data);
+    NpyArray *wide = ARENA_NEW(z->arena, NpyArray);
+    *wide = (NpyArray){m->array->name, DT_F32, m->array->shape, data};
+    m->wide = wide;
+  }
+  return m->wide;
 }

@@ -8,7 +8,7 @@
 
 typedef struct {
   const char *name; /* without ".npy"; "" for a bare .npy file */
-  DType dtype; /* f32 u8 s8 s32 s64 bool; f64 and f16 are converted to f32, i16/u16 to s32, u32/u64 refused */
+  DType dtype;      /* f32 u8 s8 s32 s64 bool f16; f64 is converted to f32, i16/u16 to s32, u32/u64 refused */
   Shape shape;
   const void *data; /* C order, host byte order, owned by the arena */
 } NpyArray;
@@ -21,9 +21,11 @@ Npz *npz_open(Diag *d, Arena *a, const char *path, SrcLoc loc);
 void npz_close(Npz *z);
 int npz_count(const Npz *z);
 const char *npz_name(const Npz *z, int i);
-/* The array of that name: NULL with no message where absent (*ok stays true), NULL with *ok = false after an
- * error. */
+/* The array of that name, float16 widened to f32: NULL with no message where absent (*ok stays true), NULL
+ * with *ok = false after an error. */
 const NpyArray *npz_get(Npz *z, const char *name, bool *ok);
+/* The same, but float16 stays f16. */
+const NpyArray *npz_get_stored(Npz *z, const char *name, bool *ok);
 
 /* Serialises arrays to .npz bytes in memory (stored, fixed time stamps: the same bytes each time). The bytes
  * are the arena's. False where a name cannot be a member's: twice, or longer than 65,531 bytes. */

@@ -18,22 +18,6 @@ static bool from_f64(const void *src, int64_t n, void *dst, int64_t *bad) {
   return true;
 }
 
-/* IEEE half: 1 sign, 5 exponent (bias 15), 10 fraction bits; every value is exact in float. */
-static bool from_f16(const void *src, int64_t n, void *dst, int64_t *bad) {
-  (void)bad;
-  float *out = dst;
-  for (int64_t i = 0; i < n; i++) {
-    uint16_t h;
-    memcpy(&h, (const char *)src + i * 2, 2);
-    int exponent = h >> 10 & 31, fraction = h & 1023;
-    float magnitude = exponent == 31  ? (fraction ? NAN : INFINITY)
-                      : exponent == 0 ? ldexpf((float)fraction, -24)
-                                      : ldexpf((float)(fraction + 1024), exponent - 25);
-    out[i] = h >> 15 ? -magnitude : magnitude;
-  }
-  return true;
-}
-
 static bool from_i16(const void *src, int64_t n, void *dst, int64_t *bad) {
   (void)bad;
   for (int64_t i = 0; i < n; i++) {
@@ -63,7 +47,7 @@ static bool from_bool(const void *src, int64_t n, void *dst, int64_t *bad) {
 
 static const NpyDtype dtypes[] = {
     {'f', 4, DT_F32, "float32", NULL},      {'f', 8, DT_F32, "float64", from_f64},
-    {'f', 2, DT_F32, "float16", from_f16},  {'i', 1, DT_S8, "int8", NULL},
+    {'f', 2, DT_F16, "float16", NULL},      {'i', 1, DT_S8, "int8", NULL},
     {'u', 1, DT_U8, "uint8", NULL},         {'i', 2, DT_S32, "int16", from_i16},
     {'u', 2, DT_S32, "uint16", from_u16},   {'i', 4, DT_S32, "int32", NULL},
     {'i', 8, DT_S64, "int64", NULL},        {'b', 1, DT_BOOL, "bool", from_bool},

@@ -8,9 +8,9 @@ enum { MAX_NAME = 65535 - 4 }; /* zip's limit, less ".npy" */
 
 static const char *const descr[DT_COUNT] = {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    [DT_F32] = "<f4", [DT_S32] = "<i4", [DT_S64] = "<i8",
+    [DT_F32] = "<f4", [DT_S32] = "<i4", [DT_S64] = "<i8",  [DT_F16] = "<f2",
 #else
-    [DT_F32] = ">f4", [DT_S32] = ">i4", [DT_S64] = ">i8",
+    [DT_F32] = ">f4", [DT_S32] = ">i4", [DT_S64] = ">i8",  [DT_F16] = ">f2",
 #endif
     [DT_U8] = "|u1",  [DT_S8] = "|i1",  [DT_BOOL] = "|b1",
 };

@@ -102,6 +102,10 @@ static bool parse_input(Parser *p) {
   Type type = {0};
   parser_advance(p);
   bool ok = parser_expect(p, ':', "and the input's type") && parse_type(p, &type);
+  if (ok && type.dtype == DT_F16) {
+    diag_error(p->diag, parser_loc(p, name_at, name_at), "an input cannot be f16: only constants are");
+    type = (Type){0};
+  }
   if (name) graph_input(p->graph, name, type, parser_loc(p, name_at, name_at));
   return ok; /* a name that is taken has been reported; no need to skip anything */
 }
@@ -118,13 +122,14 @@ static const void *declared_data(Parser *p, Token name_at, Token type_at, const 
       diag_error(p->diag, loc, "'%.*s' has no value, and no `weights` file is named before", n, text);
     return NULL;
   }
-  const NpyArray *array = npz_get(p->weights, name, &ok);
+  const NpyArray *array = npz_get_stored(p->weights, name, &ok);
   if (!array) {
     if (ok)
       diag_error(p->diag, loc, "'%.*s' has no value, and '%.200s' has no such array", n, text,
                  p->weights_path);
     return NULL;
   }
+  if (array->dtype == DT_F16 && type->dtype == DT_F32) array = npz_get(p->weights, name, &ok);
   if (array->dtype == type->dtype && shape_equal(&array->shape, &type->shape)) return array->data;
   Type found = {.dtype = array->dtype, .shape = array->shape};
   diag_error(p->diag, (SrcLoc){.source = p->source, .begin = type_at.begin, .end = p->tok.begin},

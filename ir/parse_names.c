@@ -88,7 +88,7 @@ static Tensor *undefined_value(Parser *p, Token t, const char *name) {
   return e;
 }
 
-/* An @name without a declaration: the array of that name, with the array's type. */
+/* An @name without a declaration: the array of that name, with the array's type; float16 is widened. */
 static Tensor *weight_constant(Parser *p, Token t, const char *name) {
   int n;
   const char *text = parser_shown(p, t, &n);

@@ -1,4 +1,5 @@
 /* The text IR's types, numbers and literals. */
+#include "ir/half.h"
 #include "ir/parser.h"
 #include "ir/quant.h"
 
@@ -176,7 +177,7 @@ bool parse_type(Parser *p, Type *out) {
   t.dtype = dtype_from_name(p->source->text + first.begin, first.end - first.begin);
   if (t.dtype == DT_NONE)
     return diag_error(p->diag, parser_here(p),
-                      "unknown element type: there are f32, u8, s8, s32, s64 and bool");
+                      "unknown element type: there are f32, u8, s8, s32, s64, bool and f16");
   parser_advance(p);
   QuantParts q = {.dtype = t.dtype};
   bool quantized = parser_at(p, '<');
@@ -199,6 +200,18 @@ typedef struct {
   StrBuf bytes;
 } Literal;
 
+/* A number is rounded twice, to float32 and to half; what is printed as a half is neither. */
+static bool half_leaf(Parser *p, Literal *l) {
+  SrcLoc loc = parser_here(p);
+  float v;
+  if (!parse_float(p, &v)) return false;
+  uint16_t h = half_from_float(v);
+  if (isinf(half_to_float(h)) && !isinf(v))
+    return diag_error(p->diag, loc, "the number is out of the range of f16");
+  strbuf_put(&l->bytes, &h, sizeof h);
+  return true;
+}
+
 static bool literal_leaf(Parser *p, Literal *l) {
   if (l->dtype == DT_F32) {
     float v;
@@ -206,6 +219,7 @@ static bool literal_leaf(Parser *p, Literal *l) {
     strbuf_put(&l->bytes, &v, sizeof v);
     return true;
   }
+  if (l->dtype == DT_F16) return half_leaf(p, l);
   const DTypeInfo *info = &dtype_info[l->dtype];
   int64_t v;
   if (!parse_integer(p, "an integer element", info->min, info->max, &v)) return false;

@@ -1,3 +1,4 @@
+#include "ir/half.h"
 #include "ir/lex.h"
 #include "ir/text.h"
 
@@ -28,6 +29,9 @@ static void put_element(StrBuf *out, DType dtype, const void *data, int64_t i) {
   switch (dtype) {
   case DT_F32:
     put_float(out, ((const float *)data)[i]);
+    break;
+  case DT_F16:
+    put_float(out, half_to_float(((const uint16_t *)data)[i]));
     break;
   case DT_S8:
     strbuf_printf(out, "%d", *(const signed char *)at);

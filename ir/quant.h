@@ -42,6 +42,14 @@ bool fixed_add_derive(float s_a, float s_b, float s_out, bool subtract, FixedAdd
 int32_t fixed_add_value(const FixedAdd *f, int32_t a_minus_za, int32_t b_minus_zb, int32_t zero, int32_t lo,
                         int32_t hi);
 
+/* Rule 14: scale and zero point of u8 values in [0, qmax], qmax 255 or 127, for activations that lie in
+ * [lo, hi]. The range is widened to hold 0; what is infinite counts as the largest float, NaN as 0. The scale
+ * is a normal number always.
+ * DYNAMIC_ATEN: PyTorch's ChooseQuantizationParams, in double (ATen/native/quantized/cpu/QuantUtils.h).
+ * DYNAMIC_ONNX: ONNX's DynamicQuantizeLinear, in float32. */
+typedef enum { DYNAMIC_ATEN, DYNAMIC_ONNX } DynamicRule;
+void dynamic_params(float lo, float hi, DynamicRule rule, int32_t qmax, float *scale, int32_t *zero);
+
 /* Rule 4: bias. False where it leaves s32. */
 bool quantize_bias(float b, float s_in, float s_w, int32_t *q);
 

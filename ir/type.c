@@ -13,6 +13,7 @@ const DTypeInfo dtype_info[DT_COUNT] = {
     [DT_S32] = {"s32", "int32_t", 4, INT32_MIN, INT32_MAX},
     [DT_S64] = {"s64", "int64_t", 8, INT64_MIN, INT64_MAX},
     [DT_BOOL] = {"bool", "uint8_t", 1, 0, 1},
+    [DT_F16] = {"f16", "uint16_t", 2, 0, 0},
 };
 
 DType dtype_from_name(const char *name, size_t len) {

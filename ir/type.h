@@ -13,11 +13,12 @@ typedef enum {
   DT_S32,
   DT_S64,  /* shapes and indices in imported constants */
   DT_BOOL, /* one byte, 0 or 1 */
+  DT_F16,  /* IEEE half: constants only, as uint16_t; widened where they are read (ir/half.h) */
   DT_COUNT
 } DType;
 
 typedef struct {
-  const char *name; /* in the text IR: f32 u8 s8 s32 s64 bool */
+  const char *name; /* in the text IR: f32 u8 s8 s32 s64 bool f16 */
   const char *c_name;
   int bytes;
   int64_t min, max; /* of the integer types */

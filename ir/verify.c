@@ -61,6 +61,8 @@ static void check_type(Verifier *v, const Tensor *t) {
     fail(v, t->loc, "'%s' has no element type", t->name);
   } else if (t->type.shape.rank < 0 || t->type.shape.rank > MAX_RANK || !shape_check(&t->type.shape)) {
     fail(v, t->loc, "'%s' has a shape beyond the limits", t->name);
+  } else if (t->type.dtype == DT_F16 && !tensor_is_const(t)) {
+    fail(v, t->loc, "'%s' is f16, but no constant", t->name);
   } else if (t->type.quant) {
     check_quant(v, t);
   }
