@@ -16,13 +16,24 @@ static const SameOp same_ops[] = {
     {"Sigmoid", OP_sigmoid, 0, 0},
     {"Tanh", OP_tanh, 0, 0},
     {"Exp", OP_exp, 0, 0},
+    {"Log", OP_log, 0, 0},
     {"Sqrt", OP_sqrt, 0, 0},
+    {"Reciprocal", OP_reciprocal, 0, 0},
     {"Neg", OP_neg, 0, 0},
     {"Abs", OP_abs, 0, 0},
+    {"Sign", OP_sign, 0, 0},
+    {"Floor", OP_floor, 0, 0},
+    {"Ceil", OP_ceil, 0, 0},
+    {"Round", OP_round, 0, 0},
     {"Erf", OP_erf, 0, 0},
+    {"Softplus", OP_softplus, 0, 0},
+    {"Softsign", OP_softsign, 0, 0},
+    {"Mish", OP_mish, 0, 0},
     {"HardSwish", OP_hard_swish, 0, 0},
     {"LeakyRelu", OP_leaky_relu, 0.01f, 0},
     {"Elu", OP_elu, 1, 0},
+    {"Celu", OP_celu, 1, 0},
+    {"ThresholdedRelu", OP_thresholded_relu, 1, 0},
     {"HardSigmoid", OP_hard_sigmoid, 0.2f, 0.5f},
     {"Add", OP_add, 0, 0},
     {"Sub", OP_sub, 0, 0},
@@ -46,6 +57,14 @@ bool onnx_import_alpha_beta(OnnxNode *n) {
   Tensor *x = onnx_operand(n, 0, false);
   AlphaBetaAttrs attrs = {onnx_attr_float(n, "alpha", s->alpha), onnx_attr_float(n, "beta", s->beta)};
   return onnx_set_output(n, 0, onnx_emit1(n, s->op, onnx_output_name(n, 0), x, &attrs));
+}
+
+bool onnx_import_selu(OnnxNode *n) {
+  bool old = n->opset < 6; /* with fewer digits */
+  SeluAttrs attrs = {onnx_attr_float(n, "alpha", old ? 1.6732f : 1.67326319217681884765625f),
+                     onnx_attr_float(n, "gamma", old ? 1.0507f : 1.05070102214813232421875f)};
+  Tensor *x = onnx_operand(n, 0, false);
+  return onnx_set_output(n, 0, onnx_emit1(n, OP_selu, onnx_output_name(n, 0), x, &attrs));
 }
 
 bool onnx_import_gelu(OnnxNode *n) {

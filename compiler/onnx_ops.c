@@ -28,6 +28,8 @@ static const OnnxAttr attrs_average_pool[] = {{"auto_pad", ONNX_STRING},       {
 static const OnnxAttr attrs_alpha[] = {{"alpha", ONNX_FLOAT}, {"consumed_inputs", ONNX_INTS, 5}, {0}};
 static const OnnxAttr attrs_alpha_beta[] = {
     {"alpha", ONNX_FLOAT}, {"beta", ONNX_FLOAT}, {"consumed_inputs", ONNX_INTS, 5}, {0}};
+static const OnnxAttr attrs_selu[] = {
+    {"alpha", ONNX_FLOAT}, {"gamma", ONNX_FLOAT}, {"consumed_inputs", ONNX_INTS, 5}, {0}};
 static const OnnxAttr attrs_gelu[] = {{"approximate", ONNX_STRING}, {0}};
 static const OnnxAttr attrs_clip[] = {
     {"min", ONNX_FLOAT, 10, true}, {"max", ONNX_FLOAT, 10, true}, {"consumed_inputs", ONNX_INTS, 5}, {0}};
@@ -90,13 +92,25 @@ static const OnnxOp ops[] = {
     {"Sigmoid", "", 1, 0, 1, 1, 1, attrs_none, onnx_import_unary},
     {"Tanh", "", 1, 0, 1, 1, 1, attrs_none, onnx_import_unary},
     {"Exp", "", 1, 0, 1, 1, 1, attrs_none, onnx_import_unary},
+    {"Log", "", 1, 0, 1, 1, 1, attrs_none, onnx_import_unary},
     {"Sqrt", "", 1, 0, 1, 1, 1, attrs_none, onnx_import_unary},
+    {"Reciprocal", "", 1, 0, 1, 1, 1, attrs_none, onnx_import_unary},
     {"Neg", "", 1, 0, 1, 1, 1, attrs_none, onnx_import_unary, onnx_fold_unary},
     {"Abs", "", 1, 0, 1, 1, 1, attrs_none, onnx_import_unary, onnx_fold_unary},
+    {"Sign", "", 9, 0, 1, 1, 1, NULL, onnx_import_unary},
+    {"Floor", "", 1, 0, 1, 1, 1, attrs_none, onnx_import_unary},
+    {"Ceil", "", 1, 0, 1, 1, 1, attrs_none, onnx_import_unary},
+    {"Round", "", 11, 0, 1, 1, 1, NULL, onnx_import_unary},
     {"Erf", "", 9, 0, 1, 1, 1, NULL, onnx_import_unary},
+    {"Softplus", "", 1, 0, 1, 1, 1, NULL, onnx_import_unary},
+    {"Softsign", "", 1, 0, 1, 1, 1, NULL, onnx_import_unary},
+    {"Mish", "", 18, 0, 1, 1, 1, NULL, onnx_import_unary},
     {"HardSwish", "", 14, 0, 1, 1, 1, NULL, onnx_import_unary},
     {"LeakyRelu", "", 1, 0, 1, 1, 1, attrs_alpha, onnx_import_alpha_beta},
     {"Elu", "", 1, 0, 1, 1, 1, attrs_alpha, onnx_import_alpha_beta},
+    {"Celu", "", 12, 0, 1, 1, 1, attrs_alpha, onnx_import_alpha_beta},
+    {"ThresholdedRelu", "", 10, 0, 1, 1, 1, attrs_alpha, onnx_import_alpha_beta},
+    {"Selu", "", 1, 0, 1, 1, 1, attrs_selu, onnx_import_selu},
     {"HardSigmoid", "", 1, 0, 1, 1, 1, attrs_alpha_beta, onnx_import_alpha_beta},
     {"Gelu", "", 20, 0, 1, 1, 1, attrs_gelu, onnx_import_gelu},
     {"Clip", "", 1, 10, 1, 1, 1, attrs_clip, onnx_import_clip},

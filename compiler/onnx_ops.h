@@ -21,6 +21,7 @@ Tensor *onnx_emit_matmul(OnnxNode *n, const char *name, Tensor *a, Tensor *b);
 /* onnx_op_math.c: element by element, and reductions */
 bool onnx_import_unary(OnnxNode *n);
 bool onnx_import_alpha_beta(OnnxNode *n);
+bool onnx_import_selu(OnnxNode *n);
 bool onnx_import_gelu(OnnxNode *n);
 bool onnx_import_clip(OnnxNode *n);
 bool onnx_import_binary(OnnxNode *n);

@@ -115,6 +115,8 @@ float ref_erf(float x) {
 
 float ref_sqrt(float x) { return sqrtf(x); }
 
+float ref_round(float x) { return rintf(x); }
+
 float ref_sum16(const float *x, long n, long stride) {
   float s[16] = {0};
   for (long i = 0; i < n; i++) s[i % 16] += x[i * stride];

@@ -10,7 +10,8 @@ float ref_log(float x);
 float ref_tanh(float x);
 float ref_sigmoid(float x); /* 1 / (1 + exp(-x)) */
 float ref_erf(float x);
-float ref_sqrt(float x); /* the IEEE one */
+float ref_sqrt(float x);  /* the IEEE one */
+float ref_round(float x); /* to the nearest integer, ties to even; -0 where that is 0 and x is negative */
 /* Sum by rule 12: 16 partial sums by index mod 16, then a tree (8, 4, 2, 1). */
 float ref_sum16(const float *x, long n, long stride);
 /* max(a, b) = a > b ? a : b and min(a, b) = a < b ? a : b, so NaN as `a` gives b: a clamp turns NaN into its

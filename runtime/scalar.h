@@ -56,6 +56,25 @@ static inline float v_float_abs(float a) {
 }
 static inline float v_float_if_negative(float x, float a, float b) { return x < 0 ? a : b; }
 
+/* To the nearest integer, ties to even; the result has the sign of x. Beside 2^23 the float's unit is 1. */
+static inline float v_float_round(float x) {
+  union {
+    float f;
+    uint32_t u;
+  } bits, r;
+  bits.f = x;
+  r.u = bits.u & 0x7fffffff;
+  if (r.u >= 0x4b000000) return x; /* an integer, or none at all */
+  r.f = (r.f + 8388608.0f) - 8388608.0f;
+  r.u |= bits.u & 0x80000000;
+  return r.f;
+}
+static inline float v_float_floor(float x) {
+  const float r = v_float_round(x);
+  return r > x ? r - 1.0f : r;
+}
+static inline float v_float_ceil(float x) { return -v_float_floor(-x); }
+
 /* The IEEE square root, digit by digit in integers: a call of sqrtf would need the C library. */
 static inline float v_float_sqrt(float x) {
   union {

@@ -162,6 +162,10 @@ V_AVX2 v_p v_pair_s8_part(const int8_t *a, const int8_t *b, int n) {
   const __m128i x = v_get_bytes16((const uint8_t *)a, n), y = v_get_bytes16((const uint8_t *)b, n);
   return _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(x, y));
 }
+V_AVX2 v_p v_bcast_p(int32_t a, int32_t b) {
+  return _mm256_set1_epi32((int32_t)((uint32_t)(uint16_t)a | (uint32_t)b << 16));
+}
+V_AVX2 v_p v_sub_p(v_p a, v_p b) { return _mm256_sub_epi16(a, b); }
 V_AVX2 v_s32 v_dot2(v_s32 acc, v_p a, v_p b) { return _mm256_add_epi32(acc, _mm256_madd_epi16(a, b)); }
 
 V_AVX2 v_s32 v_add_s32(v_s32 a, v_s32 b) { return _mm256_add_epi32(a, b); }
@@ -178,6 +182,9 @@ V_AVX2 v_f32 v_div_f32(v_f32 a, v_f32 b) { return _mm256_div_ps(a, b); }
 V_AVX2 v_f32 v_min_f32(v_f32 a, v_f32 b) { return _mm256_min_ps(a, b); } /* NaN as `a` gives b */
 V_AVX2 v_f32 v_max_f32(v_f32 a, v_f32 b) { return _mm256_max_ps(a, b); }
 V_AVX2 v_f32 v_sqrt_f32(v_f32 a) { return _mm256_sqrt_ps(a); }
+V_AVX2 v_f32 v_if_negative_f32(v_f32 x, v_f32 a, v_f32 b) {
+  return _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_LT_OQ));
+}
 V_AVX2 v_f32 v_s32_to_f32(v_s32 a) { return _mm256_cvtepi32_ps(a); }
 V_AVX2 v_s32 v_rne_f32(v_f32 a) { return _mm256_cvtps_epi32(a); }
 V_AVX2 v_s32 v_requant(v_s32 acc, v_f32 m, v_f32 lo, v_f32 hi, v_s32 z) {

@@ -239,6 +239,17 @@ static inline v_p v_pair_s8_part(const int8_t *a, const int8_t *b, int n) {
                 n > 3 ? a[3] : 0, n > 3 ? b[3] : 0}};
 }
 
+/* (a, b) in every lane. */
+static inline v_p v_bcast_p(int32_t a, int32_t b) {
+  const int16_t x = (int16_t)(uint16_t)(uint32_t)a, y = (int16_t)(uint16_t)(uint32_t)b;
+  return (v_p){{x, y, x, y, x, y, x, y}};
+}
+static inline v_p v_sub_p(v_p a, v_p b) {
+  v_p r;
+  for (int i = 0; i < 8; i++) r.x[i] = (int16_t)(uint16_t)(a.x[i] - b.x[i]);
+  return r;
+}
+
 static inline int32_t v_dot2_lane(int32_t acc, int a0, int a1, int b0, int b1) {
   return v_int_add(v_int_add(acc, a0 * b0), a1 * b1);
 }
@@ -301,6 +312,10 @@ static inline v_f32 v_max_f32(v_f32 a, v_f32 b) {
 }
 static inline v_f32 v_sqrt_f32(v_f32 a) {
   return (v_f32){{v_float_sqrt(a.x[0]), v_float_sqrt(a.x[1]), v_float_sqrt(a.x[2]), v_float_sqrt(a.x[3])}};
+}
+static inline v_f32 v_if_negative_f32(v_f32 x, v_f32 a, v_f32 b) {
+  return (v_f32){{v_float_if_negative(x.x[0], a.x[0], b.x[0]), v_float_if_negative(x.x[1], a.x[1], b.x[1]),
+                  v_float_if_negative(x.x[2], a.x[2], b.x[2]), v_float_if_negative(x.x[3], a.x[3], b.x[3])}};
 }
 static inline v_f32 v_s32_to_f32(v_s32 a) {
   return (v_f32){

@@ -144,6 +144,10 @@ V_NEON v_p v_pair_u8_part(const uint8_t *a, const uint8_t *b, int n) {
 V_NEON v_p v_pair_s8_part(const int8_t *a, const int8_t *b, int n) {
   return v_interleave_s8(v_get_bytes((const uint8_t *)a, n), v_get_bytes((const uint8_t *)b, n));
 }
+V_NEON v_p v_bcast_p(int32_t a, int32_t b) {
+  return vreinterpretq_s16_u32(vdupq_n_u32((uint32_t)(uint16_t)a | (uint32_t)b << 16));
+}
+V_NEON v_p v_sub_p(v_p a, v_p b) { return vsubq_s16(a, b); }
 V_NEON v_s32 v_dot2(v_s32 acc, v_p a, v_p b) {
   const int32x4_t low = vmull_s16(vget_low_s16(a), vget_low_s16(b)), high = vmull_high_s16(a, b);
   return vaddq_s32(acc, vpaddq_s32(low, high));
@@ -164,6 +168,7 @@ V_NEON v_f32 v_div_f32(v_f32 a, v_f32 b) { return vdivq_f32(a, b); }
 V_NEON v_f32 v_min_f32(v_f32 a, v_f32 b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
 V_NEON v_f32 v_max_f32(v_f32 a, v_f32 b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
 V_NEON v_f32 v_sqrt_f32(v_f32 a) { return vsqrtq_f32(a); }
+V_NEON v_f32 v_if_negative_f32(v_f32 x, v_f32 a, v_f32 b) { return vbslq_f32(vcltzq_f32(x), a, b); }
 V_NEON v_f32 v_s32_to_f32(v_s32 a) { return vcvtq_f32_s32(a); }
 V_NEON v_s32 v_rne_f32(v_f32 a) { return vcvtnq_s32_f32(a); }
 V_NEON v_s32 v_requant(v_s32 acc, v_f32 m, v_f32 lo, v_f32 hi, v_s32 z) {

@@ -45,6 +45,10 @@ static const VirVar *exp_(VirBuilder *b, const Node *n, const VirVar *x) {
   (void)n;
   return one(b, VIR_float_exp, x);
 }
+static const VirVar *log_(VirBuilder *b, const Node *n, const VirVar *x) {
+  (void)n;
+  return one(b, VIR_float_log, x);
+}
 static const VirVar *sqrt_(VirBuilder *b, const Node *n, const VirVar *x) {
   (void)n;
   return one(b, VIR_float_sqrt, x);
@@ -56,6 +60,42 @@ static const VirVar *neg(VirBuilder *b, const Node *n, const VirVar *x) {
 static const VirVar *abs_(VirBuilder *b, const Node *n, const VirVar *x) {
   (void)n;
   return one(b, VIR_float_abs, x);
+}
+static const VirVar *sign(VirBuilder *b, const Node *n, const VirVar *x) {
+  (void)n;
+  const VirVar *positive = if_negative(b, one(b, VIR_float_neg, x), constant(b, 1.0f), x);
+  return if_negative(b, x, constant(b, -1.0f), positive);
+}
+static const VirVar *floor_(VirBuilder *b, const Node *n, const VirVar *x) {
+  (void)n;
+  return one(b, VIR_float_floor, x);
+}
+static const VirVar *ceil_(VirBuilder *b, const Node *n, const VirVar *x) {
+  (void)n;
+  return one(b, VIR_float_ceil, x);
+}
+static const VirVar *round_(VirBuilder *b, const Node *n, const VirVar *x) {
+  (void)n;
+  return one(b, VIR_float_round, x);
+}
+static const VirVar *reciprocal(VirBuilder *b, const Node *n, const VirVar *x) {
+  (void)n;
+  return two(b, VIR_float_div, constant(b, 1.0f), x);
+}
+static const VirVar *integer_power(VirBuilder *b, const VirVar *x, int64_t e) {
+  const VirVar *power = NULL;
+  for (; e; e /= 2) {
+    if (e % 2) power = power ? two(b, VIR_float_mul, power, x) : x;
+    if (e > 1) x = two(b, VIR_float_mul, x, x);
+  }
+  return power ? power : constant(b, 1.0f);
+}
+static const VirVar *pow_(VirBuilder *b, const Node *n, const VirVar *x) {
+  float exponent = ATTRS(n, PowAttrs)->exponent;
+  if (exponent != floorf(exponent))
+    return one(b, VIR_float_exp, two(b, VIR_float_mul, constant(b, exponent), one(b, VIR_float_log, x)));
+  const VirVar *power = integer_power(b, x, (int64_t)fabsf(exponent));
+  return exponent < 0 ? two(b, VIR_float_div, constant(b, 1.0f), power) : power;
 }
 static const VirVar *erf_(VirBuilder *b, const Node *n, const VirVar *x) {
   (void)n;
@@ -79,6 +119,35 @@ static const VirVar *elu(VirBuilder *b, const Node *n, const VirVar *x) {
   const VirVar *v = two(b, VIR_float_sub, one(b, VIR_float_exp, x), constant(b, 1.0f));
   return if_negative(b, x, two(b, VIR_float_mul, constant(b, ATTRS(n, AlphaBetaAttrs)->alpha), v), x);
 }
+static const VirVar *selu(VirBuilder *b, const Node *n, const VirVar *x) {
+  const SeluAttrs *a = ATTRS(n, SeluAttrs);
+  const VirVar *v = two(b, VIR_float_sub, one(b, VIR_float_exp, x), constant(b, 1.0f));
+  v = if_negative(b, x, two(b, VIR_float_mul, constant(b, a->alpha), v), x);
+  return two(b, VIR_float_mul, constant(b, a->gamma), v);
+}
+static const VirVar *celu(VirBuilder *b, const Node *n, const VirVar *x) {
+  const VirVar *alpha = constant(b, ATTRS(n, AlphaBetaAttrs)->alpha);
+  const VirVar *v = one(b, VIR_float_exp, two(b, VIR_float_div, x, alpha));
+  v = two(b, VIR_float_mul, alpha, two(b, VIR_float_sub, v, constant(b, 1.0f)));
+  return if_negative(b, x, v, x);
+}
+static const VirVar *thresholded_relu(VirBuilder *b, const Node *n, const VirVar *x) {
+  const VirVar *d = two(b, VIR_float_sub, constant(b, ATTRS(n, AlphaBetaAttrs)->alpha), x);
+  return if_negative(b, d, x, constant(b, 0));
+}
+static const VirVar *softplus(VirBuilder *b, const Node *n, const VirVar *x) {
+  (void)n;
+  const VirVar *e = one(b, VIR_float_exp, one(b, VIR_float_neg, one(b, VIR_float_abs, x)));
+  e = one(b, VIR_float_log, two(b, VIR_float_add, constant(b, 1.0f), e));
+  return two(b, VIR_float_add, two(b, VIR_float_max, x, constant(b, 0)), e);
+}
+static const VirVar *softsign(VirBuilder *b, const Node *n, const VirVar *x) {
+  (void)n;
+  return two(b, VIR_float_div, x, two(b, VIR_float_add, constant(b, 1.0f), one(b, VIR_float_abs, x)));
+}
+static const VirVar *mish(VirBuilder *b, const Node *n, const VirVar *x) {
+  return two(b, VIR_float_mul, x, one(b, VIR_float_tanh, softplus(b, n, x)));
+}
 static const VirVar *gelu(VirBuilder *b, const Node *n, const VirVar *x) {
   const VirVar *half = two(b, VIR_float_mul, constant(b, 0.5f), x), *t;
   if (ATTRS(n, GeluAttrs)->approximate == GELU_TANH) {
@@ -97,7 +166,14 @@ static const Formula formulas[OP_COUNT] = {[OP_relu] = relu,
                                            [OP_sigmoid] = sigmoid,
                                            [OP_tanh] = tanh_,
                                            [OP_exp] = exp_,
+                                           [OP_log] = log_,
                                            [OP_sqrt] = sqrt_,
+                                           [OP_reciprocal] = reciprocal,
+                                           [OP_pow] = pow_,
+                                           [OP_sign] = sign,
+                                           [OP_floor] = floor_,
+                                           [OP_ceil] = ceil_,
+                                           [OP_round] = round_,
                                            [OP_neg] = neg,
                                            [OP_abs] = abs_,
                                            [OP_erf] = erf_,
@@ -105,6 +181,12 @@ static const Formula formulas[OP_COUNT] = {[OP_relu] = relu,
                                            [OP_hard_swish] = hard_swish,
                                            [OP_silu] = silu,
                                            [OP_elu] = elu,
+                                           [OP_selu] = selu,
+                                           [OP_celu] = celu,
+                                           [OP_thresholded_relu] = thresholded_relu,
+                                           [OP_softplus] = softplus,
+                                           [OP_softsign] = softsign,
+                                           [OP_mish] = mish,
                                            [OP_gelu] = gelu};
 
 static void element(const Elementwise *e, VirBuilder *b, const VirAddr *at) {

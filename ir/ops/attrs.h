@@ -66,13 +66,22 @@ typedef struct {
   IntList start, stop, step;
 } SliceAttrs;
 
-/* clip, leaky_relu, elu, hard_sigmoid: a = min | slope | alpha; b = max | - | - | beta */
+/* clip; leaky_relu, elu, celu, thresholded_relu (alpha alone), hard_sigmoid */
 typedef struct {
   float min, max;
 } ClipAttrs;
 typedef struct {
   float alpha, beta;
 } AlphaBetaAttrs;
+/* selu */
+typedef struct {
+  float alpha, gamma;
+} SeluAttrs;
+/* pow: whole exponents by squaring, others as exp(exponent * log(x)) */
+typedef struct {
+  float exponent;
+} PowAttrs;
+enum { POW_MAX_INTEGER = 1024 };
 /* gelu */
 typedef struct {
   int approximate; /* GELU_ERF ("none"), GELU_TANH ("tanh") */

@@ -340,10 +340,20 @@ static void unary_attrs(Gen *g, Node *n, double amp) {
   }
   case OP_leaky_relu:
   case OP_elu:
+  case OP_celu:
+  case OP_thresholded_relu:
   case OP_hard_sigmoid: {
     AlphaBetaAttrs *a = ATTRS(n, AlphaBetaAttrs);
-    if (rng_chance(r, 50)) a->alpha = (float)rng_unit(r);
+    if (rng_chance(r, 50)) a->alpha = (float)(0.01 + rng_unit(r));
     if (n->op == OP_hard_sigmoid && rng_chance(r, 50)) a->beta = (float)rng_unit(r);
+    break;
+  }
+  case OP_selu:
+    if (rng_chance(r, 30)) *ATTRS(n, SeluAttrs) = (SeluAttrs){(float)rng_unit(r), (float)rng_unit(r)};
+    break;
+  case OP_pow: {
+    static const float exponents[] = {-2, -1, -0.5f, 0, 0.5f, 1, 1.5f, 2, 2.25f, 3, 4, 5, 7, 10};
+    ATTRS(n, PowAttrs)->exponent = RNG_PICK(r, exponents);
     break;
   }
   case OP_gelu:
@@ -364,14 +374,32 @@ static double unary_amp(const Node *n, double amp) {
   return most > 0 ? most : 1;
 }
 
-/* exp and sqrt get operands that float graphs can be calibrated with. */
+/* What goes before an op so that it has finite values that float graphs can be calibrated with; OP_COUNT:
+ * nothing. */
+static OpId tamed_by(OpId op) {
+  switch (op) {
+  case OP_exp:
+    return OP_tanh;
+  case OP_sqrt:
+    return OP_abs;
+  case OP_log:
+  case OP_reciprocal:
+  case OP_pow:
+    return OP_softplus;
+  default:
+    return OP_COUNT;
+  }
+}
+
 static bool step_unary(Gen *g, OpId op) {
   Live *x = gen_pick(g, 0, 5);
   if (!x) return false;
   Live from = *x;
-  if (g->form == GEN_FLOAT && (op == OP_exp || op == OP_sqrt)) {
-    Node *safe = gen_node(g, op == OP_exp ? OP_tanh : OP_abs, &from.tensor, 1);
-    if (!gen_finish(g, safe, op == OP_exp ? 1 : from.amp)) return false;
+  OpId tame = tamed_by(op);
+  if (g->form == GEN_FLOAT && tame != OP_COUNT) {
+    if (op == OP_pow && from.amp > 1000) return false;
+    Node *safe = gen_node(g, tame, &from.tensor, 1);
+    if (!gen_finish(g, safe, tame == OP_tanh ? 1 : from.amp)) return false;
     from = g->pool[g->n_pool - 1];
   }
   Node *n = gen_node(g, op, &from.tensor, 1);
@@ -469,5 +497,18 @@ const GenStep gen_steps[] = {{OP_conv2d, 60, F | Q, step_conv2d},
                              {OP_hard_swish, 1, F | Q, step_unary},
                              {OP_silu, 1, F | Q, step_unary},
                              {OP_elu, 1, F | Q, step_unary},
+                             {OP_log, 1, F | Q, step_unary},
+                             {OP_reciprocal, 1, F | Q, step_unary},
+                             {OP_pow, 1, F | Q, step_unary},
+                             {OP_sign, 1, F | Q, step_unary},
+                             {OP_floor, 1, F | Q, step_unary},
+                             {OP_ceil, 1, F | Q, step_unary},
+                             {OP_round, 1, F | Q, step_unary},
+                             {OP_selu, 1, F | Q, step_unary},
+                             {OP_celu, 1, F | Q, step_unary},
+                             {OP_thresholded_relu, 1, F | Q, step_unary},
+                             {OP_softplus, 1, F | Q, step_unary},
+                             {OP_softsign, 1, F | Q, step_unary},
+                             {OP_mish, 1, F | Q, step_unary},
                              {OP_gelu, 1, F | Q, step_unary},
                              {0}};

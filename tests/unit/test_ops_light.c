@@ -175,6 +175,12 @@ static void unary_refuses_bad_attributes(void **state) {
   n = node(OP_hard_sigmoid, plain(DT_F32, "2"));
   ATTRS(n, AlphaBetaAttrs)->beta = NAN;
   ASSERT_REFUSED(n, "hard_sigmoid: beta must be a finite number");
+  n = node(OP_selu, plain(DT_F32, "2"));
+  ATTRS(n, SeluAttrs)->gamma = INFINITY;
+  ASSERT_REFUSED(n, "selu: gamma must be a finite number");
+  n = node(OP_celu, plain(DT_F32, "2"));
+  ATTRS(n, AlphaBetaAttrs)->alpha = 0;
+  ASSERT_REFUSED(n, "celu: alpha must not be 0");
 }
 
 static float unary(OpId op, float x) {
@@ -209,6 +215,47 @@ static void unary_exact_functions(void **state) {
   ASSERT_FLOATS(eval(node(OP_hard_swish, plain(DT_F32, "6")), swish), -0.0f, -0.0f, 3, 6, 0, 1.125f);
   const float squares[] = {0, 4, 2.25f, -1, INFINITY};
   ASSERT_FLOATS(eval(node(OP_sqrt, plain(DT_F32, "5")), squares), 0, 2, 1.5f, NAN, INFINITY);
+  ASSERT_FLOATS(eval(node(OP_sign, t), in), -1, -1, -0.0f, 0, 1, 1, -1, NAN);
+  ASSERT_FLOATS(eval(node(OP_reciprocal, t), in), -0.5f, -2, -INFINITY, INFINITY, 1 / 1.5f, 0, -0.0f, NAN);
+  ASSERT_FLOATS(eval(node(OP_softsign, t), in), -2 / 3.0f, -0.5f / 1.5f, -0.0f, 0, 0.6f, NAN, NAN, NAN);
+  ASSERT_FLOATS(eval(node(OP_thresholded_relu, t), in), 0, 0, 0, 0, 1.5f, INFINITY, 0, 0);
+  n = node(OP_thresholded_relu, t);
+  ATTRS(n, AlphaBetaAttrs)->alpha = -0.5f; /* what equals alpha is below it */
+  ASSERT_FLOATS(eval(n, in), 0, 0, -0.0f, 0, 1.5f, INFINITY, 0, 0);
+}
+
+static void unary_rounding(void **state) {
+  (void)state;
+  const float in[] = {-2.5f, -1.5f, -0.5f, -0.3f, -0.0f, 0.5f, 1.5f, 2.7f, 8388609, -1e30f, INFINITY, NAN};
+  Type t = plain(DT_F32, "12");
+  ASSERT_FLOATS(eval(node(OP_floor, t), in), -3, -2, -1, -1, -0.0f, 0, 1, 2, 8388609, -1e30f, INFINITY, NAN);
+  ASSERT_FLOATS(eval(node(OP_ceil, t), in), -2, -1, -0.0f, -0.0f, -0.0f, 1, 2, 3, 8388609, -1e30f, INFINITY,
+                NAN);
+  ASSERT_FLOATS(eval(node(OP_round, t), in), -2, -2, -0.0f, -0.0f, -0.0f, 0, 2, 3, 8388609, -1e30f, INFINITY,
+                NAN);
+}
+
+static float power(float x, float exponent) {
+  Node *n = node(OP_pow, plain(DT_F32, "1"));
+  ATTRS(n, PowAttrs)->exponent = exponent;
+  return *(float *)eval(n, &x);
+}
+
+static void unary_pow(void **state) {
+  (void)state;
+  const float in[] = {-3, 0.5f, 0, INFINITY};
+  ASSERT_FLOATS(eval(node(OP_pow, plain(DT_F32, "4")), in), 9, 0.25f, 0, INFINITY); /* the default is 2 */
+  assert_true(power(-3, 0) == 1 && power(NAN, 0) == 1);
+  assert_true(power(-3, 1) == -3 && power(-3, 3) == -27 && power(-2, 10) == 1024 && power(-2, 11) == -2048);
+  assert_true(power(-2, -2) == 0.25f && power(-2, -3) == -0.125f);
+  assert_near(power(2, 0.5f), 1.4142135623730951);
+  assert_near(power(10, -1.5f), 0.03162277660168379);
+  assert_true(power(0, 1.5f) == 0 && isinf(power(0, -1.5f)) && isnan(power(-1, 1.5f)));
+  Node *n = node(OP_pow, plain(DT_F32, "1"));
+  ATTRS(n, PowAttrs)->exponent = 1025;
+  ASSERT_REFUSED(n, "pow: the exponent 1025 is above the limit of 1024");
+  ATTRS(n, PowAttrs)->exponent = NAN;
+  ASSERT_REFUSED(n, "pow: exponent must be a finite number");
 }
 
 /* Expected values from tables of the functions, to more digits than a float holds. */
@@ -226,6 +273,17 @@ static void unary_transcendental_functions(void **state) {
   assert_near(unary(OP_elu, 2), 2);
   assert_near(unary(OP_gelu, 1), 0.8413447460685429);
   assert_near(unary(OP_gelu, -2), -0.04550026389635842);
+  assert_near(unary(OP_log, 10), 2.302585092994046);
+  assert_true(isnan(unary(OP_log, -1)) && isinf(unary(OP_log, 0)));
+  assert_near(unary(OP_softplus, 1), 1.3132616875182228);
+  assert_near(unary(OP_softplus, -2), 0.1269280110429726);
+  assert_true(unary(OP_softplus, 200) == 200 && unary(OP_softplus, -200) == 0);
+  assert_true(isnan(unary(OP_softplus, NAN)) && isnan(unary(OP_mish, NAN)));
+  assert_near(unary(OP_mish, 1), 0.8650983882673103);
+  assert_near(unary(OP_mish, -2), -0.2525014986957154);
+  assert_near(unary(OP_selu, 1), 1.0507009873554805);
+  assert_near(unary(OP_selu, -1), -1.1113307378125625);
+  assert_near(unary(OP_celu, -1), -0.6321205588285577);
   float x = 1;
   Node *n = node(OP_gelu, plain(DT_F32, "1"));
   ATTRS(n, GeluAttrs)->approximate = GELU_TANH;
@@ -234,6 +292,12 @@ static void unary_transcendental_functions(void **state) {
   ATTRS(n, AlphaBetaAttrs)->alpha = 0.5f;
   x = -1;
   assert_near(*(float *)eval(n, &x), -0.31606027941427883);
+  n = node(OP_celu, plain(DT_F32, "1"));
+  ATTRS(n, AlphaBetaAttrs)->alpha = 2;
+  assert_near(*(float *)eval(n, &x), -0.7869386805747332); /* 2 * (exp(-1/2) - 1) */
+  n = node(OP_selu, plain(DT_F32, "1"));
+  *ATTRS(n, SeluAttrs) = (SeluAttrs){2, 3};
+  assert_near(*(float *)eval(n, &x), -3.792723352971346); /* 3 * 2 * (exp(-1) - 1) */
 }
 
 static void unary_quantized_goes_by_value(void **state) {
@@ -650,6 +714,8 @@ int main(void) {
       TEST(unary_refuses_other_types),
       TEST(unary_refuses_bad_attributes),
       TEST(unary_exact_functions),
+      TEST(unary_rounding),
+      TEST(unary_pow),
       TEST(unary_transcendental_functions),
       TEST(unary_quantized_goes_by_value),
       TEST(fixed_parameters),

@@ -296,6 +296,18 @@ static int32_t define_min_f32(const Arg *a, int l) {
   return bits_of(x < y ? x : y);
 }
 static int32_t define_sqrt(const Arg *a, int l) { return bits_of(sqrtf(get_f32(a[0].bytes, l))); }
+static int32_t define_floor(const Arg *a, int l) { return bits_of(floorf(get_f32(a[0].bytes, l))); }
+static int32_t define_ceil(const Arg *a, int l) { return bits_of(ceilf(get_f32(a[0].bytes, l))); }
+static int32_t define_round(const Arg *a, int l) { return bits_of(rintf(get_f32(a[0].bytes, l))); }
+static int32_t define_bcast_p(const Arg *a, int l) {
+  (void)l;
+  return wrap((int64_t)get_s32(a[1].bytes, 0) * 65536 + (uint16_t)get_s32(a[0].bytes, 0));
+}
+static int32_t define_sub_p(const Arg *a, int l) {
+  int low = get_s16(a[0].bytes, 2 * l) - get_s16(a[1].bytes, 2 * l);
+  int high = get_s16(a[0].bytes, 2 * l + 1) - get_s16(a[1].bytes, 2 * l + 1);
+  return wrap((int64_t)high * 65536 + (uint16_t)low);
+}
 static int32_t define_rne(const Arg *a, int l) { return rne(get_f32(a[0].bytes, l)); }
 static int32_t requant(int64_t acc, float m, float lo, float hi, int32_t z) {
   volatile float converted = (float)acc;
@@ -345,6 +357,12 @@ static int32_t (*const definition[OP_COUNT])(const Arg *a, int l) = {
     [OP_float_neg] = define_neg,
     [OP_float_abs] = define_abs,
     [OP_float_if_negative] = define_if_negative,
+    [OP_if_negative_f32] = define_if_negative,
+    [OP_float_floor] = define_floor,
+    [OP_float_ceil] = define_ceil,
+    [OP_float_round] = define_round,
+    [OP_bcast_p] = define_bcast_p,
+    [OP_sub_p] = define_sub_p,
     [OP_max_f32] = define_max_f32,
     [OP_min_f32] = define_min_f32,
     [OP_float_max] = define_max_f32,
