@@ -5,7 +5,8 @@
 
 #include "ir/op.h"
 
-/* conv2d(%x [N,IC,H,W], @w [OC,IC/groups,KH,KW], @bias [OC]?): stride, dilation = [h, w];
+/* conv2d(%x [N,IC,H,W], @w [OC,IC/groups,KH,KW], @bias [OC]?), dynamic_conv2d, conv_integer:
+ * stride, dilation = [h, w];
  * pad = [top, left, bottom, right]. */
 typedef struct {
   IntList stride, pad, dilation;
@@ -13,10 +14,17 @@ typedef struct {
   float act_min, act_max;
 } Conv2dAttrs;
 
-/* linear(%x [..., IC], @w [OC,IC], @bias [OC]?), matmul(%a [...,M,K], %b [...,K,N]), add, sub, mul, div */
+/* linear(%x [..., IC], @w [OC,IC], @bias [OC]?), dynamic_linear, matmul(%a [...,M,K], %b [...,K,N]), add,
+ * sub, mul, div */
 typedef struct {
   float act_min, act_max;
 } ActAttrs;
+
+/* dynamic_quantize */
+typedef struct {
+  int rule; /* DynamicRule of ir/quant.h */
+  int64_t qmax;
+} DynamicQuantizeAttrs;
 
 /* batch_norm(%x, @weight, @bias, @mean, @var) over axis 1 */
 typedef struct {

@@ -1,37 +1,40 @@
 /* conv2d(%x [N,IC,H,W], @w [OC,IC/groups,KH,KW], @bias [OC]?) { stride, pad, dilation, groups, act_min,
  * act_max } */
+#include "ir/ops/conv2d.h"
 #include "ir/ops/dense.h"
-#include "ir/ops/dot.h"
 #include "ir/ops/window.h"
 
 #include <math.h>
 
-static bool infer_conv2d(Diag *d, Node *n, Type *results) {
+bool conv2d_check(Diag *d, const Node *n, const Shape *x, const Shape *w, Shape *result) {
   const Conv2dAttrs *a = ATTRS(n, Conv2dAttrs);
-  const Shape *x = &n->operands[0]->type.shape, *w = &n->operands[1]->type.shape;
+  const char *op = op_info[n->op]->name;
   if (w->rank != 4)
-    return diag_error(d, node_loc(n), "the weight of conv2d must be [OC, IC / groups, KH, KW], not %s",
+    return diag_error(d, node_loc(n), "the weight of %s must be [OC, IC / groups, KH, KW], not %s", op,
                       shape_text(d->arena, w));
   WindowDim dims[2];
   if (!window_check(d, n, x, &w->dim[2], &a->stride, &a->pad, &a->dilation, dims)) return false;
   int64_t oc = w->dim[0], ic = x->dim[1];
   if (oc < 1 || w->dim[1] < 1)
-    return diag_error(d, node_loc(n), "the weight of conv2d, %s, has no elements", shape_text(d->arena, w));
+    return diag_error(d, node_loc(n), "the weight of %s, %s, has no elements", op, shape_text(d->arena, w));
   if (a->groups < 1 || ic % a->groups)
-    return diag_error(d, node_loc(n), "conv2d: %lld groups do not divide %lld input channels",
+    return diag_error(d, node_loc(n), "%s: %lld groups do not divide %lld input channels", op,
                       (long long)a->groups, (long long)ic);
   if (oc % a->groups)
-    return diag_error(d, node_loc(n), "conv2d: %lld groups do not divide %lld output channels",
+    return diag_error(d, node_loc(n), "%s: %lld groups do not divide %lld output channels", op,
                       (long long)a->groups, (long long)oc);
   if (w->dim[1] != ic / a->groups)
     return diag_error(
         d, node_loc(n),
-        "conv2d: the weight has %lld input channels per group, the operand %lld / %lld groups = "
-        "%lld",
+        "%s: the weight has %lld input channels per group, the operand %lld / %lld groups = %lld", op,
         (long long)w->dim[1], (long long)ic, (long long)a->groups, (long long)(ic / a->groups));
-  if (!act_check(d, n, a->act_min, a->act_max)) return false;
-  results[0].shape = shape_of(4, x->dim[0], oc, dims[0].out, dims[1].out);
-  return dense_check_types(d, n, oc, &results[0]);
+  *result = shape_of(4, x->dim[0], oc, dims[0].out, dims[1].out);
+  return act_check(d, n, a->act_min, a->act_max);
+}
+
+static bool infer_conv2d(Diag *d, Node *n, Type *results) {
+  const Shape *x = &n->operands[0]->type.shape, *w = &n->operands[1]->type.shape;
+  return conv2d_check(d, n, x, w, &results[0].shape) && dense_check_types(d, n, w->dim[0], &results[0]);
 }
 
 /* What one evaluation works with. Activations lie in NHWC, so that the channels of a tap are together;
@@ -58,8 +61,8 @@ static const float *pack_weights(Arena *a, const Conv *c, const DotSource *w) {
       float *panel = packed + (g * panels_of(c) + oc / DOT_LANES) * size + oc % DOT_LANES;
       int64_t channel = g * c->oc + oc;
       for (int64_t ic = 0; ic < c->k; ic++)
-        dot_load(w, (channel * c->k + ic) * taps, taps, dot_zero(w, channel), panel + ic * DOT_LANES,
-                 c->k * DOT_LANES);
+        dot_load_channel(w, (channel * c->k + ic) * taps, taps, channel, panel + ic * DOT_LANES,
+                         c->k * DOT_LANES);
     }
   return packed;
 }
@@ -70,13 +73,12 @@ static void load_image(const Conv *c, const DotSource *x, int64_t image, int64_t
                        float *dst) {
   enum { BLOCK = 64 };
   int64_t pixels = c->dim[0].in * c->dim[1].in;
-  int32_t zero = dot_zero(x, 0);
   for (int64_t p = 0; p < pixels; p += BLOCK) {
     int64_t count = pixels - p < BLOCK ? pixels - p : BLOCK;
     for (int64_t ch = 0; ch < channels; ch++)
       for (int64_t r = 0; r < repeat; r++)
-        dot_load(x, (image * channels + ch) * pixels + p, count, zero, dst + p * c->pixel + ch * repeat + r,
-                 c->pixel);
+        dot_load_channel(x, (image * channels + ch) * pixels + p, count, 0,
+                         dst + p * c->pixel + ch * repeat + r, c->pixel);
   }
 }
 
@@ -139,10 +141,10 @@ static void flatten_pointwise(WindowDim dim[2]) {
   dim[0].in = dim[0].out = 1;
 }
 
-static void eval_conv2d(EvalCtx *ctx, const Node *n, const void *const *in, void *const *out) {
+void conv2d_compute(Arena *arena, const Node *n, const DotSource *x, const Shape *xs, const DotSource *w,
+                    const Shape *ws, const DotOutput *o, void *out) {
   const Conv2dAttrs *a = ATTRS(n, Conv2dAttrs);
-  const Shape *xs = &n->operands[0]->type.shape, *ws = &n->operands[1]->type.shape;
-  Conv c = {.groups = a->groups, .oc = ws->dim[0] / a->groups, .k = ws->dim[1]};
+  Conv c = {.groups = a->groups, .oc = ws->dim[0] / a->groups, .k = ws->dim[1], .output = *o};
   window_dims(xs, &ws->dim[2], &a->stride, &a->pad, &a->dilation, c.dim);
   flatten_pointwise(c.dim);
   int64_t repeat = 1;
@@ -154,13 +156,11 @@ static void eval_conv2d(EvalCtx *ctx, const Node *n, const void *const *in, void
     c.oc = ws->dim[0];
     c.pixel = panels_of(&c) * DOT_LANES;
   }
-  DotSource x = dot_source(n->operands[0], in[0]), w = dot_source(n->operands[1], in[1]);
-  c.output = dot_output(ctx->scratch, n, in, a->act_min, a->act_max);
-  c.w = pack_weights(ctx->scratch, &c, &w);
-  float *image = ARENA_NEW_ARRAY(ctx->scratch, float, (size_t)(c.dim[0].in * c.dim[1].in * c.pixel));
+  c.w = pack_weights(arena, &c, w);
+  float *image = ARENA_NEW_ARRAY(arena, float, (size_t)(c.dim[0].in * c.dim[1].in * c.pixel));
   int64_t area = c.dim[0].out * c.dim[1].out;
   for (int64_t i = 0; i < xs->dim[0]; i++) {
-    load_image(&c, &x, i, xs->dim[1], repeat, image);
+    load_image(&c, x, i, xs->dim[1], repeat, image);
     for (int64_t g = 0; g < c.groups; g++)
       for (int64_t p = 0; p < panels_of(&c); p++) {
         int64_t left = c.oc - p * DOT_LANES, channel = g * c.oc + p * DOT_LANES;
@@ -169,10 +169,18 @@ static void eval_conv2d(EvalCtx *ctx, const Node *n, const void *const *in, void
                            .w = c.w + (g * panels_of(&c) + p) * panel_size(&c),
                            .channel = channel,
                            .lanes = (int)(left < DOT_LANES ? left : DOT_LANES),
-                           .out = out[0],
+                           .out = out,
                            .first = (i * ws->dim[0] + channel) * area});
       }
   }
+}
+
+static void eval_conv2d(EvalCtx *ctx, const Node *n, const void *const *in, void *const *out) {
+  const Conv2dAttrs *a = ATTRS(n, Conv2dAttrs);
+  const Tensor *x = n->operands[0], *w = n->operands[1];
+  DotSource source = dot_source(x, in[0]), weight = dot_weight(w, in[1], x->type.dtype == DT_F32);
+  DotOutput o = dot_output(ctx->scratch, n, in, a->act_min, a->act_max);
+  conv2d_compute(ctx->scratch, n, &source, &x->type.shape, &weight, &w->type.shape, &o, out[0]);
 }
 
 static int64_t macs_conv2d(const Node *n) {
@@ -180,19 +188,19 @@ static int64_t macs_conv2d(const Node *n) {
   return shape_count(&n->results[0]->type.shape) * w->dim[1] * w->dim[2] * w->dim[3];
 }
 
-static const Conv2dAttrs conv2d_defaults = {.stride = {2, {1, 1}},
-                                            .pad = {4, {0, 0, 0, 0}},
-                                            .dilation = {2, {1, 1}},
-                                            .groups = 1,
-                                            .act_min = -INFINITY,
-                                            .act_max = INFINITY};
-static const AttrDesc conv2d_attrs[] = {{"stride", ATTR_INTS, offsetof(Conv2dAttrs, stride), .count = 2},
-                                        {"pad", ATTR_INTS, offsetof(Conv2dAttrs, pad), .count = 4},
-                                        {"dilation", ATTR_INTS, offsetof(Conv2dAttrs, dilation), .count = 2},
-                                        {"groups", ATTR_INT, offsetof(Conv2dAttrs, groups)},
-                                        {"act_min", ATTR_FLOAT, offsetof(Conv2dAttrs, act_min)},
-                                        {"act_max", ATTR_FLOAT, offsetof(Conv2dAttrs, act_max)},
-                                        {0}};
+const Conv2dAttrs conv2d_defaults = {.stride = {2, {1, 1}},
+                                     .pad = {4, {0, 0, 0, 0}},
+                                     .dilation = {2, {1, 1}},
+                                     .groups = 1,
+                                     .act_min = -INFINITY,
+                                     .act_max = INFINITY};
+const AttrDesc conv2d_attrs[] = {{"stride", ATTR_INTS, offsetof(Conv2dAttrs, stride), .count = 2},
+                                 {"pad", ATTR_INTS, offsetof(Conv2dAttrs, pad), .count = 4},
+                                 {"dilation", ATTR_INTS, offsetof(Conv2dAttrs, dilation), .count = 2},
+                                 {"groups", ATTR_INT, offsetof(Conv2dAttrs, groups)},
+                                 {"act_min", ATTR_FLOAT, offsetof(Conv2dAttrs, act_min)},
+                                 {"act_max", ATTR_FLOAT, offsetof(Conv2dAttrs, act_max)},
+                                 {0}};
 
 const OpInfo op_conv2d = {.name = "conv2d",
                           .min_operands = 2,

@@ -36,14 +36,9 @@ bool infer_same_kind(Diag *d, const Node *n, int count) {
   return true;
 }
 
-static bool check_weight(Diag *d, const Node *n, int64_t oc) {
-  const Type *w = &n->operands[1]->type;
+bool dense_check_weight(Diag *d, const Node *n, int i, int64_t oc) {
+  const Type *w = &n->operands[i]->type;
   const char *op = op_info[n->op]->name;
-  if (!tensor_is_quantized(n->operands[0])) {
-    if (w->dtype == DT_F32) return true;
-    return diag_error(d, node_loc(n), "the weight of %s over f32 must be f32, not %s", op,
-                      dtype_info[w->dtype].name);
-  }
   if ((w->dtype != DT_S8 && w->dtype != DT_U8) || !w->quant)
     return diag_error(d, node_loc(n), "the weight of a quantized %s must be quantized s8 or u8, not %s%s", op,
                       dtype_info[w->dtype].name, w->quant ? "" : " without a scale");
@@ -55,14 +50,23 @@ static bool check_weight(Diag *d, const Node *n, int64_t oc) {
   return true;
 }
 
-static bool check_bias(Diag *d, const Node *n, int64_t oc) {
-  const Tensor *bias = node_operand(n, 2);
+/* Over f32 a weight may be stored smaller. */
+static bool check_float_weight(Diag *d, const Node *n, int64_t oc) {
+  const Type *w = &n->operands[1]->type;
+  if (w->dtype == DT_F32 || w->dtype == DT_F16) return true;
+  if (w->quant) return dense_check_weight(d, n, 1, oc);
+  return diag_error(d, node_loc(n),
+                    "the weight of %s over f32 must be f32, f16, or quantized s8 or u8, not %s",
+                    op_info[n->op]->name, dtype_info[w->dtype].name);
+}
+
+bool dense_check_bias(Diag *d, const Node *n, int i, int64_t oc, DType want) {
+  const Tensor *bias = node_operand(n, i);
   if (!bias) return true;
   const char *op = op_info[n->op]->name;
   if (bias->type.shape.rank != 1 || bias->type.shape.dim[0] != oc)
     return diag_error(d, node_loc(n), "the bias of %s must be [%lld], one value per output channel, not %s",
                       op, (long long)oc, shape_text(d->arena, &bias->type.shape));
-  DType want = tensor_is_quantized(n->operands[0]) ? DT_S32 : DT_F32;
   if (bias->type.dtype != want)
     return diag_error(d, node_loc(n), "the bias of a %s %s must be %s, not %s",
                       want == DT_S32 ? "quantized" : "float", op, dtype_info[want].name,
@@ -84,8 +88,10 @@ static bool check_multipliers(Diag *d, const Node *n) {
 }
 
 bool dense_check_types(Diag *d, const Node *n, int64_t oc, Type *result) {
-  if (!infer_real_operand(d, n, 0) || !check_weight(d, n, oc) || !check_bias(d, n, oc) ||
-      !infer_real_result(d, n, result))
+  if (!infer_real_operand(d, n, 0)) return false;
+  bool real = !tensor_is_quantized(n->operands[0]);
+  if (!(real ? check_float_weight(d, n, oc) : dense_check_weight(d, n, 1, oc)) ||
+      !dense_check_bias(d, n, 2, oc, real ? DT_F32 : DT_S32) || !infer_real_result(d, n, result))
     return false;
   if (result->dtype == DT_NONE && n->results[0]->type.dtype != DT_NONE) return check_multipliers(d, n);
   return true;

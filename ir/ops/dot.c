@@ -1,4 +1,5 @@
 #include "ir/ops/dot.h"
+#include "ir/half.h"
 #include "ir/ops/dense.h"
 #include "ir/quant.h"
 #include "ir/refmath.h"
@@ -104,8 +105,22 @@ static void accumulate_exactly(const DotTaps *t, int positions, int64_t *sums) {
     }
 }
 
-static void tile_quantized(const DotOutput *o, const DotTaps *t, int positions, int64_t oc, int lanes,
-                           uint8_t *out, int64_t position_step, int64_t channel_step) {
+/* The sum of lane l (channel c) at element i of the result. */
+static void store_sum(const DotOutput *o, int64_t sum, int64_t c, void *out, int64_t i) {
+  if (o->kind == DOT_SUM) {
+    ((int32_t *)out)[i] = (int32_t)(uint32_t)(uint64_t)sum;
+  } else if (o->kind == DOT_SCALED) {
+    float v = (float)sum * o->multiplier[c];
+    if (o->bias) v += o->bias[c];
+    act_float(&v, 1, o->act_min, o->act_max);
+    ((float *)out)[i] = v;
+  } else {
+    ((uint8_t *)out)[i] = (uint8_t)requantize_wide(sum, o->multiplier[c], o->zero, o->lo, o->hi);
+  }
+}
+
+static void tile_integer(const DotOutput *o, const DotTaps *t, int positions, int64_t oc, int lanes,
+                         void *out, int64_t first, int64_t position_step, int64_t channel_step) {
   int64_t sums[DOT_POSITIONS * DOT_LANES];
   for (int p = 0; p < positions; p++)
     for (int l = 0; l < DOT_LANES; l++)
@@ -113,8 +128,7 @@ static void tile_quantized(const DotOutput *o, const DotTaps *t, int positions, 
   accumulate_exactly(t, positions, sums);
   for (int l = 0; l < lanes; l++)
     for (int p = 0; p < positions; p++)
-      out[p * position_step + l * channel_step] =
-          (uint8_t)requantize_wide(sums[p * DOT_LANES + l], o->multiplier[oc + l], o->zero, o->lo, o->hi);
+      store_sum(o, sums[p * DOT_LANES + l], oc + l, out, first + p * position_step + l * channel_step);
 }
 
 static void tile_float(const DotOutput *o, const DotTaps *t, int positions, int64_t oc, int lanes, float *out,
@@ -132,10 +146,10 @@ static void tile_float(const DotOutput *o, const DotTaps *t, int positions, int6
 
 void dot_tile(const DotOutput *o, const DotTaps *t, int positions, int64_t oc, int lanes, void *out,
               int64_t first, int64_t position_step, int64_t channel_step) {
-  if (o->quantized)
-    tile_quantized(o, t, positions, oc, lanes, (uint8_t *)out + first, position_step, channel_step);
-  else
+  if (o->kind == DOT_FLOAT)
     tile_float(o, t, positions, oc, lanes, (float *)out + first, position_step, channel_step);
+  else
+    tile_integer(o, t, positions, oc, lanes, out, first, position_step, channel_step);
 }
 
 DotOutput dot_output(Arena *a, const Node *n, const void *const *in, float act_min, float act_max) {
@@ -143,7 +157,7 @@ DotOutput dot_output(Arena *a, const Node *n, const void *const *in, float act_m
   const void *bias = n->n_operands > 2 ? in[2] : NULL;
   if (!tensor_is_quantized(n->operands[0]))
     return (DotOutput){.bias = bias, .act_min = act_min, .act_max = act_max};
-  DotOutput o = {.quantized = true, .bias_q = bias, .zero = tensor_zero(r)};
+  DotOutput o = {.kind = DOT_REQUANT, .bias_q = bias, .zero = tensor_zero(r)};
   activation_range(&r->type, act_min, act_max, &o.lo, &o.hi);
   const Type *w = &n->operands[1]->type;
   float *m = ARENA_NEW_ARRAY(a, float, (size_t)w->shape.dim[0]);
@@ -156,22 +170,59 @@ DotOutput dot_output(Arena *a, const Node *n, const void *const *in, float act_m
 }
 
 DotSource dot_source(const Tensor *t, const void *data) {
-  return (DotSource){data, t->type.dtype, t->type.quant};
+  const Quant *q = t->type.quant;
+  return (DotSource){data, t->type.dtype, q ? q->zero : NULL, NULL, q ? q->count : 0};
 }
 
-int32_t dot_zero(const DotSource *s, int64_t oc) {
-  return s->quant ? s->quant->zero[s->quant->axis < 0 ? 0 : oc] : 0;
+DotSource dot_weight(const Tensor *t, const void *data, bool real) {
+  DotSource s = dot_source(t, data);
+  if (real && t->type.quant) s.scale = t->type.quant->scale;
+  return s;
 }
 
-void dot_load(const DotSource *s, int64_t first, int64_t count, int32_t zero, float *dst, int64_t step) {
+static int32_t integer_at(const DotSource *s, int64_t i) {
+  return s->dtype == DT_U8 ? ((const uint8_t *)s->data)[i] : ((const int8_t *)s->data)[i];
+}
+
+void dot_load_channel(const DotSource *s, int64_t first, int64_t count, int64_t channel, float *dst,
+                      int64_t step) {
+  int64_t q = s->n_zeros > 1 ? channel : 0;
+  int32_t zero = s->n_zeros ? s->zero[q] : 0;
   if (s->dtype == DT_F32) {
     const float *p = (const float *)s->data + first;
     for (int64_t i = 0; i < count; i++) dst[i * step] = p[i];
+  } else if (s->dtype == DT_F16) {
+    for (int64_t i = 0; i < count; i++) dst[i * step] = half_to_float(((const uint16_t *)s->data)[first + i]);
+  } else if (s->scale) {
+    for (int64_t i = 0; i < count; i++)
+      dst[i * step] = dequantize_value(integer_at(s, first + i), s->scale[q], zero);
   } else if (s->dtype == DT_U8) {
     const uint8_t *p = (const uint8_t *)s->data + first;
     for (int64_t i = 0; i < count; i++) dst[i * step] = (float)(p[i] - zero);
   } else {
     const int8_t *p = (const int8_t *)s->data + first;
     for (int64_t i = 0; i < count; i++) dst[i * step] = (float)(p[i] - zero);
+  }
+}
+
+void dot_rows(Arena *a, const DotSource *x, const DotSource *w, const DotOutput *o, int64_t rows, int64_t ic,
+              int64_t oc, void *out) {
+  const float *real_x = x->data;
+  if (x->dtype != DT_F32) {
+    float *copy = ARENA_NEW_ARRAY(a, float, (size_t)(rows * ic));
+    dot_load_channel(x, 0, rows * ic, 0, copy, 1);
+    real_x = copy;
+  }
+  float *panel = ARENA_NEW_ARRAY(a, float, (size_t)(ic * DOT_LANES));
+  DotTaps t = {.w = panel, .rows = 1, .cols = 1, .k = ic, .x_step = ic};
+  for (int64_t c = 0; c < oc; c += DOT_LANES) {
+    int lanes = (int)(oc - c < DOT_LANES ? oc - c : DOT_LANES);
+    for (int l = 0; l < lanes; l++) dot_load_channel(w, (c + l) * ic, ic, c + l, panel + l, DOT_LANES);
+    for (int64_t r = 0; r < rows;) {
+      int positions = rows - r >= DOT_POSITIONS ? DOT_POSITIONS : 1;
+      t.x = real_x + r * ic;
+      dot_tile(o, &t, positions, c, lanes, out, r * oc + c, oc, 1);
+      r += positions;
+    }
   }
 }

@@ -9,14 +9,22 @@
 
 enum { DOT_LANES = 8, DOT_POSITIONS = 4, DOT_EXACT = 256 };
 
-/* What happens to the sums of a node: where they start, and how they are stored. */
+/* What becomes of the sums of a node. */
+typedef enum {
+  DOT_FLOAT,   /* float sums, stored as they are */
+  DOT_REQUANT, /* integer sums, requantized to bytes: rule 6 */
+  DOT_SCALED,  /* integer sums, as float times the multiplier, plus the bias: rule 14 */
+  DOT_SUM      /* integer sums, stored as s32, wrapping */
+} DotKind;
+
+/* Where the sums start, and how they are stored. */
 typedef struct {
-  bool quantized;
-  const float *bias;       /* float: [oc]; NULL: 0 */
-  float act_min, act_max;  /* float */
-  const int32_t *bias_q;   /* quantized: [oc]; NULL: 0 */
-  const float *multiplier; /* quantized: [oc] */
-  int32_t zero, lo, hi;    /* of the result */
+  DotKind kind;
+  const float *bias;       /* DOT_FLOAT: where they start; DOT_SCALED: what is added last: [oc]; NULL: 0 */
+  float act_min, act_max;  /* DOT_FLOAT, DOT_SCALED */
+  const int32_t *bias_q;   /* DOT_REQUANT: [oc]; NULL: 0 */
+  const float *multiplier; /* DOT_REQUANT, DOT_SCALED: [oc] */
+  int32_t zero, lo, hi;    /* DOT_REQUANT: of the result */
 } DotOutput;
 
 /* The taps of a tile: for row, col, k ascending, acc[p][l] += x * w with
@@ -38,16 +46,26 @@ DotOutput dot_output(Arena *a, const Node *n, const void *const *in, float act_m
 void dot_tile(const DotOutput *o, const DotTaps *t, int positions, int64_t oc, int lanes, void *out,
               int64_t first, int64_t position_step, int64_t channel_step);
 
-/* The elements of an operand as the dot products take them: f32 as they are, quantized ones as q - zero. */
+/* The elements of an operand as the dot products take them: f32 as they are, f16 widened, integers as q -
+ * zero, and where there are scales as (float)(q - zero) * scale. */
 typedef struct {
   const void *data;
   DType dtype;
-  const Quant *quant;
+  const int32_t *zero; /* [1], or [channels] */
+  const float *scale;  /* the same; NULL: integers stay integers */
+  int64_t n_zeros;     /* 0: no zero points and no scales */
 } DotSource;
+/* Integers with the zero points of their type. */
 DotSource dot_source(const Tensor *t, const void *data);
-/* dst[i * step] = element first + i, for i < count */
-void dot_load(const DotSource *s, int64_t first, int64_t count, int32_t zero, float *dst, int64_t step);
-/* The zero point of output channel oc of a weight; 0 for f32. */
-int32_t dot_zero(const DotSource *s, int64_t oc);
+/* A weight: with its scales too where the activations are `real`. */
+DotSource dot_weight(const Tensor *t, const void *data, bool real);
+/* dst[i * step] = element first + i, for i < count, all of one channel: the output channel of a weight, 0 of
+ * an activation. */
+void dot_load_channel(const DotSource *s, int64_t first, int64_t count, int64_t channel, float *dst,
+                      int64_t step);
+
+/* [rows, ic] x the rows of the weight [oc, ic] -> [rows, oc]. */
+void dot_rows(Arena *a, const DotSource *x, const DotSource *w, const DotOutput *o, int64_t rows, int64_t ic,
+              int64_t oc, void *out);
 
 #endif

@@ -2,46 +2,35 @@
 #include "ir/ops/dense.h"
 #include "ir/ops/dot.h"
 
+bool linear_check(Diag *d, const Node *n, const Shape *x, const Shape *w, Shape *result) {
+  const char *op = op_info[n->op]->name;
+  if (w->rank != 2 || w->dim[0] < 1 || w->dim[1] < 1)
+    return diag_error(d, node_loc(n), "the weight of %s must be [OC, IC], not %s", op,
+                      shape_text(d->arena, w));
+  if (x->rank < 1) return diag_error(d, node_loc(n), "operand 1 of %s must be [..., IC], not a scalar", op);
+  if (x->dim[x->rank - 1] != w->dim[1])
+    return diag_error(d, node_loc(n), "%s: the operand has %lld input features, the weight %lld", op,
+                      (long long)x->dim[x->rank - 1], (long long)w->dim[1]);
+  *result = *x;
+  result->dim[x->rank - 1] = w->dim[0];
+  return true;
+}
+
 static bool infer_linear(Diag *d, Node *n, Type *results) {
   const ActAttrs *a = ATTRS(n, ActAttrs);
   const Shape *x = &n->operands[0]->type.shape, *w = &n->operands[1]->type.shape;
-  if (w->rank != 2 || w->dim[0] < 1 || w->dim[1] < 1)
-    return diag_error(d, node_loc(n), "the weight of linear must be [OC, IC], not %s",
-                      shape_text(d->arena, w));
-  if (x->rank < 1) return diag_error(d, node_loc(n), "operand 1 of linear must be [..., IC], not a scalar");
-  if (x->dim[x->rank - 1] != w->dim[1])
-    return diag_error(d, node_loc(n), "linear: the operand has %lld input features, the weight %lld",
-                      (long long)x->dim[x->rank - 1], (long long)w->dim[1]);
-  if (!act_check(d, n, a->act_min, a->act_max)) return false;
-  results[0].shape = *x;
-  results[0].shape.dim[x->rank - 1] = w->dim[0];
-  return dense_check_types(d, n, w->dim[0], &results[0]);
+  return linear_check(d, n, x, w, &results[0].shape) && act_check(d, n, a->act_min, a->act_max) &&
+         dense_check_types(d, n, w->dim[0], &results[0]);
 }
 
 static void eval_linear(EvalCtx *ctx, const Node *n, const void *const *in, void *const *out) {
   const ActAttrs *a = ATTRS(n, ActAttrs);
   const Shape *ws = &n->operands[1]->type.shape;
   int64_t oc = ws->dim[0], ic = ws->dim[1], rows = shape_count(&n->operands[0]->type.shape) / ic;
-  DotSource x = dot_source(n->operands[0], in[0]), w = dot_source(n->operands[1], in[1]);
+  DotSource x = dot_source(n->operands[0], in[0]);
+  DotSource w = dot_weight(n->operands[1], in[1], x.dtype == DT_F32);
   DotOutput o = dot_output(ctx->scratch, n, in, a->act_min, a->act_max);
-  const float *real_x = in[0];
-  if (o.quantized) {
-    float *copy = ARENA_NEW_ARRAY(ctx->scratch, float, (size_t)(rows * ic));
-    dot_load(&x, 0, rows * ic, dot_zero(&x, 0), copy, 1);
-    real_x = copy;
-  }
-  float *panel = ARENA_NEW_ARRAY(ctx->scratch, float, (size_t)(ic * DOT_LANES));
-  DotTaps t = {.w = panel, .rows = 1, .cols = 1, .k = ic, .x_step = ic};
-  for (int64_t c = 0; c < oc; c += DOT_LANES) {
-    int lanes = (int)(oc - c < DOT_LANES ? oc - c : DOT_LANES);
-    for (int l = 0; l < lanes; l++) dot_load(&w, (c + l) * ic, ic, dot_zero(&w, c + l), panel + l, DOT_LANES);
-    for (int64_t r = 0; r < rows;) {
-      int positions = rows - r >= DOT_POSITIONS ? DOT_POSITIONS : 1;
-      t.x = real_x + r * ic;
-      dot_tile(&o, &t, positions, c, lanes, out[0], r * oc + c, oc, 1);
-      r += positions;
-    }
-  }
+  dot_rows(ctx->scratch, &x, &w, &o, rows, ic, oc, out[0]);
 }
 
 static int64_t macs_linear(const Node *n) {

@@ -6,33 +6,37 @@
 
 #include <string.h>
 
+bool matmul_check(Diag *d, const Node *n, const Shape *a, const Shape *b, Shape *result) {
+  const char *op = op_info[n->op]->name;
+  if (a->rank < 2 || b->rank < 2)
+    return diag_error(d, node_loc(n), "the operands of %s must have at least two dims, not %s and %s", op,
+                      shape_text(d->arena, a), shape_text(d->arena, b));
+  if (a->dim[a->rank - 1] != b->dim[b->rank - 2])
+    return diag_error(d, node_loc(n), "%s: %s has %lld columns, %s has %lld rows", op,
+                      shape_text(d->arena, a), (long long)a->dim[a->rank - 1], shape_text(d->arena, b),
+                      (long long)b->dim[b->rank - 2]);
+  Shape batch_a = *a, batch_b = *b;
+  batch_a.rank -= 2;
+  batch_b.rank -= 2;
+  if (!shape_broadcast(&batch_a, &batch_b, result))
+    return diag_error(d, node_loc(n), "%s: the leading dims of %s and %s do not broadcast", op,
+                      shape_text(d->arena, a), shape_text(d->arena, b));
+  result->dim[result->rank++] = a->dim[a->rank - 2];
+  result->dim[result->rank++] = b->dim[b->rank - 1];
+  return true;
+}
+
 static bool infer_matmul(Diag *d, Node *n, Type *results) {
   const ActAttrs *act = ATTRS(n, ActAttrs);
-  const Type *a = &n->operands[0]->type, *b = &n->operands[1]->type;
   for (int i = 0; i < 2; i++)
     if (n->operands[i]->type.dtype != DT_F32)
       return diag_error(d, node_loc(n),
                         "operand %d of matmul must be f32, not %s: matmul has no integer form, keep it in "
                         "float between dequantize and quantize",
                         i + 1, dtype_info[n->operands[i]->type.dtype].name);
-  int ra = a->shape.rank, rb = b->shape.rank;
-  if (ra < 2 || rb < 2)
-    return diag_error(d, node_loc(n), "the operands of matmul must have at least two dims, not %s and %s",
-                      shape_text(d->arena, &a->shape), shape_text(d->arena, &b->shape));
-  if (a->shape.dim[ra - 1] != b->shape.dim[rb - 2])
-    return diag_error(d, node_loc(n), "matmul: %s has %lld columns, %s has %lld rows",
-                      shape_text(d->arena, &a->shape), (long long)a->shape.dim[ra - 1],
-                      shape_text(d->arena, &b->shape), (long long)b->shape.dim[rb - 2]);
-  Shape batch_a = a->shape, batch_b = b->shape, *r = &results[0].shape;
-  batch_a.rank -= 2;
-  batch_b.rank -= 2;
-  if (!shape_broadcast(&batch_a, &batch_b, r))
-    return diag_error(d, node_loc(n), "matmul: the leading dims of %s and %s do not broadcast",
-                      shape_text(d->arena, &a->shape), shape_text(d->arena, &b->shape));
-  r->dim[r->rank++] = a->shape.dim[ra - 2];
-  r->dim[r->rank++] = b->shape.dim[rb - 1];
   results[0].dtype = DT_F32;
-  return act_check(d, n, act->act_min, act->act_max);
+  return matmul_check(d, n, &n->operands[0]->type.shape, &n->operands[1]->type.shape, &results[0].shape) &&
+         act_check(d, n, act->act_min, act->act_max);
 }
 
 /* One product: a [m,k], b [k,n], y [m,n]. */

@@ -78,8 +78,8 @@ static void conv2d_type_errors(void **state) {
   (void)state;
   ASSERT_REFUSED(simple_conv(plain(DT_S32, "1,3,8,9"), f32("5,3,3,2")),
                  "operand 1 of conv2d must be f32, or u8 or s8 quantized per tensor, not s32[1, 3, 8, 9]");
-  ASSERT_REFUSED(simple_conv(f32("1,3,8,9"), s8w("5,3,3,2", 5)),
-                 "the weight of conv2d over f32 must be f32, not s8");
+  ASSERT_REFUSED(simple_conv(f32("1,3,8,9"), plain(DT_S8, "5,3,3,2")),
+                 "the weight of conv2d over f32 must be f32, f16, or quantized s8 or u8, not s8");
   ASSERT_REFUSED(simple_conv(u8("1,3,8,9"), f32("5,3,3,2")),
                  "the weight of a quantized conv2d must be quantized s8 or u8, not f32 without a scale");
   ASSERT_REFUSED(
