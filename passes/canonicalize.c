@@ -174,15 +174,21 @@ static const Rule rules[OP_COUNT] = {
     [OP_reduce_mean] = simplify_mean,    [OP_matmul] = matmul_to_linear,
 };
 
-bool pass_canonicalize(PassCtx *ctx, Graph *g) {
-  for (bool changed = true; changed;) {
-    changed = false;
+int canonical_forms(PassCtx *ctx, Graph *g) {
+  int total = 0;
+  for (int changed = 1; changed; total += changed) {
+    changed = 0;
     GRAPH_FOREACH_NODE(g, n) {
-      if (rules[n->op] && rules[n->op](ctx, n)) changed = true;
+      if (rules[n->op] && rules[n->op](ctx, n)) changed++;
     }
-    changed |= graph_remove_dead(g) > 0;
-    changed |= fold_constants(g, false) > 0;
-    changed |= fold_pads(g) > 0;
+    changed += graph_remove_dead(g);
+    changed += fold_constants(g, false);
+    changed += fold_pads(g);
   }
+  return total;
+}
+
+bool pass_canonicalize(PassCtx *ctx, Graph *g) {
+  canonical_forms(ctx, g);
   return true;
 }

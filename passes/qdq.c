@@ -1,15 +1,13 @@
-/* A model that came quantized, as float ops between dequantize and quantize: taken as integers.
- *
- *   1. dequantize sinks through ops that only move values, quantize rises through them: both exactly;
- *   2. quantize(dequantize(q)) is q, or a requantize;
- *   3. what is left between a dequantize and the next quantize becomes the integer op, or stays in float and
- * is listed by the cleanup pass. */
+/* A model that came quantized, as float ops between dequantize and quantize: taken as integers. Conversions
+ * settle first (conversions.c); what is then left between a dequantize and the next quantize becomes the
+ * integer op, or stays in float and is listed by the cleanup pass. */
 #include <math.h>
 #include <string.h>
 
 #include "ir/quant.h"
 #include "passes/affine.h"
 #include "passes/choose.h"
+#include "passes/layers.h"
 #include "passes/tables.h"
 
 bool pass_qdq(PassCtx *ctx, Graph *g);
@@ -20,134 +18,10 @@ typedef struct {
   Arena *tmp;
 } Qdq;
 
-/* The tensor that a float tensor is the dequantized view of, or NULL. */
-static Tensor *dequantized(const Tensor *t) {
-  return t && produced_by(t, OP_dequantize) ? t->producer->operands[0] : NULL;
-}
-
 static Tensor *dequantized_q8(const Tensor *t) {
   Tensor *q = dequantized(t);
   return q && type_is_q8(&q->type) ? q : NULL;
 }
-
-static bool same_parameters(const Type *a, const Type *b) {
-  return a->dtype == b->dtype && quant_equal(a->quant, b->quant);
-}
-
-static Type typed_like(const Type *like, Shape shape) { return (Type){like->dtype, shape, like->quant}; }
-
-static Node *copy_before(Node *n, Node *before, Tensor *const *operands, const char *name) {
-  Node *c = graph_node1(n->graph, n->op, operands, n->n_operands, name, node_loc(n), before);
-  if (n->attrs) memcpy(c->attrs, n->attrs, op_info[n->op]->attrs_size);
-  c->name = n->name;
-  c->locs = n->locs;
-  c->n_locs = n->n_locs;
-  return c;
-}
-
-static Tensor *add_quantize(Qdq *p, Tensor *x, const Type *like, Node *before, SrcLoc loc) {
-  Node *q = graph_node1(before->graph, OP_quantize, &x, 1, NULL, loc, before);
-  q->results[0]->type = typed_like(like, x->type.shape);
-  node_must_infer(p->ctx, q);
-  return q->results[0];
-}
-
-static bool is_mover(const Node *n) {
-  return node_is_float(n) && (op_info[n->op]->quant == QUANT_MOVE || op_info[n->op]->quant == QUANT_CONCAT);
-}
-
-/* --- 1. dequantize down, quantize up --- */
-
-/* A constant that a float pad fills with must survive quantization, where no quantize follows that would
- * round it. */
-static bool pad_is_exact(const Node *n, const Type *q) {
-  const PadAttrs *a = ATTRS(n, PadAttrs);
-  if (n->op != OP_pad || a->mode != PAD_CONSTANT) return true;
-  if (!type_is_q8(q)) return false;
-  float s = q->quant->scale[0];
-  int32_t z = q->quant->zero[0];
-  int32_t v =
-      quantize_value(a->value, s, z, (int32_t)dtype_info[q->dtype].min, (int32_t)dtype_info[q->dtype].max);
-  return dequantize_value(v, s, z) == a->value;
-}
-
-/* op(dequantize(q), ...) -> dequantize(op(q, ...)), where all operands share their parameters. */
-static bool sink_dequantize(Qdq *p, Node *n) {
-  if (!is_mover(n)) return false;
-  Tensor **q = ARENA_NEW_ARRAY(p->tmp, Tensor *, (size_t)n->n_operands);
-  for (int i = 0; i < n->n_operands; i++) {
-    q[i] = dequantized(n->operands[i]);
-    if (!q[i] || !same_parameters(&q[0]->type, &q[i]->type)) return false;
-  }
-  if (!pad_is_exact(n, &q[0]->type)) return false;
-  if (!type_is_q8(&q[0]->type) && !tensor_is_const(q[0])) return false;
-  Node *moved = copy_before(n, n, q, arena_printf(n->graph->arena, "%s.q", n->results[0]->name));
-  if (op_info[n->op]->quant == QUANT_CONCAT) moved->results[0]->type = typed_like(&q[0]->type, (Shape){0});
-  if (!node_infer(&p->silent, moved)) { /* its axis of scales does not survive */
-    node_remove(moved);
-    return false;
-  }
-  node_replace(p->ctx, n, node_replacement(n, OP_dequantize, moved->results, 1));
-  return true;
-}
-
-/* quantize(op(x, ...)) -> op(quantize(x), ...): what moves or compares values commutes with rounding. */
-static bool raise_quantize(Qdq *p, Node *n) {
-  Tensor *x = node_operand(n, 0);
-  if (n->op != OP_quantize || !type_is_q8(&n->results[0]->type) || !x->producer || !is_mover(x->producer) ||
-      !tensor_single_use(x))
-    return false;
-  Node *mover = x->producer;
-  const Type *type = &n->results[0]->type;
-  Tensor **q = ARENA_NEW_ARRAY(p->tmp, Tensor *, (size_t)mover->n_operands);
-  for (int i = 0; i < mover->n_operands; i++)
-    q[i] = add_quantize(p, mover->operands[i], type, n, node_loc(n));
-  Node *moved = copy_before(mover, n, q, n->results[0]->name);
-  moved->results[0]->type = *type;
-  node_replace(p->ctx, n, moved);
-  return true;
-}
-
-/* --- 2. pairs --- */
-
-/* Two equal quantize nodes of one tensor are one. */
-static bool merge_twins(Node *n) {
-  if (n->op != OP_quantize) return false;
-  Tensor *x = n->operands[0], *r = n->results[0];
-  if (r->is_output) return false;
-  for (int i = 0; i < x->n_uses; i++) {
-    Node *twin = x->uses[i].node;
-    if (twin == n || twin->op != OP_quantize || !type_equal(&twin->results[0]->type, &r->type)) continue;
-    node_move_before(twin, x->producer ? x->producer->next : n->graph->first); /* before the users of both */
-    tensor_replace_uses(r, twin->results[0]);
-    node_remove(n);
-    return true;
-  }
-  return false;
-}
-
-static bool merge_pair(Qdq *p, Node *n) {
-  if (n->op != OP_quantize) return false;
-  Tensor *q = dequantized(n->operands[0]), *r = n->results[0];
-  if (!q) return false;
-  if (type_equal(&q->type, &r->type)) {
-    node_set_operand(n, 0, q);
-    if (node_bypass(n)) return true;
-    Node *copy = node_replacement(n, OP_reshape, &q, 1);
-    IntList *shape = &ATTRS(copy, ReshapeAttrs)->shape;
-    shape->n = r->type.shape.rank;
-    memcpy(shape->v, r->type.shape.dim, sizeof *shape->v * (size_t)shape->n);
-    node_replace(p->ctx, n, copy);
-    return true;
-  }
-  if (!type_is_q8(&q->type) || !type_is_q8(&r->type)) return false;
-  Node *requantize = node_replacement(n, OP_requantize, &q, 1);
-  requantize->results[0]->type = r->type;
-  node_replace(p->ctx, n, requantize);
-  return true;
-}
-
-/* --- 3. integer ops --- */
 
 /* The value of a float constant, or of a dequantized one; NULL for anything else. */
 static const float *constant_value(Arena *a, const Tensor *t) {
@@ -249,22 +123,11 @@ static bool absorb_affine(Qdq *p, Node *n) {
   return false;
 }
 
-/* The weight as s8, along axis 0 or per tensor; u8 moves by 128 with its zero points. NULL: not a quantized
- * weight. */
+/* The weight as s8, along axis 0 or per tensor. NULL: not a quantized weight. */
 static Tensor *integer_weight(const Node *layer) {
   Tensor *w = dequantized(layer->operands[1]);
   if (!w || !tensor_is_const(w) || w->type.quant->axis > 0) return NULL;
-  if (w->type.dtype == DT_S8) return w;
-  if (w->type.dtype != DT_U8) return NULL;
-  Arena *a = layer->graph->arena;
-  int64_t n = shape_count(&w->type.shape), count = w->type.quant->count;
-  const uint8_t *from = w->data;
-  int8_t *to = arena_alloc(a, (size_t)n + 1);
-  for (int64_t i = 0; i < n; i++) to[i] = (int8_t)(from[i] - 128);
-  int32_t *zero = ARENA_NEW_ARRAY(a, int32_t, (size_t)count);
-  for (int64_t i = 0; i < count; i++) zero[i] = w->type.quant->zero[i] - 128;
-  Type t = {DT_S8, w->type.shape, quant_new(a, w->type.quant->axis, count, w->type.quant->scale, zero)};
-  return graph_constant(layer->graph, w->name, t, to, w->loc);
+  return w->type.dtype == DT_S8 || w->type.dtype == DT_U8 ? s8_weight(layer->graph, w) : NULL;
 }
 
 /* Do the scales of an imported bias equal s_in * s_w, up to the rounding of whoever multiplied them? */
@@ -276,19 +139,6 @@ static bool bias_scales_fit(const Tensor *bias, float s_in, const Quant *w, int6
     if (fabs((double)q->scale[q->axis < 0 ? 0 : c] - want) > want * 0x1p-21) return false;
   }
   return true;
-}
-
-/* The type of a bias: s32 with the scales s_in * s_w where these are normal numbers (they are not used). */
-static Type bias_type(Arena *a, float s_in, const Quant *w, int64_t oc) {
-  Type t = {.dtype = DT_S32, .shape = shape_of(1, oc)};
-  float *scale = ARENA_NEW_ARRAY(a, float, (size_t)oc);
-  int32_t *zero = ARENA_NEW_ARRAY(a, int32_t, (size_t)oc);
-  for (int64_t c = 0; c < oc; c++) {
-    scale[c] = s_in * w->scale[w->axis < 0 ? 0 : c];
-    if (!scale_is_valid(scale[c])) return t;
-  }
-  t.quant = quant_new(a, 0, oc, scale, zero);
-  return t;
 }
 
 /* False where the bias is no constant, or, after a diagnostic, does not fit s32. *bias is NULL where there is
@@ -393,7 +243,10 @@ static bool lower(Qdq *p, Node *quantize) {
   if (quantize->op != OP_quantize || !x->producer || !type_is_q8(&quantize->results[0]->type)) return false;
   const Node *n = x->producer;
   if (!node_is_float(n)) return false;
-  if (lower_table(p, quantize, n)) return true;
+  /* a tensor plus itself is an addition first (rule 8), and then a table of it */
+  bool direct = op_info[n->op]->quant == QUANT_ARITH && dequantized_q8(n->operands[0]) &&
+                dequantized_q8(n->operands[1]);
+  if ((direct && lower_arith(p, quantize, n)) || lower_table(p, quantize, n)) return true;
   switch (op_info[n->op]->quant) {
   case QUANT_LINEAR:
     return lower_linear(p, quantize, n);
@@ -418,16 +271,11 @@ bool pass_qdq(PassCtx *ctx, Graph *g) {
   diag_init(&p.silent, p.tmp, NULL);
   int errors = ctx->diag->errors;
   fuse_activations(g);
-  GRAPH_FOREACH_NODE(g, n) sink_dequantize(&p, n);
-  graph_remove_dead(g);
+  sink_dequantizes(ctx, g);
   fold_constants(g, false); /* weights that were reshaped or transposed behind their dequantize */
   GRAPH_FOREACH_NODE(g, n) absorb_affine(&p, n);
   fuse_activations(g); /* behind what the layers have absorbed */
-  for (bool changed = true; changed;) {
-    changed = false;
-    GRAPH_FOREACH_NODE(g, n) changed |= merge_twins(n) || merge_pair(&p, n) || raise_quantize(&p, n);
-    graph_remove_dead(g);
-  }
+  raise_quantizes(ctx, g);
   fold_constants(g, false);
   GRAPH_FOREACH_NODE(g, n) lower(&p, n);
   graph_remove_dead(g);

@@ -55,5 +55,12 @@ bool node_is_float(const Node *n);
 int fold_constants(Graph *g, bool dequantize_too);
 int fuse_activations(Graph *g);
 int fold_pads(Graph *g);
+int canonical_forms(PassCtx *ctx, Graph *g); /* canonicalize.c: one form for each thing */
+/* conversions.c: values are moved as integers where they can be, and no quantize follows a dequantize. */
+int sink_dequantizes(PassCtx *ctx, Graph *g);
+int raise_quantizes(PassCtx *ctx, Graph *g);
+
+/* The tensor that a float tensor is the dequantized view of, or NULL. */
+Tensor *dequantized(const Tensor *t);
 
 #endif

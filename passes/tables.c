@@ -103,12 +103,12 @@ static int32_t quantized(float v, const Type *out) {
                         (int32_t)dtype_info[out->dtype].max);
 }
 
-static float dequantized(int i, const Type *in) {
+static float entry_value(int i, const Type *in) {
   return dequantize_value((int32_t)dtype_info[in->dtype].min + i, in->quant->scale[0], in->quant->zero[0]);
 }
 
 void table_of(const Tensor *t, const Tensor *source, const Type *in, const Type *out, int32_t table[256]) {
-  for (int i = 0; i < 256; i++) table[i] = quantized(value_at(t, source, dequantized(i, in)), out);
+  for (int i = 0; i < 256; i++) table[i] = quantized(value_at(t, source, entry_value(i, in)), out);
 }
 
 static Tensor *table_constant(Node *n, DType dtype, const int32_t table[256]) {
@@ -150,9 +150,16 @@ static bool is_identity_table(const Node *n) {
   return true;
 }
 
-/* Operands of a concat whose parameters differ from the result's are rescaled, each once. */
+/* Operands of a concat whose parameters differ from the result's are rescaled, each once. A concat of one is
+ * nothing else. */
 static void rescale_operands(PassCtx *ctx, Node *n) {
   const Type *y = &n->results[0]->type;
+  if (n->n_operands == 1) {
+    Node *q = node_replacement(n, OP_requantize, n->operands, 1);
+    q->results[0]->type = *y;
+    node_replace(ctx, n, q);
+    return;
+  }
   for (int i = 0; i < n->n_operands; i++) {
     Tensor *x = n->operands[i];
     if (x->type.dtype == y->dtype && quant_equal(x->type.quant, y->quant)) continue;
@@ -164,24 +171,70 @@ static void rescale_operands(PassCtx *ctx, Node *n) {
   }
 }
 
+/* The table of an op of one quantized tensor and, by the tables of unary ops, of requantize. */
+static void make_table(PassCtx *ctx, Node *n) {
+  const Type *x = &n->operands[0]->type, *y = &n->results[0]->type;
+  int32_t table[256];
+  unary_table(n, x, y, table);
+  become_lut(ctx, n, n->operands[0], y, table);
+}
+
+/* add, sub or mul of a quantized tensor with itself: a function of one value, by the op's own rule. */
+static bool is_of_itself(const Node *n) {
+  return op_info[n->op]->quant == QUANT_ARITH && n->operands[0] == n->operands[1] &&
+         tensor_is_quantized(n->operands[0]);
+}
+
+static void tabulate(PassCtx *ctx, Node *n) {
+  uint8_t in[256], out[256];
+  int32_t table[256];
+  Tensor *x = n->operands[0], all = *x;
+  Tensor result = *n->results[0], *operands[] = {&all, &all}, *results[] = {&result};
+  Node over_all = *n;
+  Arena *scratch = arena_new();
+  all.type.shape = result.type.shape = shape_of(1, (int64_t)256);
+  over_all.operands = operands;
+  over_all.results = results;
+  for (int i = 0; i < 256; i++) in[i] = (uint8_t)(dtype_info[x->type.dtype].min + i);
+  op_info[n->op]->eval(&(EvalCtx){scratch}, &over_all, (const void *[]){in, in}, (void *[]){out});
+  arena_free(scratch);
+  for (int i = 0; i < 256; i++) table[i] = out[i];
+  become_lut(ctx, n, x, &n->results[0]->type, table);
+}
+
+static int make_tables(PassCtx *ctx, Graph *g) {
+  int made = 0;
+  GRAPH_FOREACH_NODE(g, n) {
+    Tensor *x = node_operand(n, 0);
+    bool unary = (op_info[n->op]->quant == QUANT_UNARY || n->op == OP_requantize) && tensor_is_quantized(x);
+    if (unary)
+      make_table(ctx, n);
+    else if (is_of_itself(n))
+      tabulate(ctx, n);
+    else
+      continue;
+    made++;
+  }
+  return made;
+}
+
+static int compose_tables(Graph *g) {
+  int composed = 0;
+  GRAPH_FOREACH_NODE(g, n) {
+    if (n->op != OP_lut) continue;
+    while (compose(n)) composed++;
+  }
+  graph_remove_dead(g);
+  GRAPH_FOREACH_NODE(g, n) { /* same type, same values */
+    if (n->op == OP_lut && is_identity_table(n)) composed += node_bypass(n);
+  }
+  return composed;
+}
+
 bool pass_tables(PassCtx *ctx, Graph *g) {
   GRAPH_FOREACH_NODE(g, n) {
     if (n->op == OP_concat && tensor_is_quantized(n->results[0])) rescale_operands(ctx, n);
   }
-  GRAPH_FOREACH_NODE(g, n) {
-    Tensor *x = node_operand(n, 0);
-    if ((op_info[n->op]->quant != QUANT_UNARY && n->op != OP_requantize) || !tensor_is_quantized(x)) continue;
-    int32_t table[256];
-    unary_table(n, &x->type, &n->results[0]->type, table);
-    become_lut(ctx, n, x, &n->results[0]->type, table);
-  }
-  GRAPH_FOREACH_NODE(g, n) {
-    if (n->op != OP_lut) continue;
-    while (compose(n)) continue;
-  }
-  graph_remove_dead(g);
-  GRAPH_FOREACH_NODE(g, n) {
-    if (n->op == OP_lut && is_identity_table(n)) node_bypass(n); /* same type, same values */
-  }
+  while (make_tables(ctx, g) + compose_tables(g) + canonical_forms(ctx, g)) continue;
   return true;
 }
