@@ -2,7 +2,7 @@
  * every op that a quantized model still computes in float is said aloud. */
 #include <string.h>
 
-#include "passes/rewrite.h"
+#include "passes/plan.h"
 
 bool pass_cleanup(PassCtx *ctx, Graph *g);
 
@@ -44,8 +44,10 @@ static void list_float_ops(PassCtx *ctx, const Graph *g) {
   for (const Node *n = g->first; n; n = n->next) {
     QuantRule rule = op_info[n->op]->quant;
     if (!node_is_float(n) || rule == QUANT_MOVE || rule == QUANT_CONCAT) continue;
+    const char *why = why_float(ctx, n);
+    if (!strcmp(why, plan_as_configured)) continue;
     diag_warning(ctx->diag, "float-op", node_loc(n), "%s '%s' is computed in float: %s", op_info[n->op]->name,
-                 node_label(n), why_float(ctx, n));
+                 node_label(n), why);
   }
 }
 

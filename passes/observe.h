@@ -59,8 +59,21 @@ const Observer *observer_find(const char *name, size_t len); /* NULL where unkno
  * `spec->quant` stays as it is. False after a diagnostic. */
 bool observer_parse(Diag *d, const char *text, ObserverSpec *spec);
 
-/* Runs the observer over one constant of `shape` (a weight): scale and zero point per channel, owned by the
- * arena. False after a diagnostic at `loc`. NULL scales are never given. */
+/* What an observer answers for one constant: per channel the range, and scale and zero point. A channel whose
+ * range is empty, or tiny, has a scale that is 0 or subnormal, unless the spec has an eps. */
+typedef struct {
+  int64_t channels; /* 1 per tensor, else the shape's dim[ch_axis] */
+  float *lo, *hi, *scale;
+  int32_t *zero;
+} ObservedChannels;
+
+/* Runs the observer over one constant of `shape` (a weight). The arrays are the arena's. False after a
+ * diagnostic at `loc`: values that are not finite. */
+bool observe_channels(Diag *d, Arena *a, const ObserverSpec *spec, const char *name, SrcLoc loc,
+                      const float *x, const Shape *shape, ObservedChannels *result);
+
+/* The same as a Quant of the arena, for those who cannot choose a scale themselves: false, after a
+ * diagnostic, where one is not a normal number. */
 bool observe_constant(Diag *d, Arena *a, const ObserverSpec *spec, const char *name, SrcLoc loc,
                       const float *x, const Shape *shape, Quant **quant);
 

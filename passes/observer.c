@@ -2,7 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "passes/choose.h"
+#include "ir/quant.h"
+#include "passes/constant.h"
 #include "passes/observe.h"
 
 #define OBSERVER(name) extern const Observer observer_##name;
@@ -50,8 +51,8 @@ bool observer_parse(Diag *d, const char *text, ObserverSpec *spec) {
                     names.text);
 }
 
-bool observe_constant(Diag *d, Arena *a, const ObserverSpec *spec, const char *name, SrcLoc loc,
-                      const float *x, const Shape *shape, Quant **quant) {
+bool observe_channels(Diag *d, Arena *a, const ObserverSpec *spec, const char *name, SrcLoc loc,
+                      const float *x, const Shape *shape, ObservedChannels *result) {
   const QuantSpec *q = &spec->quant;
   int64_t outer = 1, inner = 1, channels = q->per_channel ? shape->dim[q->ch_axis] : 1;
   for (int i = 0; i < shape->rank; i++) {
@@ -62,19 +63,28 @@ bool observe_constant(Diag *d, Arena *a, const ObserverSpec *spec, const char *n
   if (outer * inner > 0 && !finite_range(x, outer * channels * inner, &least, &greatest))
     return diag_error(d, loc, "the constant '%s' holds values that are not finite numbers", name);
   void *state = arena_alloc(a, spec->observer->state_size);
-  float *lo = ARENA_NEW_ARRAY(a, float, (size_t)channels), *hi = ARENA_NEW_ARRAY(a, float, (size_t)channels),
-        *scale = ARENA_NEW_ARRAY(a, float, (size_t)channels);
-  int32_t *zero = ARENA_NEW_ARRAY(a, int32_t, (size_t)channels);
+  *result = (ObservedChannels){
+      channels, ARENA_NEW_ARRAY(a, float, (size_t)channels), ARENA_NEW_ARRAY(a, float, (size_t)channels),
+      ARENA_NEW_ARRAY(a, float, (size_t)channels), ARENA_NEW_ARRAY(a, int32_t, (size_t)channels)};
   spec->observer->init(state, a, spec, channels);
   spec->observer->observe(state, x, outer, inner);
-  spec->observer->finish(state, lo, hi);
+  spec->observer->finish(state, result->lo, result->hi);
   for (int64_t c = 0; c < channels; c++) {
-    bool ok = spec->observer->params_of ? spec->observer->params_of(state, q, c, &scale[c], &zero[c])
-                                        : qspec_params(q, lo[c], hi[c], &scale[c], &zero[c]);
-    if (!ok)
-      return diag_error(d, loc, "'%s' cannot be quantized: its range, %g to %g, is too small", name,
-                        (double)lo[c], (double)hi[c]);
+    float *scale = &result->scale[c];
+    if (!spec->observer->params_of || !spec->observer->params_of(state, q, c, scale, &result->zero[c]))
+      qspec_params(q, result->lo[c], result->hi[c], scale, &result->zero[c]);
   }
-  *quant = quant_new(a, q->per_channel ? q->ch_axis : -1, channels, scale, zero);
+  return true;
+}
+
+bool observe_constant(Diag *d, Arena *a, const ObserverSpec *spec, const char *name, SrcLoc loc,
+                      const float *x, const Shape *shape, Quant **quant) {
+  ObservedChannels o;
+  if (!observe_channels(d, a, spec, name, loc, x, shape, &o)) return false;
+  for (int64_t c = 0; c < o.channels; c++)
+    if (!scale_is_valid(o.scale[c]))
+      return diag_error(d, loc, "'%s' cannot be quantized: its range, %g to %g, is too small", name,
+                        (double)o.lo[c], (double)o.hi[c]);
+  *quant = quant_new(a, spec->quant.per_channel ? spec->quant.ch_axis : -1, o.channels, o.scale, o.zero);
   return true;
 }

@@ -12,7 +12,7 @@ typedef enum {
   MODE_NONE
 } QuantMode; /* auto: static with calibration data, else none */
 
-/* What the pipeline needs from outside. The driver fills it in; passes only read it, but for `ranges`. */
+/* What the pipeline needs from outside. The driver fills it in; passes only read it, but for `plan`. */
 typedef struct PassCtx {
   Diag *diag;
   Arena *arena; /* the module's: what outlives the pass */
@@ -31,7 +31,7 @@ typedef struct PassCtx {
   FILE *dump_to;
   bool verbose; /* time of each pass on stderr */
 
-  struct Ranges *ranges; /* observe -> quantize */
+  struct Plan *plan;     /* observe -> quantize; passes/plan.h */
   StrMap *float_reasons; /* quantize -> cleanup: why a node stays in float, by its result's name; or NULL */
 } PassCtx;
 

@@ -6,8 +6,9 @@
 
 #include "ir/quant.h"
 #include "passes/affine.h"
-#include "passes/choose.h"
+#include "passes/constant.h"
 #include "passes/layers.h"
+#include "passes/qspec.h"
 #include "passes/tables.h"
 
 bool pass_qdq(PassCtx *ctx, Graph *g);
@@ -204,11 +205,13 @@ static Tensor *quantized_constant(Qdq *p, Node *quantize, const Tensor *t) {
   int64_t n = shape_count(&t->type.shape);
   float lo, hi, scale = tensor_scale(quantize->results[0]); /* of zeros: any */
   int32_t zero = 0;
+  QuantSpec spec = qspec_of(DT_U8, false);
+  spec.eps = 0;
   if (!v || n < 1 || !finite_range(v, n, &lo, &hi)) return NULL;
-  if ((lo != 0 || hi != 0) && !choose_u8(lo, hi, &scale, &zero)) return NULL;
+  if ((lo != 0 || hi != 0) && !qspec_params(&spec, lo, hi, &scale, &zero)) return NULL;
   Graph *g = quantize->graph;
   Type type = {DT_U8, t->type.shape, quant_per_tensor(g->arena, scale, zero)};
-  return graph_constant(g, t->name, type, quantize_u8(g->arena, v, n, scale, zero), t->loc);
+  return graph_constant(g, t->name, type, quantize_constant(g->arena, DT_U8, v, n, scale, zero), t->loc);
 }
 
 static bool lower_arith(Qdq *p, Node *quantize, const Node *n) {
