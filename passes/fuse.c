@@ -1,7 +1,8 @@
-/* relu and clip become the clamp of the op before them. */
+/* relu and clip become the clamp of the op before them, in float and, where they keep scale and zero point,
+ * on integers (rule 7 of docs/numerics.md gives what a table would). */
 #include <math.h>
 
-#include "passes/rewrite.h"
+#include "passes/plan.h"
 
 bool pass_fuse(PassCtx *ctx, Graph *g);
 
@@ -20,10 +21,12 @@ static bool commutes_with_clamp(const Node *n) {
   return n->op == OP_max_pool2d || n->op == OP_reshape || n->op == OP_transpose || n->op == OP_slice;
 }
 
+static bool is_real(const Tensor *t) { return t->type.dtype == DT_F32 || tensor_is_quantized(t); }
+
 /* The node whose clamp can take over what `n` does, or NULL: through movers, each with one user. */
 static Node *clamp_target(const Node *n, float **lo, float **hi) {
   for (Tensor *t = n->operands[0];; t = t->producer->operands[0]) {
-    if (!t->producer || !tensor_single_use(t) || t->type.dtype != DT_F32) return NULL;
+    if (!t->producer || !tensor_single_use(t) || !is_real(t)) return NULL;
     if (node_clamp(t->producer, lo, hi)) return t->producer;
     if (!commutes_with_clamp(t->producer)) return NULL;
   }
@@ -49,9 +52,21 @@ int fuse_activations(Graph *g) {
   return fused;
 }
 
+/* Where PyTorch's observers are to see what PyTorch's do, only that is fused before them which PyTorch fuses:
+ * a ReLU directly behind one of these. Other clamps have their operand's parameters, and are fused on
+ * integers by the pass tables. */
+static bool torch_fuses(const Node *relu) {
+  const Tensor *x = relu->operands[0];
+  if (relu->op != OP_relu || !x->producer) return false;
+  OpId op = x->producer->op;
+  return op == OP_conv2d || op == OP_linear || op == OP_add || op == OP_mul;
+}
+
 bool pass_fuse(PassCtx *ctx, Graph *g) {
-  (void)ctx;
-  fuse_activations(g);
+  bool as_torch = ctx->qconfig && ctx->qconfig->torch_sharing && is_to_be_quantized(ctx, g);
+  GRAPH_FOREACH_NODE(g, n) {
+    if (!as_torch || torch_fuses(n)) fuse(n);
+  }
   fold_pads(g);
   return true;
 }

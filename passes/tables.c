@@ -235,6 +235,7 @@ bool pass_tables(PassCtx *ctx, Graph *g) {
   GRAPH_FOREACH_NODE(g, n) {
     if (n->op == OP_concat && tensor_is_quantized(n->results[0])) rescale_operands(ctx, n);
   }
+  fuse_activations(g);
   while (make_tables(ctx, g) + compose_tables(g) + canonical_forms(ctx, g)) continue;
   return true;
 }

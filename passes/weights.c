@@ -5,6 +5,7 @@
 
 #include "ir/quant.h"
 #include "passes/constant.h"
+#include "passes/layers.h"
 
 /* One output channel. */
 typedef struct {
@@ -86,17 +87,6 @@ static bool observed(Diag *d, Arena *a, const Node *layer, const ObserverSpec *s
     zero[c] = o.zero[o.channels == 1 ? 0 : c] - shift;
   }
   return true;
-}
-
-static Type bias_type(Arena *a, float s_in, const Quant *w, int64_t oc) {
-  Type t = {.dtype = DT_S32, .shape = shape_of(1, oc)};
-  float *scale = ARENA_NEW_ARRAY(a, float, (size_t)oc);
-  for (int64_t c = 0; c < oc; c++) {
-    scale[c] = s_in * w->scale[w->axis < 0 ? 0 : c];
-    if (!scale_is_valid(scale[c])) return t;
-  }
-  t.quant = quant_new(a, 0, oc, scale, ARENA_NEW_ARRAY(a, int32_t, (size_t)oc));
-  return t;
 }
 
 /* Per tensor where all channels have one scale and zero point, as the spec asked for. */
