@@ -140,14 +140,18 @@ static Params params_reaching(const QuantSpec *q, float scale, int32_t zero) {
 
 static bool observed_params(PassCtx *ctx, const PlanGroup *g, Params *p) {
   const ObserverSpec *s = &g->spec;
-  if (s->observer->needs_data && !g->seen)
-    return diag_error(ctx->diag, g->loc, "calibration: tensor '%s' has no values", g->name);
-  s->observer->finish(g->state, &p->lo, &p->hi);
-  if (s->observer->params_of && s->observer->params_of(g->state, &s->quant, 0, &p->scale, &p->zero)) {
+  const Observer *o = s->observer;
+  if (!o->needs_data) {
+    if (!o->params_of || !o->params_of(s, &p->scale, &p->zero))
+      return diag_error(ctx->diag, g->loc, "tensor '%s' cannot be quantized: its observer, %s, %s", g->name,
+                        o->name,
+                        o->params_of ? "gives parameters that its type does not have" : "observes nothing");
     *p = params_reaching(&s->quant, p->scale, p->zero);
     return true;
   }
-  p->valid = !s->observer->params_of && qspec_params(&s->quant, p->lo, p->hi, &p->scale, &p->zero);
+  if (!g->seen || !o->finish(g->state, &p->lo, &p->hi))
+    return diag_error(ctx->diag, g->loc, "calibration: tensor '%s' has no values", g->name);
+  p->valid = qspec_params(&s->quant, p->lo, p->hi, &p->scale, &p->zero);
   return p->valid || (p->lo == 0 && p->hi == 0) || too_small(ctx, g, p->lo, p->hi);
 }
 
@@ -185,7 +189,8 @@ static bool calibrate(PassCtx *ctx, const Graph *g, Arena *tmp) {
   for (int i = 0; i < p->n_groups; i++) {
     PlanGroup *group = p->groups[i];
     const Observer *o = group->spec.observer;
-    group->state = arena_alloc(tmp, o->state_size + 1);
+    if (!o->needs_data) continue;
+    group->state = arena_alloc(tmp, o->state_size);
     o->init(group->state, tmp, &group->spec, 1);
   }
   if (plan_needs_data(p) && !run_calibration(ctx, g, tmp)) return false;

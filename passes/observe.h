@@ -8,7 +8,7 @@
 #include "passes/pass.h"
 #include "passes/qspec.h"
 
-enum { OBSERVER_PARAMS = 4 };
+enum { OBSERVER_PARAMS = 8 };
 
 /* A parameter: averaging_constant, bins, percentile ... All are numbers; an enumeration counts its choices.
  */
@@ -19,6 +19,25 @@ typedef struct {
   bool integer;
   const char *const *choices; /* names for 0, 1, ...; NULL-terminated; or NULL */
 } ObserverParam;
+
+/* One number or list of an observer's state, as the file of statistics shows it (passes/stats.h). */
+typedef enum {
+  STATE_INT,      /* int64_t */
+  STATE_FLOAT,    /* float */
+  STATE_CHANNELS, /* float *: one per channel */
+  STATE_FLOATS    /* FloatList */
+} StateKind;
+
+typedef struct {
+  float *v;
+  int64_t n;
+} FloatList;
+
+typedef struct {
+  const char *name; /* NULL ends the list */
+  StateKind kind;
+  size_t offset;
+} StateField;
 
 typedef struct Observer Observer;
 
@@ -34,30 +53,53 @@ struct Observer {
   const char *what; /* one line for the manual */
   ObserverParam params[OBSERVER_PARAMS + 1];
   bool per_channel; /* can observe channels apart; otherwise spec.quant.per_channel is refused */
-  bool needs_data;  /* false: placeholder, noop, fixed */
+  bool needs_data; /* false: placeholder, noop, fixed, which have none of the functions below but params_of */
+  bool records;    /* what it sees goes to the file of -record, too */
   size_t state_size;
 
   /* The state comes zeroed. What it grows is the arena's, which lives as long as the calibration; its size
-   * does not depend on the number of samples. `channels`: 1, or the observed tensor's dim[ch_axis]. */
+   * does not depend on the number of samples. `channels`: 1, or the observed tensor's dim[ch_axis]. The spec
+   * outlives the state. */
   void (*init)(void *state, Arena *a, const ObserverSpec *spec, int64_t channels);
   /* One sample's tensor as x[outer][channels][inner], C order (per tensor: outer = channels = 1). The samples
    * come in order and one at a time, so that the result depends on nothing but the data. All values are
-   * finite. */
+   * finite. A tensor without elements changes nothing. */
   void (*observe)(void *state, const float *x, int64_t outer, int64_t inner);
-  /* Ranges lo[c] <= hi[c] per channel, for qspec_params. Values have been observed. */
-  void (*finish)(const void *state, float *lo, float *hi);
-  /* Observers that answer with parameters instead of a range (fixed, or a search over scales); NULL:
-   * qspec_params of the range. False where they are not valid (rule 3). */
-  bool (*params_of)(const void *state, const QuantSpec *q, int64_t channel, float *scale, int32_t *zero);
+  /* Ranges lo[c] <= hi[c] per channel, for qspec_params. False where no value has been observed. */
+  bool (*finish)(const void *state, float *lo, float *hi);
+  /* Observers that answer with parameters instead of a range; NULL: qspec_params of the range. False where
+   * they are not valid for the spec. */
+  bool (*params_of)(const ObserverSpec *spec, float *scale, int32_t *zero);
+
+  /* The state as the file of statistics keeps it: the first field is the number of samples, the others are
+   * left out while it is 0. */
+  const StateField *fields;
+  /* What is wrong with a state whose fields have been read from a file, or NULL. May complete the rest. */
+  const char *(*check)(void *state);
+  /* As if `state` had seen the other's samples after its own. Both have seen some, with equal parameters. */
+  void (*merge)(void *state, const void *other);
 };
 
 extern const Observer *const observer_table[]; /* ends with NULL */
 
 const Observer *observer_find(const char *name, size_t len); /* NULL where unknown */
 
-/* "minmax", "percentile=99.99": the observer with its default parameters, but for the first one;
- * `spec->quant` stays as it is. False after a diagnostic. */
+/* Sets the observer of that name with its default parameters; `spec->quant` stays as it is. False where there
+ * is none. */
+bool observer_named(ObserverSpec *spec, const char *name, size_t len);
+/* Set one of its parameters. NULL, or what is wrong: "the bins of histogram is an integer from ...". */
+const char *observer_set(Arena *a, ObserverSpec *spec, const char *param, double value);
+const char *observer_set_text(Arena *a, ObserverSpec *spec, const char *param, const char *value);
+
+/* -observer: NAME, NAME=FIRST_PARAMETER and either with ",PARAMETER=VALUE" behind it, as often as wanted:
+ * "minmax", "percentile=99.9", "histogram,bins=512,range=int". `spec->quant` stays as it is. False after a
+ * diagnostic. */
 bool observer_parse(Diag *d, const char *text, ObserverSpec *spec);
+
+/* Scale and zero point of a channel whose range is [lo, hi]: the observer's own parameters, or those of the
+ * range; scale 1, zero point 0 where nothing was `seen`, as PyTorch has it. False where they are not valid.
+ */
+bool observer_params(const ObserverSpec *spec, bool seen, float lo, float hi, float *scale, int32_t *zero);
 
 /* What an observer answers for one constant: per channel the range, and scale and zero point. A channel whose
  * range is empty, or tiny, has a scale that is 0 or subnormal, unless the spec has an eps. */

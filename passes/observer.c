@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ir/quant.h"
+#include "ir/suggest.h"
 #include "passes/constant.h"
 #include "passes/observe.h"
 
@@ -24,36 +25,111 @@ const Observer *observer_find(const char *name, size_t len) {
   return NULL;
 }
 
-static bool parse_param(Diag *d, const Observer *o, const char *text, double *value) {
-  const ObserverParam *p = o->params;
-  if (!p->name) return diag_error(d, (SrcLoc){0}, "-observer: %s takes no parameter", o->name);
+/* "0 to 1", "float, int". */
+static const char *domain(Arena *a, const ObserverParam *p) {
+  if (!p->choices) return arena_printf(a, "from %.9g to %.9g", p->min, p->max);
+  StrBuf list;
+  strbuf_init(&list, a);
+  for (int i = 0; p->choices[i]; i++) strbuf_printf(&list, "%s%s", i ? ", " : "", p->choices[i]);
+  return list.text;
+}
+
+static const ObserverParam *find_param(const Observer *o, const char *name) {
+  for (const ObserverParam *p = o->params; p->name; p++)
+    if (!strcmp(p->name, name)) return p;
+  return NULL;
+}
+
+static const char *no_param(Arena *a, const Observer *o, const char *name) {
+  StrBuf list;
+  strbuf_init(&list, a);
+  for (const ObserverParam *p = o->params; p->name; p++)
+    strbuf_printf(&list, "%s%s", p == o->params ? "; there are: " : ", ", p->name);
+  return arena_printf(a, "%s has no parameter '%.100s'%s", o->name, name, list.text ? list.text : "");
+}
+
+const char *observer_set(Arena *a, ObserverSpec *spec, const char *name, double value) {
+  const ObserverParam *p = find_param(spec->observer, name);
+  if (!p) return no_param(a, spec->observer, name);
+  bool whole = !p->integer || (value >= p->min && value <= p->max && value == (double)(int64_t)value);
+  if (!(value >= p->min && value <= p->max && whole))
+    return arena_printf(a, "the %s of %s is %s %s, not %.9g", p->name, spec->observer->name,
+                        p->integer ? "an integer" : "a number", domain(a, p), value);
+  spec->param[p - spec->observer->params] = value;
+  return NULL;
+}
+
+const char *observer_set_text(Arena *a, ObserverSpec *spec, const char *name, const char *value) {
+  const ObserverParam *p = find_param(spec->observer, name);
+  if (!p) return no_param(a, spec->observer, name);
+  for (int i = 0; p->choices && p->choices[i]; i++)
+    if (!strcmp(p->choices[i], value)) {
+      spec->param[p - spec->observer->params] = i;
+      return NULL;
+    }
   char *end;
-  *value = strtod(text, &end);
-  bool whole = !p->integer || *value == (double)(int64_t)*value;
-  if (*text && !*end && *value >= p->min && *value <= p->max && whole) return true;
-  return diag_error(d, (SrcLoc){0}, "-observer: the %s of %s is %s from %g to %g, not '%s'", p->name, o->name,
-                    p->integer ? "an integer" : "a number", p->min, p->max, text);
+  double number = strtod(value, &end);
+  if (!p->choices && *value && !*end) return observer_set(a, spec, name, number);
+  return arena_printf(a, "the %s of %s is %s %s, not '%.100s'", p->name, spec->observer->name,
+                      p->choices   ? "one of"
+                      : p->integer ? "an integer"
+                                   : "a number",
+                      domain(a, p), value);
+}
+
+bool observer_named(ObserverSpec *spec, const char *name, size_t len) {
+  const Observer *o = observer_find(name, len);
+  if (!o) return false;
+  spec->observer = o;
+  for (int i = 0; o->params[i].name; i++) spec->param[i] = o->params[i].value;
+  return true;
+}
+
+static bool unknown_observer(Diag *d, const char *name) {
+  Suggest s = {.word = name};
+  StrBuf names;
+  strbuf_init(&names, d->arena);
+  for (int i = 0; observer_table[i]; i++) {
+    suggest_offer(&s, observer_table[i]->name);
+    strbuf_printf(&names, "%s%s", i ? ", " : "", observer_table[i]->name);
+  }
+  if (s.best)
+    return diag_error(d, (SrcLoc){0}, "-observer: there is no observer '%.100s'; did you mean '%s'?", name,
+                      s.best);
+  return diag_error(d, (SrcLoc){0}, "-observer: there is no observer '%.100s'; there are: %s", name,
+                    names.text);
 }
 
 bool observer_parse(Diag *d, const char *text, ObserverSpec *spec) {
-  size_t len = strcspn(text, "=");
-  const Observer *o = observer_find(text, len);
-  if (o) {
-    spec->observer = o;
-    for (int i = 0; o->params[i].name; i++) spec->param[i] = o->params[i].value;
-    return !text[len] || parse_param(d, o, text + len + 1, &spec->param[0]);
+  size_t len = strcspn(text, "=,");
+  if (!observer_named(spec, text, len)) return unknown_observer(d, arena_strndup(d->arena, text, len));
+  const char *p = text + len, *error = NULL;
+  const ObserverParam *first = spec->observer->params;
+  if (*p == '=' && !first->name)
+    return diag_error(d, (SrcLoc){0}, "-observer: %s takes no parameter", spec->observer->name);
+  for (bool named = *p == ','; *p && !error; named = true) {
+    size_t key = named ? strcspn(p + 1, "=,") : 0;
+    const char *name = named ? arena_strndup(d->arena, p + 1, key) : first->name;
+    p += named + key;
+    size_t n = *p == '=' ? strcspn(p + 1, ",") : 0;
+    error = observer_set_text(d->arena, spec, name, *p == '=' ? arena_strndup(d->arena, p + 1, n) : "");
+    p += (*p == '=') + n;
   }
-  StrBuf names;
-  strbuf_init(&names, d->arena);
-  for (int i = 0; observer_table[i]; i++)
-    strbuf_printf(&names, "%s%s", i ? ", " : "", observer_table[i]->name);
-  return diag_error(d, (SrcLoc){0}, "-observer: there is no observer '%.*s'; there are: %s", (int)len, text,
-                    names.text);
+  return !error || diag_error(d, (SrcLoc){0}, "-observer: %s", error);
+}
+
+bool observer_params(const ObserverSpec *spec, bool seen, float lo, float hi, float *scale, int32_t *zero) {
+  if (spec->observer->params_of) return spec->observer->params_of(spec, scale, zero);
+  if (seen) return qspec_params(&spec->quant, lo, hi, scale, zero);
+  *scale = 1;
+  *zero = 0;
+  return true;
 }
 
 bool observe_channels(Diag *d, Arena *a, const ObserverSpec *spec, const char *name, SrcLoc loc,
                       const float *x, const Shape *shape, ObservedChannels *result) {
   const QuantSpec *q = &spec->quant;
+  const Observer *o = spec->observer;
   int64_t outer = 1, inner = 1, channels = q->per_channel ? shape->dim[q->ch_axis] : 1;
   for (int i = 0; i < shape->rank; i++) {
     if (!q->per_channel || i > q->ch_axis) inner *= shape->dim[i];
@@ -62,18 +138,21 @@ bool observe_channels(Diag *d, Arena *a, const ObserverSpec *spec, const char *n
   float least, greatest;
   if (outer * inner > 0 && !finite_range(x, outer * channels * inner, &least, &greatest))
     return diag_error(d, loc, "the constant '%s' holds values that are not finite numbers", name);
-  void *state = arena_alloc(a, spec->observer->state_size);
   *result = (ObservedChannels){
       channels, ARENA_NEW_ARRAY(a, float, (size_t)channels), ARENA_NEW_ARRAY(a, float, (size_t)channels),
       ARENA_NEW_ARRAY(a, float, (size_t)channels), ARENA_NEW_ARRAY(a, int32_t, (size_t)channels)};
-  spec->observer->init(state, a, spec, channels);
-  spec->observer->observe(state, x, outer, inner);
-  spec->observer->finish(state, result->lo, result->hi);
-  for (int64_t c = 0; c < channels; c++) {
-    float *scale = &result->scale[c];
-    if (!spec->observer->params_of || !spec->observer->params_of(state, q, c, scale, &result->zero[c]))
-      qspec_params(q, result->lo[c], result->hi[c], scale, &result->zero[c]);
+  bool seen = false;
+  if (o->needs_data) {
+    void *state = arena_alloc(a, o->state_size);
+    o->init(state, a, spec, channels);
+    o->observe(state, x, outer, inner);
+    seen = o->finish(state, result->lo, result->hi);
   }
+  for (int64_t c = 0; c < channels; c++)
+    if (!observer_params(spec, seen, result->lo[c], result->hi[c], &result->scale[c], &result->zero[c]) &&
+        o->params_of)
+      return diag_error(d, loc, "'%s' cannot be quantized: its type does not have the parameters of %s", name,
+                        o->name);
   return true;
 }
 

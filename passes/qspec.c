@@ -13,15 +13,26 @@ QuantSpec qspec_of(DType dtype, bool reduce_range) {
   return (QuantSpec){.dtype = dtype, .quant_min = (int32_t)min, .quant_max = (int32_t)max, .eps = 0x1p-23f};
 }
 
+static int32_t half_down(int32_t v) { return v / 2 - (v % 2 < 0); }
+
+QuantSpec qspec_custom(DType dtype, int32_t quant_min, int32_t quant_max, bool reduce_range) {
+  QuantSpec q = qspec_of(dtype, false);
+  q.custom_range = true;
+  q.quant_min = reduce_range ? half_down(quant_min) : quant_min;
+  q.quant_max = reduce_range ? half_down(quant_max) : quant_max;
+  return q;
+}
+
 static bool valid_scale(float scale, float eps, float *result) {
   *result = scale > eps ? scale : eps;
   return scale_is_valid(*result);
 }
 
-/* The middle of an unsigned range: 128 where it is all of u8, as PyTorch has it. */
+/* The middle of an unsigned range: 128 where it is all of u8 by default, as PyTorch has it. */
 static int32_t symmetric_zero(const QuantSpec *q) {
   if (q->dtype != DT_U8) return 0;
-  return q->quant_min == 0 && q->quant_max == 255 ? 128 : (q->quant_min + q->quant_max) / 2;
+  bool whole = q->quant_min == 0 && q->quant_max == 255 && !q->custom_range;
+  return whole ? 128 : (q->quant_min + q->quant_max) / 2;
 }
 
 bool qspec_params(const QuantSpec *q, float lo, float hi, float *scale, int32_t *zero) {
@@ -38,4 +49,10 @@ bool qspec_params(const QuantSpec *q, float lo, float hi, float *scale, int32_t 
   int64_t z = q->quant_min - rne((double)(lo / *scale));
   *zero = (int32_t)(z < q->quant_min ? q->quant_min : z > q->quant_max ? q->quant_max : z);
   return true;
+}
+
+void qspec_float_params(const QuantSpec *q, float lo, float hi, float *scale, float *zero) {
+  float width = (hi - lo) / (float)((int64_t)q->quant_max - q->quant_min);
+  *scale = width > q->eps ? width : 1;
+  *zero = -lo / *scale;
 }

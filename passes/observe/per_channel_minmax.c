@@ -9,4 +9,7 @@ const Observer observer_per_channel_minmax = {.name = "per_channel_minmax",
                                               .state_size = sizeof(MinMax),
                                               .init = minmax_init,
                                               .observe = minmax_observe,
-                                              .finish = minmax_finish};
+                                              .finish = minmax_finish,
+                                              .fields = minmax_fields,
+                                              .check = minmax_check,
+                                              .merge = minmax_merge};

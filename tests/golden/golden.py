@@ -144,8 +144,10 @@ class Tools:
         if d.max(initial=0) > most:
             raise Failure(f'{what}{int((d > most).sum())} of {d.size} elements differ by up to {d.max()} quanta')
 
-    def observe(self, observer, batches):
-        """(scale, zero point) of qcc's u8 preset after the batches."""
+    def observe(self, observer, batches, spec):
+        """What the tool prints after the batches: arrays by name."""
         np.savez(f'{self.tmp}/batches.npz', **{f'b{i}': b.astype(np.float32) for i, b in enumerate(batches)})
-        scale, zero = self.call([self.observe_tool, observer, f'{self.tmp}/batches.npz', str(len(batches))]).split()
-        return np.float32(float.fromhex(scale)), int(zero)
+        out = self.call([self.observe_tool, f'{self.tmp}/batches.npz', str(len(batches)), observer] +
+                        [f'{k}={v}' for k, v in spec.items()])
+        rows = (line.split() for line in out.splitlines())
+        return {row[0]: np.array([float.fromhex(v) for v in row[1:]], np.float32) for row in rows}
