@@ -4,40 +4,61 @@
 
 bool copy_flips(const Storage *a, const Storage *b) { return a->bias != b->bias; }
 
-/* A contiguous run by vectors; a run of bytes that does not end with one ends with a partial one. */
-static void copy_run(Cg *cg, VirBuilder *b, VirAddr x, VirAddr y, int64_t count, bool bytes, bool flip) {
-  int64_t width = cg->target->lanes * (bytes ? 4 : 1), whole = count / width, rest = count % width;
-  VirOp load = bytes ? VIR_load_q : VIR_load_f32, store = bytes ? VIR_store_q : VIR_store_f32;
-  VirOp load_part = bytes ? VIR_load_q_part : VIR_load_f32_part,
-        store_part = bytes ? VIR_store_q_part : VIR_store_f32_part;
+/* The operations on elements of one type. */
+typedef struct {
+  VirOp load, load_part, store, store_part; /* of a vector of them */
+  VirOp get, put;
+} CopyOps;
+static const CopyOps ops_f32 = {VIR_load_f32,       VIR_load_f32_part, VIR_store_f32,
+                                VIR_store_f32_part, VIR_get_f32,       VIR_put_f32};
+static const CopyOps ops_s32 = {VIR_load_s32,       VIR_load_s32_part, VIR_store_s32,
+                                VIR_store_s32_part, VIR_get_s32,       VIR_put_s32};
+static const CopyOps ops_u8 = {VIR_load_q,       VIR_load_q_part, VIR_store_q,
+                               VIR_store_q_part, VIR_get_u8,      VIR_put_u8};
+static const CopyOps ops_s8 = {VIR_load_q,       VIR_load_q_part, VIR_store_q,
+                               VIR_store_q_part, VIR_get_s8,      VIR_put_s8};
+
+static const CopyOps *ops_of(const VirBase *base) {
+  switch (base->elem) {
+  case DT_F32:
+    return &ops_f32;
+  case DT_S32:
+    return &ops_s32;
+  default:
+    return base->elem == DT_S8 ? &ops_s8 : &ops_u8;
+  }
+}
+
+/* A contiguous run by vectors; one that does not end with a whole one ends with a partial one. */
+static void copy_run(Cg *cg, VirBuilder *b, VirAddr x, VirAddr y, int64_t count, bool flip) {
+  int64_t width = cg->target->lanes * (dtype_info[y.base->elem].bytes == 1 ? 4 : 1);
+  int64_t whole = count / width, rest = count % width;
+  const CopyOps *from = ops_of(x.base), *to = ops_of(y.base);
   const VirVar *sign = flip ? VIR_ONCE(b, "sign", splat_q, vir_n(128)) : NULL;
   bool loop = whole > 4;
   const VirVar *k = loop ? vir_loop(b, "c", 0, whole * width, width) : NULL;
   for (int64_t i = 0; i < (loop ? 1 : whole); i++) {
-    VirAddr from = k ? vir_plus(x, k, 1) : vir_offset(x, i * width),
-            to = k ? vir_plus(y, k, 1) : vir_offset(y, i * width);
-    const VirVar *v = vir_let(b, "v", load, VIR_ARGS(vir_at(from)));
+    VirAddr at = k ? vir_plus(x, k, 1) : vir_offset(x, i * width),
+            at_y = k ? vir_plus(y, k, 1) : vir_offset(y, i * width);
+    const VirVar *v = vir_let(b, "v", from->load, VIR_ARGS(vir_at(at)));
     if (flip) VIR_SET(b, v, xor_q, vir_v(v), vir_v(sign));
-    vir_do(b, store, VIR_ARGS(vir_at(to), vir_v(v)));
+    vir_do(b, to->store, VIR_ARGS(vir_at(at_y), vir_v(v)));
   }
   if (loop) vir_end(b);
   if (!rest) return;
-  const VirVar *v = vir_let(b, "v", load_part, VIR_ARGS(vir_at(vir_offset(x, whole * width)), vir_n(rest)));
+  const VirVar *v =
+      vir_let(b, "v", from->load_part, VIR_ARGS(vir_at(vir_offset(x, whole * width)), vir_n(rest)));
   if (flip) VIR_SET(b, v, xor_q, vir_v(v), vir_v(sign));
-  vir_do(b, store_part, VIR_ARGS(vir_at(vir_offset(y, whole * width)), vir_v(v), vir_n(rest)));
+  vir_do(b, to->store_part, VIR_ARGS(vir_at(vir_offset(y, whole * width)), vir_v(v), vir_n(rest)));
 }
 
-static void copy_element(VirBuilder *b, VirAddr x, VirAddr y, DType from, DType to, bool flip) {
-  if (from == DT_F32) {
-    VIR_DO(b, put_f32, vir_at(y), vir_v(VIR_LET(b, "v", get_f32, vir_at(x))));
-    return;
-  }
-  const VirVar *v = vir_let(b, "v", act_ops(from)->get, VIR_ARGS(vir_at(x)));
+static void copy_element(VirBuilder *b, VirAddr x, VirAddr y, bool flip) {
+  const VirVar *v = vir_let(b, "v", ops_of(x.base)->get, VIR_ARGS(vir_at(x)));
   if (flip) {
-    const VirVar *shift = VIR_ONCE(b, "shift", int_const, vir_n(from == DT_U8 ? 128 : -128));
+    const VirVar *shift = VIR_ONCE(b, "shift", int_const, vir_n(x.base->elem == DT_U8 ? 128 : -128));
     v = VIR_LET(b, "w", int_sub, vir_v(v), vir_v(shift));
   }
-  vir_do(b, act_ops(to)->put, VIR_ARGS(vir_at(y), vir_v(v)));
+  vir_do(b, ops_of(y.base)->put, VIR_ARGS(vir_at(y), vir_v(v)));
 }
 
 void copy_block(Cg *cg, VirBuilder *b, const VirBase *x, const VirBase *y, const CopyBlock *block,
@@ -56,11 +77,11 @@ void copy_block(Cg *cg, VirBuilder *b, const VirBase *x, const VirBase *y, const
   int inner = nest.n - 1;
   int64_t count = nest.dim[inner];
   if (count > 1 && nest.stride[0][inner] == 1 && nest.stride[1][inner] == 1) {
-    copy_run(cg, b, at[1], at[0], count, dtype_info[y->elem].bytes == 1, flip);
+    copy_run(cg, b, at[1], at[0], count, flip);
   } else {
     const VirVar *k = count > 1 ? vir_loop(b, "c", 0, count, 1) : NULL;
     copy_element(b, k ? vir_plus(at[1], k, nest.stride[1][inner]) : at[1],
-                 k ? vir_plus(at[0], k, nest.stride[0][inner]) : at[0], x->elem, y->elem, flip);
+                 k ? vir_plus(at[0], k, nest.stride[0][inner]) : at[0], flip);
     if (k) vir_end(b);
   }
   nest_close(b, &nest);

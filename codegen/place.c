@@ -46,7 +46,8 @@ static Storage public_storage(const Cg *cg, const Tensor *t) {
 static Storage internal_storage(const Cg *cg, const Tensor *t, Halo halo) {
   Storage s = {.elem = t->type.dtype};
   storage_layout(&s, &t->type.shape, channels_last(cg, t), halo);
-  if (t->type.quant && dtype_info[s.elem].bytes == 1) {
+  bool act = t->type.quant || (!tensor_is_const(t) && (s.elem == DT_U8 || s.elem == DT_S8));
+  if (act && dtype_info[s.elem].bytes == 1) {
     s.bias = (int32_t)(dtype_info[s.elem].min - dtype_info[cg->target->act].min);
     s.elem = cg->target->act;
   }
@@ -227,7 +228,7 @@ static void place_result(Cg *cg, Node *n, Tensor *t, StrMap *positions) {
 
 static bool check_type(const Cg *cg, SrcLoc loc, const Tensor *t) {
   DType e = t->type.dtype;
-  return e == DT_F32 || e == DT_U8 || e == DT_S8 ||
+  return e == DT_F32 || e == DT_U8 || e == DT_S8 || e == DT_S32 ||
          diag_error(cg->diag, loc, "'%s': code generation has no %s tensors", t->name, dtype_info[e].name);
 }
 

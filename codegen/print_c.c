@@ -81,6 +81,8 @@ static void put_element(StrBuf *out, const VirBase *b, int64_t i) {
     put_int(out, ((const int8_t *)b->data)[i]);
   else if (b->elem == DT_U8)
     put_int(out, ((const uint8_t *)b->data)[i]);
+  else if (b->elem == DT_F16)
+    put_int(out, ((const uint16_t *)b->data)[i]);
   else if (b->elem == DT_S32)
     put_int(out, ((const int32_t *)b->data)[i]);
   else

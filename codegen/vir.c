@@ -129,7 +129,7 @@ static const VirBase *add_constant(VirModule *m, const char *hint, VirBase shape
 
 const VirBase *vir_constant(VirModule *m, const char *hint, DType elem, int64_t count, const void *data,
                             const char *comment) {
-  if (elem != DT_U8 && elem != DT_S8 && elem != DT_S32 && elem != DT_F32)
+  if (elem != DT_U8 && elem != DT_S8 && elem != DT_S32 && elem != DT_F32 && elem != DT_F16)
     BUG("the constant %s has elements of a type that code does not use", hint);
   return add_constant(m, hint, (VirBase){.elem = elem, .count = count}, data, comment);
 }
@@ -275,8 +275,12 @@ const VirVar *vir_let(VirBuilder *b, const char *name, VirOp op, int n_args, con
 
 static bool same_constants(const VirStmt *s, VirOp op, int n_args, const VirArg *args) {
   if (s->kind != VIR_STMT_OP || s->op != op) return false;
-  for (int i = 0; i < n_args; i++)
-    if (s->args[i].n != args[i].n || memcmp(&s->args[i].m, &args[i].m, sizeof args[i].m)) return false;
+  for (int i = 0; i < n_args; i++) {
+    const VirArg *a = &s->args[i], *b = &args[i];
+    if (a->n != b->n || memcmp(&a->m, &b->m, sizeof a->m) || a->var != b->var ||
+        a->addr.base != b->addr.base || a->addr.offset != b->addr.offset)
+      return false;
+  }
   return true;
 }
 

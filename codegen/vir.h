@@ -41,7 +41,7 @@ typedef struct VirVar {
 /* What addresses start from: a parameter, a constant array of the module, or a local array. */
 typedef struct VirBase {
   const char *name;
-  DType elem;  /* u8 s8 s16 (as DT_NONE with elem16) s32 f32 */
+  DType elem;  /* u8 s8 s16 (as DT_NONE with elem16) s32 f32 f16 */
   bool elem16; /* int16 elements: depthwise weight pairs */
   bool writable;
   bool aliased;     /* parameters: may share memory with another one, so not restrict */
@@ -169,8 +169,8 @@ VirAddr vir_offset(VirAddr a, int64_t elements);
 
 /* dst = op(args): as a new variable named `name` (made unique by a number where it is taken), ... */
 const VirVar *vir_let(VirBuilder *b, const char *name, VirOp op, int n_args, const VirArg *args);
-/* ... as a constant of the function: stated once, at its head, whatever loop is open. For splats and scalar
- * constants that nothing sets again. */
+/* ... as a constant of the function: stated once, at its head, whatever loop is open. For splats, scalar
+ * constants and what is made of them or read at a fixed place, where nothing sets it again. */
 const VirVar *vir_once(VirBuilder *b, const char *name, VirOp op, int n_args, const VirArg *args);
 /* ... into an existing variable, ... */
 void vir_set(VirBuilder *b, const VirVar *dst, VirOp op, int n_args, const VirArg *args);

@@ -6,7 +6,7 @@
 #include "ir/diag.h"
 
 /* What an operation reads or writes at its address. */
-typedef enum { NO_MEMORY, BYTES, U8, S8, S16, S32, F32 } MemElem; /* BYTES: u8 or s8 */
+typedef enum { NO_MEMORY, BYTES, U8, S8, S16, S32, F32, F16 } MemElem; /* BYTES: u8 or s8 */
 typedef enum { ONE, LANES, LANES2, LANES4, FOUR, PART, PART_Q } MemExtent;
 typedef struct {
   MemElem elem;
@@ -26,6 +26,8 @@ static const MemAccess access_of[VIR_OP_COUNT] = {
     [VIR_load_s8] = {S8, LANES},
     [VIR_load_u8_part] = {U8, PART},
     [VIR_load_s8_part] = {S8, PART},
+    [VIR_load_f16] = {F16, LANES},
+    [VIR_load_f16_part] = {F16, PART},
     [VIR_store_u8] = {U8, LANES},
     [VIR_store_s8] = {S8, LANES},
     [VIR_store_u8_part] = {U8, PART},
@@ -63,10 +65,9 @@ typedef struct {
   int64_t min, max;
 } ConstRange;
 static const ConstRange const_range[VIR_OP_COUNT] = {
-    [VIR_splat_q] = {-128, 255},
-    [VIR_splat_p] = {INT16_MIN, INT16_MAX},
-    [VIR_shr_s32] = {0, 31},
-    [VIR_int_shr] = {0, 31},
+    [VIR_splat_q] = {-128, 255},   [VIR_dynamic_scale] = {0, 255},
+    [VIR_dynamic_zero] = {0, 255}, [VIR_splat_p] = {INT16_MIN, INT16_MAX},
+    [VIR_shr_s32] = {0, 31},       [VIR_int_shr] = {0, 31},
 };
 
 /* A variable, parameter or local array, and whether it can be named now. */
@@ -169,6 +170,8 @@ static bool elem_fits(MemElem e, const VirBase *b) {
     return !b->elem16 && b->elem == DT_S32;
   case F32:
     return !b->elem16 && b->elem == DT_F32;
+  case F16:
+    return !b->elem16 && b->elem == DT_F16;
   }
   return false;
 }

@@ -19,6 +19,23 @@ static inline int32_t v_get_s8(const int8_t *p) { return *p; }
 static inline int32_t v_get_s32(const int32_t *p) { return *(const v_mem_s32 *)p; }
 static inline float v_get_f32(const float *p) { return *(const v_mem_f32 *)p; }
 
+/* Half precision is exact in float. What is 2^13 times too small is put right by the exponent, but for the
+ * subnormal numbers, which count units of 2^-24; NaN becomes quiet. */
+static inline float v_get_f16(const uint16_t *p) {
+  union {
+    float f;
+    uint32_t u;
+  } bits;
+  const uint32_t h = *p, exponent = h >> 10 & 31, fraction = h & 1023;
+  if (exponent)
+    bits.u = (exponent == 31 ? fraction ? 0x7fc00000u : 0x7f800000u : (exponent + 112) << 23) | fraction
+                                                                                                    << 13;
+  else
+    bits.f = (float)fraction * 5.9604644775390625e-8f;
+  bits.u |= (h & 0x8000) << 16;
+  return bits.f;
+}
+
 /* Values saturate to the range of the element. */
 static inline void v_put_u8(uint8_t *p, int32_t a) { *p = (uint8_t)(a < 0 ? 0 : a > 255 ? 255 : a); }
 static inline void v_put_s8(int8_t *p, int32_t a) { *p = (int8_t)(a < -128 ? -128 : a > 127 ? 127 : a); }
@@ -118,6 +135,9 @@ static inline int32_t v_int_requant_wide(int32_t a, int32_t b, float m, float lo
   float v = v_float_min(v_float_max((float)((int64_t)a * 65536 + b) * m, lo), hi);
   return v_int_add(v_float_rne(v), z);
 }
+
+/* The sum a * 2^16 + b, converted once. */
+static inline float v_int_wide_to_float(int32_t a, int32_t b) { return (float)((int64_t)a * 65536 + b); }
 
 /* The byte at table[index]. */
 static inline int32_t v_lookup_u8(const uint8_t *table, int32_t index) { return table[index]; }

@@ -1,15 +1,17 @@
-/* The vector operations in AVX2: 8 lanes. Functions carry the target's attribute, so that a file which is
- * compiled without flags can hold them. See vec_generic.h for what each computes. */
+/* The vector operations in AVX2 (with F16C, which all CPUs that have it have): 8 lanes. Functions carry the
+ * target's attribute, so that a file which is compiled without flags can hold them. See vec_generic.h for
+ * what each computes. */
 #ifndef QCC_RUNTIME_VEC_AVX2_H
 #define QCC_RUNTIME_VEC_AVX2_H
 
 #include <immintrin.h>
 
 #include "bytes.h"
+#include "dynamic.h"
 #include "math_f32.h"
 #include "scalar.h"
 
-#define V_AVX2 static inline __attribute__((always_inline, target("avx2")))
+#define V_AVX2 static inline __attribute__((always_inline, target("avx2,f16c")))
 
 typedef __m256i v_s32;
 typedef __m256 v_f32;
@@ -36,6 +38,11 @@ V_AVX2 void v_store_s32(int32_t *p, v_s32 a) { _mm256_storeu_si256((__m256i *)p,
 V_AVX2 void v_store_f32(float *p, v_f32 a) { _mm256_storeu_ps(p, a); }
 V_AVX2 void v_store_s32_part(int32_t *p, v_s32 a, int n) { _mm256_maskstore_epi32(p, v_lane_mask(n), a); }
 V_AVX2 void v_store_f32_part(float *p, v_f32 a, int n) { _mm256_maskstore_ps(p, v_lane_mask(n), a); }
+
+V_AVX2 v_f32 v_load_f16(const uint16_t *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
+V_AVX2 v_f32 v_load_f16_part(const uint16_t *p, int n) {
+  return _mm256_cvtph_ps(v_get_bytes16((const uint8_t *)p, 2 * n));
+}
 
 V_AVX2 v_s32 v_load_u8(const uint8_t *p) { return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)); }
 V_AVX2 v_s32 v_load_s8(const int8_t *p) { return _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)); }
@@ -109,6 +116,7 @@ V_AVX2 v_q v_splat_q(int n) { return _mm256_set1_epi8((char)n); }
 V_AVX2 v_p v_splat_p(int a, int b) {
   return _mm256_set1_epi32((int32_t)((uint32_t)(uint16_t)a | (uint32_t)b << 16));
 }
+V_AVX2 v_q v_bcast_q(int32_t a) { return _mm256_set1_epi8((char)a); }
 V_AVX2 v_s32 v_bcast_s32(int32_t a) { return _mm256_set1_epi32(a); }
 V_AVX2 v_f32 v_bcast_f32(float a) { return _mm256_set1_ps(a); }
 V_AVX2 v_q v_bcast4(const void *p) { return _mm256_set1_epi32((int32_t)((const v_mem_4 *)p)[0]); }

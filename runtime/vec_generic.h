@@ -5,6 +5,7 @@
 
 #include "preamble.h"
 
+#include "dynamic.h"
 #include "math_f32.h"
 #include "scalar.h"
 
@@ -62,6 +63,15 @@ static inline void v_store_f32_part(float *p, v_f32 a, int n) {
   if (n > 1) v_put_f32(p + 1, a.x[1]);
   if (n > 2) v_put_f32(p + 2, a.x[2]);
   if (n > 3) v_put_f32(p + 3, a.x[3]);
+}
+
+/* Halves, widened. */
+static inline v_f32 v_load_f16(const uint16_t *p) {
+  return (v_f32){{v_get_f16(p), v_get_f16(p + 1), v_get_f16(p + 2), v_get_f16(p + 3)}};
+}
+static inline v_f32 v_load_f16_part(const uint16_t *p, int n) {
+  return (v_f32){{v_get_f16(p), n > 1 ? v_get_f16(p + 1) : 0, n > 2 ? v_get_f16(p + 2) : 0,
+                  n > 3 ? v_get_f16(p + 3) : 0}};
 }
 
 /* Bytes, widened to 32 bits. */
@@ -143,6 +153,8 @@ static inline v_q v_splat_q(int n) {
   const uint8_t b = (uint8_t)n;
   return (v_q){{b, b, b, b, b, b, b, b, b, b, b, b, b, b, b, b}};
 }
+
+static inline v_q v_bcast_q(int32_t a) { return v_splat_q(a & 255); }
 
 /* The pair (a, b) in every lane. */
 static inline v_p v_splat_p(int a, int b) {

@@ -5,6 +5,7 @@
 #include <arm_neon.h>
 
 #include "bytes.h"
+#include "dynamic.h"
 #include "math_f32.h"
 #include "scalar.h"
 
@@ -43,6 +44,13 @@ V_NEON void v_store_s32_part(int32_t *p, v_s32 a, int n) {
 }
 V_NEON void v_store_f32_part(float *p, v_f32 a, int n) {
   v_put_bytes16((uint8_t *)p, vreinterpretq_u8_f32(a), n * 4);
+}
+
+V_NEON v_f32 v_load_f16(const uint16_t *p) {
+  return vcvt_f32_f16(vreinterpret_f16_u64(vcreate_u64(*(const v_mem_8 *)p)));
+}
+V_NEON v_f32 v_load_f16_part(const uint16_t *p, int n) {
+  return vcvt_f32_f16(vreinterpret_f16_u64(vcreate_u64(v_get_bytes((const uint8_t *)p, 2 * n))));
 }
 
 /* The first bytes of a number, widened. */
@@ -87,6 +95,7 @@ V_NEON v_q v_splat_q(int n) { return vdupq_n_u8((uint8_t)n); }
 V_NEON v_p v_splat_p(int a, int b) {
   return vreinterpretq_s16_u32(vdupq_n_u32((uint32_t)(uint16_t)a | (uint32_t)b << 16));
 }
+V_NEON v_q v_bcast_q(int32_t a) { return vdupq_n_u8((uint8_t)a); }
 V_NEON v_s32 v_bcast_s32(int32_t a) { return vdupq_n_s32(a); }
 V_NEON v_f32 v_bcast_f32(float a) { return vdupq_n_f32(a); }
 V_NEON v_q v_bcast4(const void *p) { return vreinterpretq_u8_u32(vdupq_n_u32(*(const v_mem_4 *)p)); }

@@ -50,9 +50,11 @@ static void dequantize_vector(const Elementwise *e, VirBuilder *b, const VirAddr
                               int part) {
   (void)constant;
   const Convert *k = e->user;
-  const ActOps *ops = act_ops(cg_storage(e->cg, e->operands[0])->elem);
-  const VirVar *q = part ? vir_let(b, "q", ops->load_part, VIR_ARGS(vir_at(at[1]), vir_n(part)))
-                         : vir_let(b, "q", ops->load, VIR_ARGS(vir_at(at[1])));
+  DType elem = cg_storage(e->cg, e->operands[0])->elem;
+  VirOp load = elem == DT_S32 ? VIR_load_s32 : act_ops(elem)->load;
+  VirOp load_part = elem == DT_S32 ? VIR_load_s32_part : act_ops(elem)->load_part;
+  const VirVar *q = part ? vir_let(b, "q", load_part, VIR_ARGS(vir_at(at[1]), vir_n(part)))
+                         : vir_let(b, "q", load, VIR_ARGS(vir_at(at[1])));
   const VirVar *zero = VIR_ONCE(b, "zero", splat_s32, vir_n(k->zero)),
                *s = VIR_ONCE(b, "scale", splat_f32, vir_m(k->scale));
   const VirVar *d = VIR_LET(b, "d", sub_s32, vir_v(q), vir_v(zero));
@@ -67,8 +69,9 @@ static void dequantize_vector(const Elementwise *e, VirBuilder *b, const VirAddr
 
 static void dequantize_element(const Elementwise *e, VirBuilder *b, const VirAddr *at) {
   const Convert *k = e->user;
+  DType elem = cg_storage(e->cg, e->operands[0])->elem;
   const VirVar *q =
-      vir_let(b, "q", act_ops(cg_storage(e->cg, e->operands[0])->elem)->get, VIR_ARGS(vir_at(at[1])));
+      vir_let(b, "q", elem == DT_S32 ? VIR_get_s32 : act_ops(elem)->get, VIR_ARGS(vir_at(at[1])));
   const VirVar *zero = VIR_ONCE(b, "zero", int_const, vir_n(k->zero)),
                *s = VIR_ONCE(b, "scale", float_const, vir_m(k->scale));
   const VirVar *d = VIR_LET(b, "d", int_sub, vir_v(q), vir_v(zero));
@@ -83,7 +86,7 @@ static bool convert_emit(Cg *cg, const Node *n, Buffer *scratch) {
   if (q->type.quant->count > 1)
     return diag_error(cg->diag, node_loc(n), "'%s': code generation has no per-channel activations", q->name);
   Convert k = {.scale = tensor_scale(q), .zero = cg_storage(cg, q)->zero};
-  cg_stored_range(cg, q, -__builtin_inff(), __builtin_inff(), &k.lo, &k.hi);
+  if (to_int) cg_stored_range(cg, q, -__builtin_inff(), __builtin_inff(), &k.lo, &k.hi);
   Elementwise e = {.node = n,
                    .n_operands = 1,
                    .operands = {x},

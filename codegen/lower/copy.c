@@ -86,6 +86,9 @@ static void fill(Copy *c, float value) {
         quantize_value(value, tensor_scale(c->y), tensor_zero(c->y), (int32_t)dt->min, (int32_t)dt->max);
     v = VIR_ONCE(&c->b, "value", int_const, vir_n(q - c->sy->bias));
     put = act_ops(c->sy->elem)->put;
+  } else if (c->y->type.dtype != DT_F32) {
+    v = VIR_ONCE(&c->b, "value", int_const, vir_n((int64_t)value - c->sy->bias));
+    put = c->sy->elem == DT_S32 ? VIR_put_s32 : act_ops(c->sy->elem)->put;
   } else {
     v = VIR_ONCE(&c->b, "value", float_const, vir_m(value));
   }

@@ -403,10 +403,8 @@ static void messages(void **state) {
   expect_refused("input %x : s64[4]\n output %x\n", "'x': code generation has no s64 tensors");
   expect_refused("input %x : bool[4]\n %y = identity(%x)\n output %y\n",
                  "'x': code generation has no bool tensors");
-  expect_refused("input %x : f32[1]\n const @c : s32[2] = [1, 2]\n output %x, @c\n",
-                 "'c': code generation has no s32 tensors");
-  expect_refused("input %x : s32<scale=0.5, zero=0>[4]\n %y = dequantize(%x)\n output %y\n",
-                 "'x': code generation has no s32 tensors");
+  expect_refused("input %x : f32[1]\n const @c : f16[2] = [1, 2]\n output %x, @c\n",
+                 "'c': code generation has no f16 tensors");
   expect_refused("input %x : s8<axis=1, scale=[0.5, 0.25], zero=0>[1, 2]\n %y = dequantize(%x)\n output %y\n",
                  "'x': code generation has no per-channel activations");
   expect_refused(

@@ -576,14 +576,14 @@ static void every_memory_op_is_known(void **state) {
     if (!strpbrk(signature, "rw")) continue;
     /* one of the element types must be accepted, and its last element be checked */
     bool accepted = false;
-    for (int type = 0; type < 5; type++) {
-      const DType elem[] = {DT_U8, DT_S8, DT_S32, DT_F32, DT_NONE};
+    for (int type = 0; type < 6; type++) {
+      const DType elem[] = {DT_U8, DT_S8, DT_S32, DT_F32, DT_F16, DT_NONE};
       for (int64_t count = 0; count <= 1; count++) {
         VirModule *m = vir_module(arena, 4);
         VirBuilder b;
         vir_func(&b, m, "f", false, NULL);
         VirBase *base = (VirBase *)vir_param(&b, "p", elem[type], true, count ? count : 1000);
-        base->elem16 = type == 4;
+        base->elem16 = type == 5;
         const VirVar *i = VIR_LET(&b, "i", splat_s32, vir_n(1)), *f = VIR_LET(&b, "f", splat_f32, vir_m(1)),
                      *q = VIR_LET(&b, "q", splat_q, vir_n(1)),
                      *scalar = VIR_LET(&b, "si", int_const, vir_n(1)),

@@ -10,7 +10,7 @@ import re
 import sys
 
 C_TYPE = {'i': 'v_s32', 'f': 'v_f32', 'q': 'v_q', 'p': 'v_p', 'I': 'int32_t', 'F': 'float'}
-ATTRIBUTE = {'avx2': '__attribute__((target("avx2")))'}
+ATTRIBUTE = {'avx2': '__attribute__((target("avx2,f16c")))'}
 
 
 def constants(name, lanes):

@@ -78,8 +78,8 @@ static const char warnings[] = "-std=c99 -Wall -Wextra -pedantic -Wpointer-sign 
 static const Configuration configurations[] = {
     {"generic", "", "gcc -O2 -c", true},
     {"generic", "", "clang -fsyntax-only", true},
-    {"avx2", "__attribute__((target(\"avx2\")))", "gcc -O0 -c", false},
-    {"avx2", "__attribute__((target(\"avx2\")))", "clang -fsyntax-only", true},
+    {"avx2", "__attribute__((target(\"avx2,f16c\")))", "gcc -O0 -c", false},
+    {"avx2", "__attribute__((target(\"avx2,f16c\")))", "clang -fsyntax-only", true},
     {"neon", "", "aarch64-linux-gnu-gcc -O0 -c", false},
     {"neon", "", "clang --target=aarch64-linux-gnu -ffreestanding -fsyntax-only", true},
 };

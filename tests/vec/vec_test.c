@@ -44,7 +44,8 @@ static const Footprint footprint[OP_COUNT] = {
     [OP_pair_s8_part] = {1, 1},   [OP_get_u8] = {1, 0, 1},      [OP_get_s8] = {1, 0, 1},
     [OP_get_s32] = {4, 0, 1},     [OP_get_f32] = {4, 0, 1},     [OP_put_u8] = {1, 0, 1},
     [OP_put_s8] = {1, 0, 1},      [OP_put_s32] = {4, 0, 1},     [OP_put_f32] = {4, 0, 1},
-    [OP_lookup_u8] = {1, 0, 256}, [OP_lookup_s8] = {1, 0, 256},
+    [OP_lookup_u8] = {1, 0, 256}, [OP_lookup_s8] = {1, 0, 256}, [OP_load_f16] = {2, 1},
+    [OP_load_f16_part] = {2, 1},
 };
 
 /* --- random and extreme values */
@@ -199,7 +200,18 @@ static void domain_lookup(Arg *a) {
   int32_t index = random_below(256);
   memcpy(a[1].bytes, &index, 4);
 }
+static void domain_dynamic(Arg *a) {
+  for (int i = 0; random_below(3) && i < 2; i++) { /* ranges of all sizes, most of them of one end's size */
+    float v = random_multiplier();
+    put_f32(a[i].bytes, 0, i ? v : -v);
+    if (random_below(2)) put_f32(a[1 - i].bytes, 0, (i ? -v : v) * (float)random_below(5) * 0.375f);
+  }
+  a[2].n = random_below(2);
+  a[3].n = random_below(2) ? 255 : 127;
+}
 static void (*const domain[OP_COUNT])(Arg *a) = {
+    [OP_dynamic_scale] = domain_dynamic,
+    [OP_dynamic_zero] = domain_dynamic,
     [OP_rne_f32] = domain_rne,
     [OP_float_rne] = domain_rne,
     [OP_requant] = domain_requant,
@@ -326,7 +338,75 @@ static int32_t define_int_requant_wide(const Arg *a, int l) {
   int64_t acc = (int64_t)get_s32(a[0].bytes, l) * 65536 + get_s32(a[1].bytes, l);
   return requant(acc, get_f32(a[2].bytes, l), a[3].m, a[4].m, a[5].n);
 }
+/* ATen's ChooseQuantizationParams, step by step; ONNX's DynamicQuantizeLinear. */
+static void aten_parameters(float lo, float hi, int32_t qmax, float *scale, int32_t *zero) {
+  const float least = 6.1e-5f;
+  double s = ((double)hi - (double)lo) / qmax;
+  if ((float)s == 0 || isinf(1.0f / (float)s)) s = 0.1;
+  if (s < least) {
+    float before = (float)s;
+    s = least;
+    if (lo == 0) {
+      hi = least * (float)qmax;
+    } else if (hi == 0) {
+      lo = -least * (float)qmax;
+    } else {
+      volatile float factor = least / before;
+      lo *= factor;
+      hi *= factor;
+    }
+  }
+  double error_lo = -fabs((double)lo / s), error_hi = qmax - fabs((double)hi / s);
+  double z = error_lo < error_hi ? -(double)lo / s : qmax - (double)hi / s;
+  *scale = (float)s;
+  *zero = z < 0 ? 0 : z > qmax ? qmax : (int32_t)nearbyint(z);
+}
+static void onnx_parameters(float lo, float hi, int32_t qmax, float *scale, int32_t *zero) {
+  volatile float range = hi - lo, s = range / (float)qmax;
+  if (isinf(range)) s = hi / (float)qmax - lo / (float)qmax;
+  if (lo == hi) s = 1;
+  if (s < 0x1p-126f) s = 0x1p-126f;
+  volatile float z = 0 - lo / s;
+  *scale = s;
+  *zero = z > (float)qmax ? qmax : (int32_t)nearbyintf(z);
+}
+static void define_dynamic(const Arg *a, float *scale, int32_t *zero) {
+  float lo = get_f32(a[0].bytes, 0), hi = get_f32(a[1].bytes, 0);
+  lo = fmaxf(fminf(isnan(lo) ? 0 : lo, 0), -0x1.fffffep127f);
+  hi = fminf(fmaxf(isnan(hi) ? 0 : hi, 0), 0x1.fffffep127f);
+  (a[2].n ? onnx_parameters : aten_parameters)(lo, hi, a[3].n, scale, zero);
+}
+static int32_t define_dynamic_scale(const Arg *a, int l) {
+  (void)l;
+  float scale;
+  int32_t zero;
+  define_dynamic(a, &scale, &zero);
+  return bits_of(scale);
+}
+static int32_t define_dynamic_zero(const Arg *a, int l) {
+  (void)l;
+  float scale;
+  int32_t zero;
+  define_dynamic(a, &scale, &zero);
+  return zero;
+}
+static int32_t define_wide_to_float(const Arg *a, int l) {
+  int64_t sum = (int64_t)get_s32(a[0].bytes, l) * 65536 + get_s32(a[1].bytes, l);
+  return bits_of((float)sum);
+}
+static int32_t define_load_f16(const Arg *a, int l) {
+  uint16_t h;
+  memcpy(&h, (const uint8_t *)a[0].address + 2 * l, 2);
+  int exponent = h >> 10 & 31, fraction = h & 1023;
+  float magnitude = exponent ? ldexpf((float)(fraction + 1024), exponent - 25) : ldexpf((float)fraction, -24);
+  if (exponent == 31) magnitude = fraction ? NAN : INFINITY;
+  return bits_of(h >> 15 ? -magnitude : magnitude);
+}
 static int32_t (*const definition[OP_COUNT])(const Arg *a, int l) = {
+    [OP_dynamic_scale] = define_dynamic_scale,
+    [OP_dynamic_zero] = define_dynamic_zero,
+    [OP_int_wide_to_float] = define_wide_to_float,
+    [OP_load_f16] = define_load_f16,
     [OP_dot] = define_dot,
     [OP_dot_sat] = define_dot,
     [OP_dot2x2] = define_dot2x2,
