@@ -39,6 +39,10 @@ static const SameOp same_ops[] = {
     {"Sub", OP_sub, 0, 0},
     {"Mul", OP_mul, 0, 0},
     {"Div", OP_div, 0, 0},
+    {"Sum", OP_add, 0, 0},
+    {"Mean", OP_add, 0, 0},
+    {"Max", OP_max, 0, 0},
+    {"Min", OP_min, 0, 0},
 };
 
 static const SameOp *same_op(const OnnxNode *n) {
@@ -119,14 +123,77 @@ bool onnx_import_binary(OnnxNode *n) {
   return onnx_set_output(n, 0, onnx_emit2(n, same_op(n)->op, onnx_output_name(n, 0), a, b, NULL));
 }
 
-bool onnx_import_sum(OnnxNode *n) {
+static Tensor *float_scalar(OnnxNode *n, float v) {
+  return onnx_constant(n, NULL, (Type){DT_F32, {0}, NULL}, arena_memdup(n->im->arena, &v, sizeof v));
+}
+
+/* Sum, Max, Min, Mean: of any number of inputs, two at a time. */
+bool onnx_import_variadic(OnnxNode *n) {
+  const SameOp *s = same_op(n);
   int count = (int)n->proto->n_input;
-  Tensor *sum = onnx_operand(n, 0, false);
-  if (count == 1) sum = onnx_emit1(n, OP_identity, onnx_output_name(n, 0), sum, NULL);
-  for (int i = 1; i < count && sum; i++)
-    sum = onnx_emit2(n, OP_add, i + 1 == count ? onnx_output_name(n, 0) : NULL, sum,
+  bool mean = !strcmp(n->op->name, "Mean") && count > 1;
+  Tensor *all = onnx_operand(n, 0, false);
+  if (count == 1) all = onnx_emit1(n, OP_identity, onnx_output_name(n, 0), all, NULL);
+  for (int i = 1; i < count && all; i++)
+    all = onnx_emit2(n, s->op, i + 1 == count && !mean ? onnx_output_name(n, 0) : NULL, all,
                      onnx_operand(n, i, false), NULL);
-  return onnx_set_output(n, 0, sum);
+  if (mean && all)
+    all = onnx_emit2(n, OP_div, onnx_output_name(n, 0), all, float_scalar(n, (float)count), NULL);
+  return onnx_set_output(n, 0, all);
+}
+
+/* The exponent: one constant of any type that a float can hold, whatever its shape. */
+static bool exponent_input(const OnnxNode *n, float *e, Shape *shape) {
+  const OnnxValue *v = onnx_const_input(n, 1, "the exponent");
+  if (!v) return false;
+  *shape = v->type.shape;
+  for (int64_t i = 0, count = shape_count(shape); i < count; i++) {
+    float x = v->type.dtype == DT_F32   ? ((const float *)v->data)[i]
+              : v->type.dtype == DT_S64 ? (float)((const int64_t *)v->data)[i]
+              : v->type.dtype == DT_S32 ? (float)((const int32_t *)v->data)[i]
+                                        : NAN;
+    if (isfinite(x) && (i == 0 || x == *e)) {
+      *e = x;
+      continue;
+    }
+    return onnx_error(n, "the exponent, '%s', must be one finite number",
+                      onnx_shown(n->im->arena, n->proto->input[1]));
+  }
+  return shape_count(shape) > 0 || onnx_error(n, "the exponent has no elements");
+}
+
+bool onnx_import_pow(OnnxNode *n) {
+  const char *name = onnx_output_name(n, 0);
+  Tensor *x = onnx_operand(n, 0, false), *y;
+  float exponent = 0;
+  Shape shape, joint;
+  if (!x || !exponent_input(n, &exponent, &shape)) return false;
+  if (n->opset >= 7 &&
+      (!shape_broadcast(&x->type.shape, &shape, &joint) || !shape_equal(&joint, &x->type.shape)))
+    return onnx_error(n, "the exponent, %s, does not broadcast to %s", shape_text(n->im->arena, &shape),
+                      shape_text(n->im->arena, &x->type.shape));
+  PowAttrs attrs = {exponent};
+  if (exponent == 1)
+    y = onnx_emit1(n, OP_identity, name, x, NULL);
+  else if (exponent == 2)
+    y = onnx_emit2(n, OP_mul, name, x, x, NULL);
+  else if (exponent == 0.5f)
+    y = onnx_emit1(n, OP_sqrt, name, x, NULL);
+  else
+    y = onnx_emit1(n, OP_pow, name, x, &attrs);
+  return onnx_set_output(n, 0, y);
+}
+
+/* Before opset 7 a slope of several elements has one for each channel. */
+bool onnx_import_prelu(OnnxNode *n) {
+  Tensor *x = onnx_operand(n, 0, false), *slope = x ? onnx_operand(n, 1, false) : NULL;
+  if (!slope) return false;
+  const Shape *s = &slope->type.shape;
+  if (n->opset < 7 && s->rank == 1 && s->dim[0] > 1 && x->type.shape.rank > 2) {
+    Shape channels = {.rank = x->type.shape.rank - 1, .dim = {s->dim[0], 1, 1, 1, 1, 1, 1}};
+    slope = onnx_reshape(n, NULL, slope, &channels);
+  }
+  return onnx_set_output(n, 0, onnx_emit2(n, OP_prelu, onnx_output_name(n, 0), x, slope, NULL));
 }
 
 /* ---- BatchNormalization ---- */
@@ -161,58 +228,4 @@ bool onnx_import_batch_norm(OnnxNode *n) {
   }
   if (!check_variance(n, operands[4], attrs.eps)) return false;
   return onnx_set_output(n, 0, onnx_emit(n, OP_batch_norm, onnx_output_name(n, 0), operands, 5, &attrs));
-}
-
-/* ---- reductions ---- */
-
-/* Before opset 13 softmax ran over everything from `axis` on, seen as one row. */
-static Tensor *old_softmax(OnnxNode *n, Tensor *x) {
-  Shape shape = x->type.shape, rows = {.rank = 2, .dim = {1, 1}};
-  AxisAttrs attrs = {1};
-  int axis = 0;
-  /* the axis may be the rank: rows of one element */
-  int64_t given = onnx_attr_int(n, "axis", 1);
-  if (given == shape.rank) {
-    axis = shape.rank;
-  } else if (!onnx_axis(n, given, shape.rank, &axis)) {
-    return NULL;
-  }
-  for (int i = 0; i < shape.rank; i++) rows.dim[i >= axis] *= shape.dim[i];
-  Tensor *y = onnx_emit1(n, OP_softmax, NULL, onnx_reshape(n, NULL, x, &rows), &attrs);
-  return onnx_reshape(n, onnx_output_name(n, 0), y, &shape);
-}
-
-bool onnx_import_softmax(OnnxNode *n) {
-  Tensor *x = onnx_operand(n, 0, false);
-  if (!x) return false;
-  int rank = x->type.shape.rank, axis;
-  bool last = onnx_attr_int(n, "axis", n->opset < 13 ? 1 : -1) == rank - 1 && rank > 1;
-  if (n->opset < 13 && !last) return onnx_set_output(n, 0, old_softmax(n, x));
-  if (!onnx_axis(n, onnx_attr_int(n, "axis", n->opset < 13 ? 1 : -1), rank, &axis)) return false;
-  AxisAttrs attrs = {axis};
-  return onnx_set_output(n, 0, onnx_emit1(n, OP_softmax, onnx_output_name(n, 0), x, &attrs));
-}
-
-bool onnx_import_reduce_mean(OnnxNode *n) {
-  Tensor *x = onnx_operand(n, 0, false);
-  OnnxInts axes = {0};
-  bool mask[MAX_RANK], keepdims, noop;
-  ReduceAttrs attrs = {0};
-  if (!x || !onnx_attr_flag(n, "keepdims", true, &keepdims) ||
-      !onnx_attr_flag(n, "noop_with_empty_axes", false, &noop))
-    return false;
-  onnx_attr_ints(n, "axes", &axes);
-  if (onnx_has_input(n, 1) && !onnx_ints_input(n, 1, "axes", &axes)) return false;
-  if (!onnx_axes(n, &axes, x->type.shape.rank, mask)) return false;
-  bool all = !axes.n && !noop;
-  for (int i = 0; i < x->type.shape.rank; i++)
-    if (mask[i] || all) attrs.axes.v[attrs.axes.n++] = i;
-  attrs.keepdims = keepdims;
-  OpId op = attrs.axes.n ? OP_reduce_mean : OP_identity;
-  return onnx_set_output(n, 0, onnx_emit1(n, op, onnx_output_name(n, 0), x, attrs.axes.n ? &attrs : NULL));
-}
-
-bool onnx_import_global_average_pool(OnnxNode *n) {
-  Tensor *x = onnx_operand(n, 0, false);
-  return onnx_set_output(n, 0, onnx_emit1(n, OP_global_avg_pool, onnx_output_name(n, 0), x, NULL));
 }

@@ -66,6 +66,7 @@ static const OnnxAttr attrs_pad[] = {
     {"mode", ONNX_STRING}, {"pads", ONNX_INTS, 10}, {"value", ONNX_FLOAT, 10, true}, {0}};
 static const OnnxAttr attrs_slice[] = {
     {"starts", ONNX_INTS, 9}, {"ends", ONNX_INTS, 9}, {"axes", ONNX_INTS, 9}, {0}};
+static const OnnxAttr attrs_depth[] = {{"blocksize", ONNX_INT}, {"mode", ONNX_STRING}, {0}};
 static const OnnxAttr attrs_split[] = {
     {"axis", ONNX_INT}, {"split", ONNX_INTS, 12}, {"num_outputs", ONNX_INT}, {0}};
 static const OnnxAttr attrs_quantize[] = {{"axis", ONNX_INT},
@@ -83,6 +84,7 @@ static const OnnxOp ops[] = {
     {"MaxPool", "", 1, 0, 1, 1, 2, attrs_max_pool, onnx_import_max_pool},
     {"AveragePool", "", 1, 0, 1, 1, 1, attrs_average_pool, onnx_import_average_pool},
     {"GlobalAveragePool", "", 1, 0, 1, 1, 1, NULL, onnx_import_global_average_pool},
+    {"GlobalMaxPool", "", 1, 0, 1, 1, 1, NULL, onnx_import_global_max_pool},
 
     {"Gemm", "", 6, 10, 3, 3, 1, attrs_gemm, onnx_import_gemm},
     {"Gemm", "", 11, 0, 2, 3, 1, attrs_gemm, onnx_import_gemm},
@@ -119,11 +121,24 @@ static const OnnxOp ops[] = {
     {"Sub", "", 1, 0, 2, 2, 1, attrs_binary, onnx_import_binary, onnx_fold_binary},
     {"Mul", "", 1, 0, 2, 2, 1, attrs_binary, onnx_import_binary, onnx_fold_binary},
     {"Div", "", 1, 0, 2, 2, 1, attrs_binary, onnx_import_binary, onnx_fold_binary},
-    {"Sum", "", 1, 0, 1, -1, 1, attrs_none, onnx_import_sum},
+    {"Sum", "", 1, 0, 1, -1, 1, attrs_none, onnx_import_variadic},
+    {"Mean", "", 1, 0, 1, -1, 1, attrs_none, onnx_import_variadic},
+    {"Max", "", 1, 0, 1, -1, 1, attrs_none, onnx_import_variadic, onnx_fold_binary},
+    {"Min", "", 1, 0, 1, -1, 1, attrs_none, onnx_import_variadic, onnx_fold_binary},
+    {"Pow", "", 1, 0, 2, 2, 1, attrs_binary, onnx_import_pow},
+    {"PRelu", "", 1, 0, 2, 2, 1, attrs_none, onnx_import_prelu},
     {"BatchNormalization", "", 6, 0, 5, 5, 5, attrs_batch_norm, onnx_import_batch_norm},
     {"Softmax", "", 1, 0, 1, 1, 1, attrs_axis, onnx_import_softmax},
-    {"ReduceMean", "", 1, 17, 1, 1, 1, attrs_reduce, onnx_import_reduce_mean},
-    {"ReduceMean", "", 18, 0, 1, 2, 1, attrs_reduce, onnx_import_reduce_mean},
+    {"ReduceMean", "", 1, 17, 1, 1, 1, attrs_reduce, onnx_import_reduce},
+    {"ReduceMean", "", 18, 0, 1, 2, 1, attrs_reduce, onnx_import_reduce},
+    {"ReduceSum", "", 1, 0, 1, 2, 1, attrs_reduce, onnx_import_reduce, onnx_fold_reduce},
+    {"ReduceMin", "", 1, 0, 1, 2, 1, attrs_reduce, onnx_import_reduce, onnx_fold_reduce},
+    {"ReduceMax", "", 1, 0, 1, 2, 1, attrs_reduce, onnx_import_reduce, onnx_fold_reduce},
+    {"ReduceL1", "", 1, 0, 1, 2, 1, attrs_reduce, onnx_import_reduce},
+    {"ReduceL2", "", 1, 0, 1, 2, 1, attrs_reduce, onnx_import_reduce},
+    {"ReduceSumSquare", "", 1, 0, 1, 2, 1, attrs_reduce, onnx_import_reduce},
+    {"ReduceLogSum", "", 1, 0, 1, 2, 1, attrs_reduce, onnx_import_reduce},
+    {"ReduceLogSumExp", "", 1, 0, 1, 2, 1, attrs_reduce, onnx_import_reduce},
 
     {"Identity", "", 1, 0, 1, 1, 1, NULL, onnx_import_identity, onnx_fold_same_data},
     {"Dropout", "", 1, 11, 1, 1, 2, attrs_dropout, onnx_import_dropout},
@@ -145,6 +160,11 @@ static const OnnxOp ops[] = {
     {"Slice", "", 10, 0, 3, 5, 1, attrs_slice, onnx_import_slice, onnx_fold_slice},
     {"Split", "", 2, 12, 1, 1, -1, attrs_split, onnx_import_split, onnx_fold_split},
     {"Split", "", 13, 0, 1, 2, -1, attrs_split, onnx_import_split, onnx_fold_split},
+    {"Gather", "", 1, 0, 2, 2, 1, attrs_axis, onnx_import_gather, onnx_fold_gather},
+    {"DepthToSpace", "", 1, 0, 1, 1, 1, attrs_depth, onnx_import_depth_to_space},
+    {"SpaceToDepth", "", 1, 0, 1, 1, 1, attrs_depth, onnx_import_space_to_depth},
+    {"Expand", "", 8, 0, 2, 2, 1, NULL, onnx_import_expand, onnx_fold_expand},
+    {"Tile", "", 6, 0, 2, 2, 1, NULL, onnx_import_tile},
 
     {"QuantizeLinear", "", 10, 0, 2, 3, 1, attrs_quantize, onnx_import_quantize_linear},
     {"DequantizeLinear", "", 10, 0, 2, 3, 1, attrs_dequantize, onnx_import_dequantize_linear},
@@ -158,18 +178,11 @@ static const OnnxOp ops[] = {
     {"ConstantOfShape", "", 9, 0, 1, 1, 1, attrs_value, NULL, onnx_fold_constant_of_shape},
     {"Shape", "", 1, 0, 1, 1, 1, attrs_shape, NULL, onnx_fold_shape, true},
     {"Size", "", 1, 0, 1, 1, 1, NULL, NULL, onnx_fold_size, true},
-    {"Gather", "", 1, 0, 2, 2, 1, attrs_axis, NULL, onnx_fold_gather},
-    {"Expand", "", 8, 0, 2, 2, 1, NULL, NULL, onnx_fold_expand},
     {"Mod", "", 10, 0, 2, 2, 1, attrs_mod, NULL, onnx_fold_binary},
-    {"Min", "", 1, 0, 1, -1, 1, attrs_none, NULL, onnx_fold_binary},
-    {"Max", "", 1, 0, 1, -1, 1, attrs_none, NULL, onnx_fold_binary},
     {"Equal", "", 7, 0, 2, 2, 1, NULL, NULL, onnx_fold_binary},
     {"Less", "", 7, 0, 2, 2, 1, NULL, NULL, onnx_fold_binary},
     {"Greater", "", 7, 0, 2, 2, 1, NULL, NULL, onnx_fold_binary},
-    {"ReduceSum", "", 1, 0, 1, 2, 1, attrs_reduce, NULL, onnx_fold_reduce},
     {"ReduceProd", "", 1, 0, 1, 2, 1, attrs_reduce, NULL, onnx_fold_reduce},
-    {"ReduceMin", "", 1, 0, 1, 2, 1, attrs_reduce, NULL, onnx_fold_reduce},
-    {"ReduceMax", "", 1, 0, 1, 2, 1, attrs_reduce, NULL, onnx_fold_reduce},
     {"Range", "", 11, 0, 3, 3, 1, NULL, NULL, onnx_fold_range},
 };
 

@@ -18,18 +18,23 @@ bool onnx_import_matmul(OnnxNode *n);
 /* MatMul over operands that are at hand already (QLinearMatMul). */
 Tensor *onnx_emit_matmul(OnnxNode *n, const char *name, Tensor *a, Tensor *b);
 
-/* onnx_op_math.c: element by element, and reductions */
+/* onnx_op_math.c: element by element */
 bool onnx_import_unary(OnnxNode *n);
 bool onnx_import_alpha_beta(OnnxNode *n);
 bool onnx_import_selu(OnnxNode *n);
 bool onnx_import_gelu(OnnxNode *n);
 bool onnx_import_clip(OnnxNode *n);
 bool onnx_import_binary(OnnxNode *n);
-bool onnx_import_sum(OnnxNode *n);
+bool onnx_import_variadic(OnnxNode *n);
+bool onnx_import_pow(OnnxNode *n);
+bool onnx_import_prelu(OnnxNode *n);
 bool onnx_import_batch_norm(OnnxNode *n);
+
+/* onnx_op_reduce.c: one value of many */
 bool onnx_import_softmax(OnnxNode *n);
-bool onnx_import_reduce_mean(OnnxNode *n);
+bool onnx_import_reduce(OnnxNode *n);
 bool onnx_import_global_average_pool(OnnxNode *n);
+bool onnx_import_global_max_pool(OnnxNode *n);
 
 /* onnx_op_shape.c: what only moves values */
 bool onnx_import_identity(OnnxNode *n);
@@ -44,6 +49,13 @@ bool onnx_import_concat(OnnxNode *n);
 bool onnx_import_pad(OnnxNode *n);
 bool onnx_import_slice(OnnxNode *n);
 bool onnx_import_split(OnnxNode *n);
+
+/* onnx_op_move.c: what picks, repeats and regroups elements */
+bool onnx_import_gather(OnnxNode *n);
+bool onnx_import_depth_to_space(OnnxNode *n);
+bool onnx_import_space_to_depth(OnnxNode *n);
+bool onnx_import_expand(OnnxNode *n);
+bool onnx_import_tile(OnnxNode *n);
 
 /* Shape arithmetic that both the import and the folding of constants need. Each reports what is wrong. */
 bool onnx_reshaped(const OnnxNode *n, const Shape *from, Shape *to);

@@ -85,6 +85,15 @@ bool quantize_bias(float b, float s_in, float s_w, int32_t *q) {
   return true;
 }
 
+void rescale_table(const Type *in, const Type *out, int32_t table[256]) {
+  int32_t first = (int32_t)dtype_info[in->dtype].min;
+  int32_t qmin = (int32_t)dtype_info[out->dtype].min, qmax = (int32_t)dtype_info[out->dtype].max;
+  for (int32_t i = 0; i < 256; i++) {
+    float x = dequantize_value(first + i, in->quant->scale[0], in->quant->zero[0]);
+    table[i] = quantize_value(x, out->quant->scale[0], out->quant->zero[0], qmin, qmax);
+  }
+}
+
 void unary_table(const Node *n, const Type *in, const Type *out, int32_t table[256]) {
   float (*unary)(const Node *, float) = op_info[n->op]->unary; /* NULL: requantize, the identity */
   int32_t first = (int32_t)dtype_info[in->dtype].min;

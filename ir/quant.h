@@ -53,6 +53,9 @@ void dynamic_params(float lo, float hi, DynamicRule rule, int32_t qmax, float *s
 /* Rule 4: bias. False where it leaves s32. */
 bool quantize_bias(float b, float s_in, float s_w, int32_t *q);
 
+/* Rule 10: table[i] is q = qmin + i of the type `in`, rescaled to the type `out`. */
+void rescale_table(const Type *in, const Type *out, int32_t table[256]);
+
 /* Rule 10: table[i] is the result for q = qmin + i of the operand's element type, through `n`'s unary
  * function (requantize: identity). `in` and `out` are the quantized operand and result types. */
 void unary_table(const Node *n, const Type *in, const Type *out, int32_t table[256]);

@@ -1,5 +1,6 @@
 /* One form for each thing: rules per op, applied until nothing changes. Every rule makes the graph smaller or
  * moves a node to a form that no rule turns back, so this ends. */
+#include <math.h>
 #include <string.h>
 
 #include "passes/rewrite.h"
@@ -91,9 +92,9 @@ static bool simplify_slice(PassCtx *ctx, Node *n) {
   return shape_equal(s, &n->results[0]->type.shape) && node_bypass(n);
 }
 
-/* The average over axes 2 and 3, as a full window. */
+/* The average, or the maximum, over axes 2 and 3, as a full window. */
 static Node *full_window(Node *old, Tensor *x) {
-  Node *pool = node_replacement(old, OP_avg_pool2d, &x, 1);
+  Node *pool = node_replacement(old, old->op == OP_reduce_max ? OP_max_pool2d : OP_avg_pool2d, &x, 1);
   PoolAttrs *a = ATTRS(pool, PoolAttrs);
   a->kernel = (IntList){2, {x->type.shape.dim[2], x->type.shape.dim[3]}};
   a->stride = a->dilation = (IntList){2, {1, 1}};
@@ -132,17 +133,57 @@ static bool global_pool_to_avg_pool(PassCtx *ctx, Node *n) {
   return true;
 }
 
-static bool simplify_mean(PassCtx *ctx, Node *n) {
+static bool simplify_reduction(PassCtx *ctx, Node *n) {
   const ReduceAttrs *a = ATTRS(n, ReduceAttrs);
   Tensor *x = n->operands[0];
   if (shape_count(&x->type.shape) == shape_count(&n->results[0]->type.shape) &&
       quant_equal(x->type.quant, n->results[0]->type.quant)) {
-    become_reshape(ctx, n); /* each mean is of one element */
+    become_reshape(ctx, n); /* each of one element */
     return true;
   }
   bool spatial = a->axes.n == 2 && a->axes.v[0] == 2 && a->axes.v[1] == 3;
+  if (n->op != OP_reduce_mean && n->op != OP_reduce_max) return false;
   if (x->type.shape.rank != 4 || !spatial || !has_elements(&x->type.shape)) return false;
   pool_then_reshape(ctx, n, x);
+  return true;
+}
+
+/* The one value of a float constant that broadcasts into `x`; false where it is no such constant. */
+static bool single_value(const Tensor *t, const Shape *x, float *v) {
+  Shape joint;
+  if (!is_const_f32(t) || shape_count(&t->type.shape) != 1) return false;
+  *v = const_f32(t)[0];
+  return shape_broadcast(&t->type.shape, x, &joint) && shape_equal(&joint, x);
+}
+
+/* max and min with a constant are one end of a clip. */
+static bool minmax_to_clip(PassCtx *ctx, Node *n) {
+  for (int i = 0; i < 2; i++) {
+    Tensor *x = n->operands[i];
+    float v;
+    if (tensor_is_const(x) || !single_value(n->operands[1 - i], &x->type.shape, &v) || !isfinite(v)) continue;
+    Node *clip = node_replacement(n, OP_clip, &x, 1);
+    *(n->op == OP_max ? &ATTRS(clip, ClipAttrs)->min : &ATTRS(clip, ClipAttrs)->max) = v;
+    node_replace(ctx, n, clip);
+    return true;
+  }
+  return false;
+}
+
+/* One slope for all elements. */
+static bool prelu_to_leaky_relu(PassCtx *ctx, Node *n) {
+  float slope;
+  if (!single_value(n->operands[1], &n->operands[0]->type.shape, &slope) || !isfinite(slope)) return false;
+  Node *leaky = node_replacement(n, OP_leaky_relu, &n->operands[0], 1);
+  ATTRS(leaky, AlphaBetaAttrs)->alpha = slope;
+  leaky->results[0]->type = n->results[0]->type; /* a quantized result keeps its parameters */
+  node_replace(ctx, n, leaky);
+  return true;
+}
+
+static bool simplify_expand(PassCtx *ctx, Node *n) {
+  if (shape_count(&n->operands[0]->type.shape) != shape_count(&n->results[0]->type.shape)) return false;
+  if (!node_bypass(n)) become_reshape(ctx, n);
   return true;
 }
 
@@ -167,11 +208,23 @@ static bool matmul_to_linear(PassCtx *ctx, Node *n) {
 }
 
 static const Rule rules[OP_COUNT] = {
-    [OP_identity] = drop_identity,       [OP_flatten] = flatten_to_reshape,
-    [OP_concat] = simplify_concat,       [OP_reshape] = simplify_reshape,
-    [OP_transpose] = simplify_transpose, [OP_pad] = simplify_pad,
-    [OP_slice] = simplify_slice,         [OP_global_avg_pool] = global_pool_to_avg_pool,
-    [OP_reduce_mean] = simplify_mean,    [OP_matmul] = matmul_to_linear,
+    [OP_identity] = drop_identity,
+    [OP_flatten] = flatten_to_reshape,
+    [OP_concat] = simplify_concat,
+    [OP_reshape] = simplify_reshape,
+    [OP_transpose] = simplify_transpose,
+    [OP_pad] = simplify_pad,
+    [OP_slice] = simplify_slice,
+    [OP_global_avg_pool] = global_pool_to_avg_pool,
+    [OP_reduce_mean] = simplify_reduction,
+    [OP_matmul] = matmul_to_linear,
+    [OP_reduce_sum] = simplify_reduction,
+    [OP_reduce_max] = simplify_reduction,
+    [OP_reduce_min] = simplify_reduction,
+    [OP_max] = minmax_to_clip,
+    [OP_min] = minmax_to_clip,
+    [OP_prelu] = prelu_to_leaky_relu,
+    [OP_expand] = simplify_expand,
 };
 
 int canonical_forms(PassCtx *ctx, Graph *g) {

@@ -67,6 +67,10 @@ static bool has_integer_form(const Plan *p, const Node *n) {
   switch (op_info[n->op]->quant) {
   case QUANT_LINEAR:
     return is_const_f32(n->operands[1]) && (!bias || is_const_f32(bias)) && !tensor_is_const(n->operands[0]);
+  case QUANT_FIRST:
+    for (int i = 1; i < n->n_operands; i++)
+      if (n->operands[i] && !is_const_f32(n->operands[i])) return false;
+    return !tensor_is_const(n->operands[0]);
   case QUANT_MOVE:
   case QUANT_POOL:
   case QUANT_UNARY:

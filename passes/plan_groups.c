@@ -152,7 +152,8 @@ static void form_ours(Plan *p) {
 
 static bool torch_shares(const Node *n) {
   QuantRule rule = op_info[n->op]->quant;
-  return rule == QUANT_MOVE || rule == QUANT_POOL || n->op == OP_relu || n->op == OP_clip;
+  return rule == QUANT_MOVE || (rule == QUANT_POOL && n->op != OP_reduce_sum) || n->op == OP_relu ||
+         n->op == OP_clip;
 }
 
 /* mul of a tensor and one positive number: quantized.mul scales the scale. The number, or 0. */

@@ -229,6 +229,20 @@ static bool lower_pool(Qdq *p, Node *quantize, const Node *n) {
   return x && put_integer(p, quantize, n, &x, 1);
 }
 
+/* The other operands stay float constants. */
+static bool lower_first(Qdq *p, Node *quantize, const Node *n) {
+  Tensor **operands = arena_memdup(p->tmp, n->operands, sizeof *n->operands * (size_t)n->n_operands);
+  operands[0] = dequantized_q8(n->operands[0]);
+  if (!operands[0] || tensor_is_const(operands[0])) return false;
+  for (int i = 1; i < n->n_operands; i++) {
+    const float *v = n->operands[i] ? constant_value(n->graph->arena, n->operands[i]) : NULL;
+    if (n->operands[i] && !v) return false;
+    if (v && !tensor_is_const(n->operands[i]))
+      operands[i] = graph_constant(n->graph, n->operands[i]->name, n->operands[i]->type, v, node_loc(n));
+  }
+  return put_integer(p, quantize, n, operands, n->n_operands);
+}
+
 /* Any function of one quantized tensor. A single unary op stays what it is, for the tables pass. */
 static bool lower_table(Qdq *p, Node *quantize, const Node *n) {
   Tensor *x = table_source(n->results[0]);
@@ -257,6 +271,8 @@ static bool lower(Qdq *p, Node *quantize) {
     return lower_arith(p, quantize, n);
   case QUANT_POOL:
     return lower_pool(p, quantize, n);
+  case QUANT_FIRST:
+    return lower_first(p, quantize, n);
   default:
     return false; /* movers have been dealt with; the rest has no integer form */
   }

@@ -161,7 +161,8 @@ static bool quantize_layer(Quantizer *q, Node *n) {
 }
 
 static void quantize_operands(Quantizer *q, Node *n) {
-  for (int i = 0; i < n->n_operands; i++) {
+  int count_operands = op_info[n->op]->quant == QUANT_FIRST ? 1 : n->n_operands;
+  for (int i = 0; i < count_operands; i++) {
     Tensor *t = n->operands[i];
     Type type;
     if (!t) continue;

@@ -150,8 +150,8 @@ static bool is_identity_table(const Node *n) {
   return true;
 }
 
-/* Operands of a concat whose parameters differ from the result's are rescaled, each once. A concat of one is
- * nothing else. */
+/* Operands of a concat, a max or a min whose parameters differ from the result's are rescaled, each once. A
+ * concat of one is nothing else. */
 static void rescale_operands(PassCtx *ctx, Node *n) {
   const Type *y = &n->results[0]->type;
   if (n->n_operands == 1) {
@@ -233,7 +233,7 @@ static int compose_tables(Graph *g) {
 
 bool pass_tables(PassCtx *ctx, Graph *g) {
   GRAPH_FOREACH_NODE(g, n) {
-    if (n->op == OP_concat && tensor_is_quantized(n->results[0])) rescale_operands(ctx, n);
+    if (op_info[n->op]->quant == QUANT_CONCAT && tensor_is_quantized(n->results[0])) rescale_operands(ctx, n);
   }
   fuse_activations(g);
   while (make_tables(ctx, g) + compose_tables(g) + canonical_forms(ctx, g)) continue;

@@ -1,5 +1,5 @@
-/* Ops that only move values: identity (a change of layout), transpose, slice, concat, pad. Each is one or
- * more strided copies. */
+/* Ops that only move values: identity (a change of layout), transpose, slice, expand, concat, pad. Each is
+ * one or more strided copies. */
 #include <math.h>
 
 #include "codegen/copy.h"
@@ -53,6 +53,21 @@ static void slice_blocks(Copy *c) {
     k.offset_x += a->start.v[i] * k.stride_x[i];
     k.stride_x[i] *= a->step.v[i];
     k.dim[i] = c->y->type.shape.dim[i];
+  }
+  emit_block(c, x, cg_read(c->cg, &c->b, x, "x"), &k);
+}
+
+/* Every element as often as the result has it. */
+static void expand_blocks(Copy *c) {
+  const Tensor *x = c->node->operands[0];
+  const Shape *from = &x->type.shape, *to = &c->y->type.shape;
+  const Storage *sx = cg_storage(c->cg, x);
+  CopyBlock k = {.rank = to->rank, .offset_x = sx->offset, .offset_y = c->sy->offset};
+  for (int i = 0; i < k.rank; i++) {
+    int own = i - (to->rank - from->rank);
+    k.dim[i] = to->dim[i];
+    k.stride_x[i] = own < 0 || from->dim[own] == 1 ? 0 : sx->stride[own];
+    k.stride_y[i] = c->sy->stride[i];
   }
   emit_block(c, x, cg_read(c->cg, &c->b, x, "x"), &k);
 }
@@ -145,6 +160,7 @@ static const struct {
 } copies[OP_COUNT] = {[OP_identity] = {identity_blocks},
                       [OP_transpose] = {transpose_blocks},
                       [OP_slice] = {slice_blocks},
+                      [OP_expand] = {expand_blocks},
                       [OP_pad] = {pad_blocks}};
 
 static void begin(Copy *c, const char *what, const char *comment) {

@@ -39,7 +39,7 @@ typedef struct {
   bool count_include_pad;
 } PoolAttrs;
 
-/* reduce_mean */
+/* reduce_mean, reduce_sum, reduce_max, reduce_min */
 typedef struct {
   IntList axes; /* ascending, non-negative */
   bool keepdims;
@@ -59,7 +59,7 @@ typedef struct {
 } PadAttrs;
 enum { PAD_CONSTANT, PAD_REFLECT, PAD_EDGE };
 
-/* reshape: the full result shape, no -1 or 0 placeholders left */
+/* reshape, expand: the full result shape, no -1 or 0 placeholders left */
 typedef struct {
   IntList shape;
 } ReshapeAttrs;

@@ -38,16 +38,6 @@ static bool infer_concat(Diag *d, Node *n, Type *results) {
   return true;
 }
 
-/* Rule 10: dequantize, quantize. Both types are u8 or s8; the index and the entry are bytes. */
-static void rescale_table(const Type *from, const Type *to, uint8_t table[256]) {
-  const DTypeInfo *a = &dtype_info[from->dtype], *b = &dtype_info[to->dtype];
-  for (int32_t q = (int32_t)a->min; q <= a->max; q++) {
-    float x = dequantize_value(q, from->quant->scale[0], from->quant->zero[0]);
-    table[(uint8_t)q] =
-        (uint8_t)quantize_value(x, to->quant->scale[0], to->quant->zero[0], (int32_t)b->min, (int32_t)b->max);
-  }
-}
-
 static void eval_concat(EvalCtx *ctx, const Node *n, const void *const *in, void *const *out) {
   (void)ctx;
   const Type *y = &n->results[0]->type;
@@ -58,14 +48,15 @@ static void eval_concat(EvalCtx *ctx, const Node *n, const void *const *in, void
   for (int i = 0; i < n->n_operands; i++) {
     const Type *x = &n->operands[i]->type;
     int64_t part = x->shape.dim[axis] * inner;
-    uint8_t table[256];
+    int32_t table[256];
     bool rescaled = x->quant && (x->dtype != y->dtype || !quant_equal(x->quant, y->quant));
     if (rescaled) rescale_table(x, y, table);
+    unsigned first = x->dtype == DT_S8 ? 0x80 : 0; /* the byte of the lowest q */
     for (int64_t o = 0; o < outer; o++) {
       const uint8_t *from = (const uint8_t *)in[i] + o * part;
       uint8_t *to = (uint8_t *)out[0] + o * row + done;
       if (!rescaled) memcpy(to, from, (size_t)part);
-      for (int64_t k = 0; rescaled && k < part; k++) to[k] = table[from[k]];
+      for (int64_t k = 0; rescaled && k < part; k++) to[k] = (uint8_t)table[from[k] ^ first];
     }
     done += part;
   }

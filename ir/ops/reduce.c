@@ -1,5 +1,6 @@
-/* reduce_mean(%x) { axes, keepdims }: axes = [] means all. Float: rule 12's sum of the reduced elements in C
- * order, then a true division. Quantized: the average of rule 11. */
+/* reduce_mean, reduce_sum, reduce_max, reduce_min(%x) { axes, keepdims }: axes = [] means all. The reduced
+ * elements are taken in C order. Mean and sum: rule 12's sum, for the mean a true division; quantized by rule
+ * 11, where a sum is an average over one element. Max and min keep the quantization. */
 #include "ir/ops/attrs.h"
 #include "ir/ops/gather.h"
 #include "ir/ops/infer.h"
@@ -18,13 +19,30 @@ static bool normalize_axes(Diag *d, Node *n, IntList *axes, int rank) {
   for (int i = 0; i < axes->n; i++) {
     if (!infer_axis(d, n, &axes->v[i], rank, rank)) return false;
     if (chosen[axes->v[i]])
-      return diag_error(d, node_loc(n), "reduce_mean: axis %lld is given twice", (long long)axes->v[i]);
+      return diag_error(d, node_loc(n), "%s: axis %lld is given twice", op_info[n->op]->name,
+                        (long long)axes->v[i]);
     chosen[axes->v[i]] = true;
   }
   axes->n = 0;
   for (int i = 0; i < rank; i++)
     if (chosen[i]) axes->v[axes->n++] = i;
   return true;
+}
+
+/* What the quantized sum is divided by, in rule 11's multiplier. */
+static int64_t divisor(const Node *n, int64_t reduced) { return n->op == OP_reduce_mean ? reduced : 1; }
+
+static bool check_sum(Diag *d, const Node *n, int64_t reduced) {
+  const Tensor *x = n->operands[0], *y = n->results[0];
+  float m;
+  if (!x->type.quant) return true;
+  if (reduced > INT32_MAX / 255)
+    return diag_error(d, node_loc(n), "%s: %lld quantized elements cannot be summed in 32 bits",
+                      op_info[n->op]->name, (long long)reduced);
+  if (!y->type.quant || pool_multiplier(tensor_scale(x), tensor_scale(y), divisor(n, reduced), &m))
+    return true;
+  return diag_error(d, node_loc(n), "%s: the scales of '%s' and '%s' are too far apart", op_info[n->op]->name,
+                    x->name, y->name);
 }
 
 static bool infer_reduce(Diag *d, Node *n, Type *results) {
@@ -39,39 +57,60 @@ static bool infer_reduce(Diag *d, Node *n, Type *results) {
     if (out) reduced *= x->shape.dim[i];
     if (!out || a->keepdims) r->dim[r->rank++] = out ? 1 : x->shape.dim[i];
   }
-  if (reduced == 0) return diag_error(d, node_loc(n), "reduce_mean: the mean of no elements");
-  if (x->quant && reduced > INT32_MAX / 255)
-    return diag_error(d, node_loc(n), "reduce_mean: %lld quantized elements cannot be summed in 32 bits",
-                      (long long)reduced);
-  if (!infer_real_result(d, n, &results[0])) return false;
-  float m;
-  const Tensor *y = n->results[0];
-  if (y->type.quant && x->quant && !pool_multiplier(x->quant->scale[0], y->type.quant->scale[0], reduced, &m))
-    return diag_error(d, node_loc(n), "reduce_mean: the scales of '%s' and '%s' are too far apart",
-                      n->operands[0]->name, y->name);
-  return true;
+  if (reduced == 0)
+    return diag_error(d, node_loc(n), "%s of no elements: %s", op_info[n->op]->name, type_text(d->arena, x));
+  if (op_info[n->op]->quant == QUANT_MOVE) {
+    results[0].dtype = x->dtype;
+    results[0].quant = x->quant;
+    return true;
+  }
+  return check_sum(d, n, reduced) && infer_real_result(d, n, &results[0]);
 }
 
-/* The mean over `count` rows of `n` elements. */
-static void mean_float(const float *rows, int64_t count, int64_t n, float *y) {
-  for (int64_t i = 0; i < count; i++) y[i] = ref_sum16(rows + i * n, (long)n, 1) / (float)n;
+/* The reduction of one row of n elements. */
+static float reduce_float(const Node *node, const float *row, int64_t n) {
+  if (node->op == OP_reduce_sum) return ref_sum16(row, (long)n, 1);
+  if (node->op == OP_reduce_mean) return ref_sum16(row, (long)n, 1) / (float)n;
+  float v = row[0];
+  for (int64_t i = 1; i < n; i++) v = node->op == OP_reduce_max ? ref_max(v, row[i]) : ref_min(v, row[i]);
+  return v;
 }
 
-static void mean_quantized(const Node *node, const uint8_t *rows, int64_t count, int64_t n, uint8_t *y) {
+static int32_t element(DType dtype, uint8_t byte) { return dtype == DT_S8 ? (int8_t)byte : byte; }
+
+static uint8_t choose_quantized(const Node *node, const uint8_t *row, int64_t n) {
+  DType dtype = node->operands[0]->type.dtype;
+  uint8_t best = row[0];
+  for (int64_t i = 1; i < n; i++)
+    if ((node->op == OP_reduce_max) == (element(dtype, row[i]) > element(dtype, best))) best = row[i];
+  return best;
+}
+
+static void sum_quantized(const Node *node, const uint8_t *rows, int64_t count, int64_t n, uint8_t *y) {
   const Type *tx = &node->operands[0]->type, *ty = &node->results[0]->type;
   int32_t zero = tx->quant->zero[0], lo, hi;
   float m;
-  if (!pool_multiplier(tx->quant->scale[0], ty->quant->scale[0], n, &m))
+  if (!pool_multiplier(tx->quant->scale[0], ty->quant->scale[0], divisor(node, n), &m))
     BUG("'%s' was not verified", node->results[0]->name);
   activation_range(ty, -INFINITY, INFINITY, &lo, &hi);
   for (int64_t i = 0; i < count; i++) {
     int32_t acc = 0;
-    for (int64_t k = 0; k < n; k++) {
-      uint8_t byte = rows[i * n + k];
-      acc += (tx->dtype == DT_S8 ? (int8_t)byte : byte) - zero;
-    }
+    for (int64_t k = 0; k < n; k++) acc += element(tx->dtype, rows[i * n + k]) - zero;
     y[i] = (uint8_t)requantize_value(acc, m, ty->quant->zero[0], lo, hi);
   }
+}
+
+static void reduce_rows(const Node *node, const void *rows, int64_t count, int64_t n, void *y) {
+  bool quantized = tensor_is_quantized(node->operands[0]);
+  if (quantized && op_info[node->op]->quant == QUANT_POOL) {
+    sum_quantized(node, rows, count, n, y);
+    return;
+  }
+  for (int64_t i = 0; i < count; i++)
+    if (quantized)
+      ((uint8_t *)y)[i] = choose_quantized(node, (const uint8_t *)rows + i * n, n);
+    else
+      ((float *)y)[i] = reduce_float(node, (const float *)rows + i * n, n);
 }
 
 static void eval_reduce(EvalCtx *ctx, const Node *n, const void *const *in, void *const *out) {
@@ -92,11 +131,7 @@ static void eval_reduce(EvalCtx *ctx, const Node *n, const void *const *in, void
   int64_t count = shape_count(&n->results[0]->type.shape);
   void *moved = arena_alloc(ctx->scratch, (size_t)type_bytes(x));
   gather(dtype_info[x->dtype].bytes, &rows, &map, in[0], NULL, moved);
-  if (x->quant) {
-    mean_quantized(n, moved, count, reduced, out[0]);
-  } else {
-    mean_float(moved, count, reduced, out[0]);
-  }
+  reduce_rows(n, moved, count, reduced, out[0]);
 }
 
 static const ReduceAttrs reduce_defaults = {.keepdims = true};
@@ -104,13 +139,12 @@ static const AttrDesc reduce_attrs[] = {{"axes", ATTR_INTS, offsetof(ReduceAttrs
                                         {"keepdims", ATTR_BOOL, offsetof(ReduceAttrs, keepdims)},
                                         {0}};
 
-const OpInfo op_reduce_mean = {.name = "reduce_mean",
-                               .min_operands = 1,
-                               .max_operands = 1,
-                               .n_results = 1,
-                               .attrs_size = sizeof(ReduceAttrs),
-                               .attr_defaults = &reduce_defaults,
-                               .attrs = reduce_attrs,
-                               .quant = QUANT_POOL,
-                               .infer = infer_reduce,
-                               .eval = eval_reduce};
+#define REDUCE(op, rule)                                                                                     \
+  .name = #op, .min_operands = 1, .max_operands = 1, .n_results = 1, .attrs_size = sizeof(ReduceAttrs),      \
+  .attr_defaults = &reduce_defaults, .attrs = reduce_attrs, .quant = (rule), .infer = infer_reduce,          \
+  .eval = eval_reduce
+
+const OpInfo op_reduce_mean = {REDUCE(reduce_mean, QUANT_POOL)};
+const OpInfo op_reduce_sum = {REDUCE(reduce_sum, QUANT_POOL)};
+const OpInfo op_reduce_max = {REDUCE(reduce_max, QUANT_MOVE)};
+const OpInfo op_reduce_min = {REDUCE(reduce_min, QUANT_MOVE)};

@@ -1,5 +1,8 @@
-/* Ops that keep the elements' order: reshape(%x) { shape }, flatten(%x) { axis }, identity(%x). */
+/* Ops that keep the elements' order: reshape(%x) { shape }, flatten(%x) { axis }, identity(%x); and
+ * expand(%x) { shape }, which repeats elements by NumPy's broadcasting. */
 #include "ir/ops/attrs.h"
+#include "ir/ops/broadcast.h"
+#include "ir/ops/gather.h"
 #include "ir/ops/infer.h"
 
 #include <string.h>
@@ -17,6 +20,32 @@ static bool infer_reshape(Diag *d, Node *n, Type *results) {
                       shape_text(d->arena, &x->shape), (long long)shape_count(&x->shape),
                       shape_text(d->arena, r));
   return infer_reshaped_quant(d, n, x, &results[0]);
+}
+
+static bool infer_expand(Diag *d, Node *n, Type *results) {
+  const IntList *want = &ATTRS(n, ReshapeAttrs)->shape;
+  const Type *x = &n->operands[0]->type;
+  Shape to = {.rank = want->n}, joint;
+  if (want->n > MAX_RANK)
+    return diag_error(d, node_loc(n), "expand: rank %d is above the limit of %d", want->n, MAX_RANK);
+  for (int i = 0; i < want->n; i++) to.dim[i] = want->v[i];
+  if (!shape_check(&to) || !shape_broadcast(&x->shape, &to, &joint) || !shape_equal(&joint, &to))
+    return diag_error(d, node_loc(n), "expand: %s does not broadcast to %s", shape_text(d->arena, &x->shape),
+                      shape_text(d->arena, &to));
+  if (x->quant && x->quant->axis >= 0)
+    return diag_error(d, node_loc(n), "expand: an operand quantized along an axis cannot be expanded");
+  results[0] = (Type){x->dtype, to, x->quant};
+  return true;
+}
+
+static void eval_expand(EvalCtx *ctx, const Node *n, const void *const *in, void *const *out) {
+  const Type *x = &n->operands[0]->type;
+  const Shape *y = &n->results[0]->type.shape;
+  int64_t stride[MAX_RANK];
+  broadcast_strides(&x->shape, y, stride);
+  GatherMap map;
+  for (int i = 0; i < y->rank; i++) map.offset[i] = gather_line(ctx->scratch, y->dim[i], 0, stride[i]);
+  gather(dtype_info[x->dtype].bytes, y, &map, in[0], NULL, out[0]);
 }
 
 static bool infer_flatten(Diag *d, Node *n, Type *results) {
@@ -55,6 +84,16 @@ const OpInfo op_reshape = {.name = "reshape",
                            .quant = QUANT_MOVE,
                            .infer = infer_reshape,
                            .eval = eval_copy};
+const OpInfo op_expand = {.name = "expand",
+                          .min_operands = 1,
+                          .max_operands = 1,
+                          .n_results = 1,
+                          .attrs_size = sizeof(ReshapeAttrs),
+                          .attr_defaults = &reshape_defaults,
+                          .attrs = reshape_attrs,
+                          .quant = QUANT_MOVE,
+                          .infer = infer_expand,
+                          .eval = eval_expand};
 const OpInfo op_flatten = {.name = "flatten",
                            .min_operands = 1,
                            .max_operands = 1,

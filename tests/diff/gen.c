@@ -65,7 +65,7 @@ static bool infer_silently(Gen *g, Node *n) {
 static bool own_parameters(const Node *n) {
   QuantRule rule = op_info[n->op]->quant;
   return rule == QUANT_LINEAR || rule == QUANT_CONCAT || rule == QUANT_ARITH || rule == QUANT_POOL ||
-         rule == QUANT_UNARY || n->op == OP_quantize || n->op == OP_requantize;
+         rule == QUANT_UNARY || rule == QUANT_FIRST || n->op == OP_quantize || n->op == OP_requantize;
 }
 
 bool gen_finish(Gen *g, Node *n, double amp) {

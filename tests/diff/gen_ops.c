@@ -161,6 +161,37 @@ static bool step_arith(Gen *g, OpId op) {
   return gen_finish(g, n, amp);
 }
 
+static bool step_minmax(Gen *g, OpId op) {
+  Rng *r = &g->rng;
+  Live *x = gen_pick(g, 0, 5);
+  if (!x) return false;
+  Live *y = gen_pick_like(g, x->tensor, fits_broadcast, 0);
+  Tensor *operands[2] = {x->tensor, y ? y->tensor : NULL};
+  double amp = y ? fmax(x->amp, y->amp) : x->amp;
+  if (!y || rng_chance(r, 40)) {
+    amp = x->amp;
+    operands[1] = gen_operand_constant(g, broadcast_shape(r, x->tensor->type.shape), amp, false);
+  }
+  if (rng_chance(r, 30)) {
+    Tensor *first = operands[0];
+    operands[0] = operands[1];
+    operands[1] = first;
+  }
+  Node *n = gen_node(g, op, operands, 2);
+  if (g->form == GEN_QUANTIZED && rng_chance(r, 50)) {
+    n->results[0]->type = x->tensor->type;
+    n->results[0]->type.shape = (Shape){0};
+  }
+  return gen_finish(g, n, amp);
+}
+
+static bool step_prelu(Gen *g, OpId op) {
+  Live *x = gen_pick(g, 0, 5);
+  if (!x) return false;
+  Tensor *slope = gen_float_constant(g, "slope", broadcast_shape(&g->rng, x->tensor->type.shape), 0.5, 0.1);
+  return gen_finish(g, gen_node(g, op, (Tensor *[]){x->tensor, slope}, 2), x->amp);
+}
+
 /* ---- pools and means ---- */
 
 static bool step_pool(Gen *g, OpId op) {
@@ -190,7 +221,7 @@ static bool step_global_pool(Gen *g, OpId op) {
   return x && gen_finish(g, gen_node(g, op, &x->tensor, 1), x->amp);
 }
 
-static bool step_mean(Gen *g, OpId op) {
+static bool step_reduce(Gen *g, OpId op) {
   Live *x = gen_pick(g, 1, 5);
   if (!x) return false;
   Node *n = gen_node(g, op, &x->tensor, 1);
@@ -199,7 +230,7 @@ static bool step_mean(Gen *g, OpId op) {
   for (int i = 0; i < rank; i++)
     if (rng_chance(&g->rng, 50)) a->axes.v[a->axes.n++] = rng_chance(&g->rng, 20) ? i - rank : i;
   a->keepdims = rng_chance(&g->rng, 50);
-  return gen_finish(g, n, x->amp);
+  return gen_finish(g, n, op == OP_reduce_sum ? x->amp * 3 : x->amp);
 }
 
 static Node *softmax_node(Gen *g, Tensor *x) {
@@ -318,6 +349,18 @@ static bool step_transpose(Gen *g, OpId op) {
     perm->v[i] = perm->v[j];
     perm->v[j] = i;
   }
+  return gen_finish(g, n, x->amp);
+}
+
+static bool step_expand(Gen *g, OpId op) {
+  Rng *r = &g->rng;
+  Live *x = gen_pick(g, 0, 4);
+  if (!x) return false;
+  const Shape *s = &x->tensor->type.shape;
+  Node *n = gen_node(g, op, &x->tensor, 1);
+  IntList *to = &ATTRS(n, ReshapeAttrs)->shape;
+  if (rng_chance(r, 50)) to->v[to->n++] = rng_range(r, 1, 3);
+  for (int i = 0; i < s->rank; i++) to->v[to->n++] = s->dim[i] > 1 ? s->dim[i] : rng_range(r, 1, 5);
   return gen_finish(g, n, x->amp);
 }
 
@@ -468,10 +511,16 @@ const GenStep gen_steps[] = {{OP_conv2d, 60, F | Q, step_conv2d},
                              {OP_sub, 3, F | Q, step_arith},
                              {OP_mul, 4, F | Q, step_arith},
                              {OP_div, 1, F, step_arith},
+                             {OP_max, 2, F | Q, step_minmax},
+                             {OP_min, 2, F | Q, step_minmax},
+                             {OP_prelu, 2, F | Q, step_prelu},
                              {OP_max_pool2d, 8, F | Q, step_pool},
                              {OP_avg_pool2d, 8, F | Q, step_pool},
                              {OP_global_avg_pool, 3, F | Q, step_global_pool},
-                             {OP_reduce_mean, 4, F | Q, step_mean},
+                             {OP_reduce_mean, 4, F | Q, step_reduce},
+                             {OP_reduce_sum, 2, F | Q, step_reduce},
+                             {OP_reduce_max, 2, F | Q, step_reduce},
+                             {OP_reduce_min, 1, F | Q, step_reduce},
                              {OP_concat, 6, F | Q, step_concat},
                              {OP_pad, 5, F | Q, step_pad},
                              {OP_softmax, 3, F, step_softmax},
@@ -479,6 +528,7 @@ const GenStep gen_steps[] = {{OP_conv2d, 60, F | Q, step_conv2d},
                              {OP_flatten, 2, F | Q, step_flatten},
                              {OP_transpose, 4, F | Q, step_transpose},
                              {OP_slice, 4, F | Q, step_slice},
+                             {OP_expand, 3, F | Q, step_expand},
                              {OP_identity, 1, F | Q, step_identity},
                              {OP_requantize, 3, Q, step_requantize},
                              {OP_lut, 3, Q, step_lut},

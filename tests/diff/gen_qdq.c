@@ -54,7 +54,7 @@ static Tensor *wrap(Qdq *q, const Node *n) {
   Tensor **operands = ARENA_NEW_ARRAY(q->arena, Tensor *, (size_t)n->n_operands + 1);
   for (int i = 0; i < n->n_operands; i++) {
     Tensor *t = mapped(q, n->operands[i]);
-    operands[i] = t ? add(q, OP_dequantize, &t, 1, NULL, NULL) : NULL;
+    operands[i] = t && tensor_is_quantized(t) ? add(q, OP_dequantize, &t, 1, NULL, NULL) : t;
   }
   void *attrs = n->attrs ? arena_memdup(q->arena, n->attrs, op_info[n->op]->attrs_size) : NULL;
   ClipAttrs clip;
@@ -72,13 +72,14 @@ static Tensor *wrap(Qdq *q, const Node *n) {
 static bool is_wrapped(Qdq *q, const Node *n) {
   if (!tensor_is_quantized(n->results[0])) return false;
   for (int i = 0; i < n->n_operands; i++)
-    if (n->operands[i] && !tensor_is_quantized(n->operands[i]))
+    if (n->operands[i] && !tensor_is_quantized(n->operands[i]) && op_info[n->op]->quant != QUANT_FIRST)
       return false; /* a bias without a scale, a table */
   switch (op_info[n->op]->quant) {
   case QUANT_LINEAR:
   case QUANT_ARITH:
   case QUANT_POOL:
   case QUANT_UNARY:
+  case QUANT_FIRST:
   case QUANT_CONCAT:
     return true;
   case QUANT_MOVE:

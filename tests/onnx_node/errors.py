@@ -469,6 +469,17 @@ case(
 case(
     'add: the shapes [1, 2, 4, 4] and [3] do not broadcast', [node('Add', 'x w', 'y')], consts={'w': w_of(3)}
 )
+case("the exponent, input 'e', must be a constant", [node('Pow', 'x e', 'y')], {**X, 'e': []})
+case("the exponent, 'e', must be one finite number", [node('Pow', 'x e', 'y')], consts={'e': f32([1, 2, 3, 4])})
+case("the exponent, 'e', must be one finite number", [node('Pow', 'x e', 'y')], consts={'e': f32(np.nan)})
+case("the exponent, 'e', must be one finite number", [node('Pow', 'x e', 'y')], consts={'e': np.uint8(2)})
+case('the exponent has no elements', [node('Pow', 'x e', 'y')], consts={'e': w_of(0)})
+case('the exponent, [3], does not broadcast to [1, 2, 4, 4]', [node('Pow', 'x e', 'y')], consts={'e': 2 * w_of(3)})
+case('pow: the exponent 2000 is above the limit of 1024', [node('Pow', 'x e', 'y')], consts={'e': f32(2000)})
+case('prelu: a slope [3, 1, 1] does not broadcast to [1, 2, 4, 4]', [node('PRelu', 'x a', 'y')],
+     consts={'a': w_of(3, 1, 1)})
+case('max: the shapes [1, 2, 4, 4] and [3] do not broadcast', [node('Max', 'x w', 'y')], consts={'w': w_of(3)})
+case('the input must be [N, C, ...], not [2, 3]', [node('GlobalMaxPool', 'x', 'y')], {'x': [2, 3]})
 BN = {k: w_of(2) for k in 'sbmv'}
 case(
     'is in training mode, which is not supported',
@@ -604,6 +615,36 @@ case(
     [node('Split', 'x s', 'y z', axis=2)],
     consts={'s': i64(5, -1)},
 )
+case("the indices, input 'i', must be a constant", [node('Gather', 'x i', 'y')], {**X, 'i': [1]})
+case('the indices are f32[1]; INT64 or INT32 is needed', [node('Gather', 'x i', 'y')], consts={'i': w_of(1)})
+case('index 2 is out of range for a dimension of 2', [node('Gather', 'x i', 'y', axis=1)], consts={'i': i64(2)})
+case('index -3 is out of range for a dimension of 2', [node('Gather', 'x i', 'y', axis=1)], consts={'i': i64(-3)})
+case('the indices have no elements', [node('Gather', 'x i', 'y')], consts={'i': np.zeros(0, np.int64)})
+case(
+    'the result has 9 dimensions; at most 8 are supported',
+    [node('Gather', 'x i', 'y')],
+    consts={'i': np.zeros([1] * 6, np.int64)},
+)
+case(
+    'the indices are more than 256 runs of evenly spaced ones',
+    [node('Gather', 'x i', 'y')],
+    {'x': [2000]},
+    consts={'i': np.cumsum(np.arange(600) % 3 + 1)},
+)
+case("attribute 'blocksize' is missing", [node('DepthToSpace', 'x', 'y')])
+case("attribute 'blocksize' is 0", [node('SpaceToDepth', 'x', 'y', blocksize=0)])
+case('the input must be [N, C, H, W], not [2, 3]', [node('DepthToSpace', 'x', 'y', blocksize=2)], {'x': [2, 3]})
+case('2 channels cannot be spread over blocks of 2', [node('DepthToSpace', 'x', 'y', blocksize=2)])
+case('4 x 4 cannot be cut into blocks of 3', [node('SpaceToDepth', 'x', 'y', blocksize=3)])
+case("attribute 'mode' is 'ABC'; DCR and CRD are known", [node('DepthToSpace', 'x', 'y', blocksize=1, mode='ABC')])
+case("the shape, input 's', must be a constant", [node('Expand', 'x s', 'y')], {**X, 's': [1]})
+case('[1, 2, 4, 4] does not broadcast to [3]', [node('Expand', 'x s', 'y')], consts={'s': i64(3)})
+case('dimension 1 is 0', [node('Expand', 'x s', 'y')], consts={'s': i64(1, 0)})
+case('a shape of 9 dimensions; at most 8 are supported', [node('Expand', 'x s', 'y')], consts={'s': i64(*[1] * 9)})
+case('2 repeats for a rank of 4', [node('Tile', 'x r', 'y')], consts={'r': i64(1, 1)})
+case('the repeats of dimension 2 are 0', [node('Tile', 'x r', 'y')], consts={'r': i64(1, 1, 0, 1)})
+case('too many of 5 dimensions are repeated', [node('Tile', 'x r', 'y')], {'x': [1, 2, 1, 2, 1]},
+     consts={'r': i64(2, 2, 2, 2, 2)})
 case("the output 'mask' is not supported", [node('Dropout', 'x', 'y m')], outs=['y', 'm'])
 case(
     'is in training mode, which is not supported',

@@ -450,6 +450,25 @@ case(
     {'y': x + x[0] + x[0, 0]},
     {'b': x[0], 'c': x[0, 0]},
 )
+case('Mean of three', [node('Mean', 'x b c', 'y')], {'x': x}, {'y': (x + x[0] + x[0, 0]) / 3}, {'b': x[0], 'c': x[0, 0]})
+for op, f in ('Max', np.maximum), ('Min', np.minimum):
+    case(f'{op} of three', [node(op, 'x b c', 'y')], {'x': x}, {'y': f(f(x, x[0, ::-1, :1]), 0.25)},
+         {'b': x[0, ::-1, :1], 'c': f32(0.25)})
+    case(f'{op} of two inputs', [node(op, 'x v', 'y')], {'x': x, 'v': x[:, :1]}, {'y': f(x, x[:, :1])})
+    case(f'{op} with infinity', [node(op, 'x c', 'y')], {'x': x}, {'y': f(x, 1e30)}, {'c': f32(1e30)})
+for e in (0, 1, 2, 3, -2, 5):
+    case(f'Pow {e}', [node('Pow', 'x e', 'y')], {'x': x}, {'y': x.astype(np.float64) ** e}, {'e': f32(e)})
+for e in (0.5, -0.5, 1.75):
+    case(f'Pow {e}', [node('Pow', 'x e', 'y')], {'x': np.abs(x)}, {'y': np.abs(x) ** f32(e)}, {'e': f32([e])})
+for e in np.int64(3), np.int32(3), f32([[3, 3, 3, 3, 3]]):
+    case(f'Pow of {e.dtype}{e.shape}', [node('Pow', 'x e', 'y')], {'x': x}, {'y': x**3}, {'e': e})
+for slope in x_of(3, 1, 1), x_of(5), x_of(2, 3, 4, 5), f32([0.25]), x_of(1, 3, 1, 1):
+    case(f'PRelu {slope.shape}', [node('PRelu', 'x a', 'y')], {'x': x}, {'y': np.where(x < 0, slope * x, x)},
+         {'a': slope})
+case('opset 6 PRelu', [node('PRelu', 'x a', 'y')], {'x': x}, {'y': np.where(x < 0, x[0, :, :1, :1] * x, x)},
+     {'a': x[0, :, 0, 0].copy()}, opset=6)
+case('opset 1 Selu', [node('Selu', 'x', 'y')], {'x': x},
+     {'y': np.where(x < 0, 1.0507 * 1.6732 * (np.exp(x) - 1), 1.0507 * x)}, opset=1)
 case('Clip min only', [node('Clip', 'x a', 'y')], {'x': x}, {'y': np.maximum(x, 0.25)}, {'a': f32(0.25)})
 case(
     'Clip max only',
@@ -536,6 +555,42 @@ for keep in (0, 1):
         {'x': x},
         {'y': x.mean(keepdims=bool(keep))},
     )
+REDUCTIONS = {
+    'ReduceSum': np.sum,
+    'ReduceMax': np.max,
+    'ReduceMin': np.min,
+    'ReduceL1': lambda v, **k: np.abs(v).sum(**k),
+    'ReduceL2': lambda v, **k: np.sqrt((v * v).sum(**k)),
+    'ReduceSumSquare': lambda v, **k: (v * v).sum(**k),
+    'ReduceLogSum': lambda v, **k: np.log(v.sum(**k)),
+    'ReduceLogSumExp': lambda v, **k: np.log(np.exp(v.astype(np.float64)).sum(**k)),
+}
+for (op, f), keep in itertools.product(REDUCTIONS.items(), (0, 1)):
+    v = np.abs(x) + f32(0.1)
+    new = op == 'ReduceSum'
+    for axes in ((1,), (0, 2), (2, 3), (-1, 1), (0, 1, 2, 3)):
+        case(
+            f'{op} {axes} {keep}',
+            [node(op, 'x a', 'y', keepdims=keep) if new else node(op, 'x', 'y', axes=axes, keepdims=keep)],
+            {'x': v},
+            {'y': f(v, axis=axes, keepdims=bool(keep))},
+            {'a': i64(*axes)} if new else {},
+        )
+    case(f'{op} of all {keep}', [node(op, 'x', 'y', keepdims=keep)], {'x': v}, {'y': f(v, keepdims=bool(keep))})
+    case(
+        f'{op} of no axes {keep}',
+        [node(op, 'x a', 'y', noop_with_empty_axes=1, keepdims=keep)],
+        {'x': v},
+        {'y': f(v[None], axis=0)},
+        {'a': np.zeros(0, np.int64)},
+        opset=18,
+    )
+case('ReduceLogSumExp of large values', [node('ReduceLogSumExp', 'x', 'y', axes=[3])], {'x': x + f32(200)},
+     {'y': 200 + np.log(np.exp(x).sum(3, keepdims=True))}, tol=1e-4)
+for shape in [(2, 3, 4), (2, 3, 4, 5), (1, 2, 3, 2, 2)]:
+    v = x_of(*shape)
+    case(f'GlobalMaxPool {len(shape)}', [node('GlobalMaxPool', 'x', 'y')], {'x': v},
+         {'y': v.max(axis=tuple(range(2, v.ndim)), keepdims=True)})
 case(
     'ReduceMean of no axes',
     [node('ReduceMean', 'x a', 'y', noop_with_empty_axes=1)],
@@ -663,6 +718,29 @@ case(
     opset=18,
 )
 case('Split, one part unused', [node('Split', 'x', 'a b', axis=2)], {'x': x}, {'b': x[:, :, 2:]})
+for axis, index in [
+    (0, 1), (1, -1), (3, [1]), (2, [3, 2, 1, 0]), (-1, [0, 2, 4]), (1, [2, 0, 1]), (3, [4, 4, 0, 1, 2, -1]),
+    (1, [[0, 1], [2, 1]]), (0, [[1], [0]]), (2, [[3, 2, 1], [2, 1, 0]]),
+]:
+    for dtype in np.int64, np.int32:
+        case(f'Gather {axis} {index} {dtype.__name__}', [node('Gather', 'x i', 'y', axis=axis)], {'x': x},
+             {'y': np.take(x, index, axis)}, {'i': np.array(index, dtype)})
+case('Gather of a vector by a scalar', [node('Gather', 'x i', 'y')], {'x': x[0, 0, 0]}, {'y': x[0, 0, 0, 2]},
+     {'i': np.int64(2)})
+d = x_of(2, 12, 3, 5)
+for mode, perm, shape in ('DCR', (0, 3, 4, 1, 5, 2), (2, 2, 2, 3, 3, 5)), ('CRD', (0, 1, 4, 2, 5, 3), (2, 3, 2, 2, 3, 5)):
+    case(f'DepthToSpace {mode}', [node('DepthToSpace', 'x', 'y', blocksize=2, mode=mode)], {'x': d},
+         {'y': d.reshape(shape).transpose(perm).reshape(2, 3, 6, 10)})
+case('opset 1 DepthToSpace', [node('DepthToSpace', 'x', 'y', blocksize=2)], {'x': d},
+     {'y': d.reshape(2, 2, 2, 3, 3, 5).transpose(0, 3, 4, 1, 5, 2).reshape(2, 3, 6, 10)}, opset=10)
+d = x_of(2, 2, 6, 9)
+case('SpaceToDepth', [node('SpaceToDepth', 'x', 'y', blocksize=3)], {'x': d},
+     {'y': d.reshape(2, 2, 2, 3, 3, 3).transpose(0, 3, 5, 1, 2, 4).reshape(2, 18, 2, 3)})
+for shape in [(2, 3, 4, 5), (3, 1, 1), (7, 2, 3, 4, 5), (1,)]:
+    case(f'Expand {shape}', [node('Expand', 'x s', 'y')], {'x': x[:, :, :, :1]},
+         {'y': x[:, :, :, :1] * np.ones(shape, np.float32)}, {'s': i64(*shape)})
+for repeats in [(1, 1, 1, 1), (2, 1, 1, 1), (1, 2, 3, 1), (2, 2, 2, 2), (1, 1, 1, 4)]:
+    case(f'Tile {repeats}', [node('Tile', 'x r', 'y')], {'x': x}, {'y': np.tile(x, repeats)}, {'r': i64(*repeats)})
 case('Dropout', [node('Dropout', 'x r', 'y m')], {'x': x}, {'y': x}, {'r': f32(0.5)})
 case(
     'Dropout, not in training',
