@@ -188,12 +188,12 @@ static VirFunc *build_tile(const DensePack *s, int mr, int nv, int last) {
                         (nv - 1) * s->lanes + last, (long long)(s->k_steps * s->step)));
   int64_t x_count = (mr - 1) * d->x_step[2] + (d->runs[0] - 1) * d->run_step[0] +
                     (d->runs[1] - 1) * d->run_step[1] + s->groups_per_run * s->step;
-  const VirBase *x = vir_param(&b, "x", cg_storage(s->cg, d->x)->elem, false, x_count);
+  const VirBase *x = vir_param(&b, "x", s->x_elem, false, x_count);
   const VirBase *w = vir_param(&b, "w", s->quantized ? DT_S8 : DT_F32, false, s->k_steps * nv * s->stored);
   const VirBase *bias = vir_param(&b, "bias", s->quantized ? DT_S32 : DT_F32, false, nv * s->lanes);
   const VirBase *m = s->quantized ? vir_param(&b, "m", DT_F32, false, nv * s->lanes) : NULL;
-  const VirBase *y = vir_param(&b, "y", cg_storage(s->cg, d->y)->elem, true,
-                               (mr - 1) * d->y_step[2] + (nv - 1) * s->lanes + last);
+  const VirBase *y =
+      vir_param(&b, "y", s->y_elem, true, (mr - 1) * d->y_step[2] + (nv - 1) * s->lanes + last);
   TileBuild t = {.s = s, .b = &b, .mr = mr, .nv = nv, .x = vir_addr(x, 0), .w = vir_addr(w, 0)};
   for (int p = 0; p < mr; p++)
     for (int n = 0; n < nv; n++) {
@@ -230,9 +230,7 @@ static const char *form_text(const DensePack *s) {
   return s->quantized ? text[s->form] : "";
 }
 
-/* The register tiles and the kernel that calls them. */
-static void emit_panels(const DensePack *s) {
-  Cg *cg = s->cg;
+void dense_tiles(const DensePack *s, DenseTiles *t) {
   const Dense *d = s->d;
   /* Panels: `whole` full ones, then one with what is left. */
   int64_t whole = d->oc / (s->nv * s->lanes), left = d->oc - whole * s->nv * s->lanes;
@@ -240,66 +238,88 @@ static void emit_panels(const DensePack *s) {
       last = left % s->lanes ? (int)(left % s->lanes) : s->lanes;
   int rest = (int)(d->count[2] % s->mr);
   bool has_whole_tiles = d->count[2] >= s->mr;
-  VirFunc *tile = NULL, *tile_rest = NULL, *left_tile = NULL, *left_rest = NULL;
-  if (whole && has_whole_tiles) tile = build_tile(s, s->mr, s->nv, s->lanes);
-  if (whole && rest) tile_rest = build_tile(s, rest, s->nv, s->lanes);
-  if (left && has_whole_tiles) left_tile = build_tile(s, s->mr, left_nv, last);
-  if (left && rest) left_rest = build_tile(s, rest, left_nv, last);
+  *t = (DenseTiles){.whole = whole, .left = left};
+  if (whole && has_whole_tiles) t->tile = build_tile(s, s->mr, s->nv, s->lanes);
+  if (whole && rest) t->rest = build_tile(s, rest, s->nv, s->lanes);
+  if (left && has_whole_tiles) t->left_tile = build_tile(s, s->mr, left_nv, last);
+  if (left && rest) t->left_rest = build_tile(s, rest, left_nv, last);
+}
 
-  VirBuilder b;
-  cg_kernel(cg, &b, d->node, "", "%s x weights %s -> %s%s", type_text(cg->arena, &d->x->type),
-            shape_text(cg->arena, &d->weight->type.shape), type_text(cg->arena, &d->y->type), form_text(s));
-  const VirBase *x = cg_read(cg, &b, d->x, "x"), *y = cg_write(cg, &b, d->y, "y");
-  TilePlace p = {.x = vir_addr(x, d->x_origin),
+void dense_calls(const DensePack *s, const DenseTiles *t, VirBuilder *b, VirAddr x, VirAddr y) {
+  const Dense *d = s->d;
+  TilePlace p = {.x = x,
                  .w = vir_addr(s->weights, 0),
                  .bias = vir_addr(s->bias, 0),
                  .m = vir_addr(s->quantized ? s->multiplier : s->bias, 0),
-                 .y = vir_addr(y, d->y_origin),
+                 .y = y,
                  .quantized = s->quantized};
   int64_t per_vector = s->k_steps * s->stored, padded = dense_vectors(s) * s->lanes;
   if (d->groups > 1) {
-    const VirVar *g = vir_loop(&b, "group", 0, d->groups, 1);
+    const VirVar *g = vir_loop(b, "group", 0, d->groups, 1);
     p.x = vir_plus(p.x, g, d->group_step);
     p.y = vir_plus(p.y, g, d->oc);
     p.w = vir_plus(p.w, g, dense_vectors(s) * per_vector);
     p.bias = vir_plus(p.bias, g, padded);
     p.m = vir_plus(p.m, g, padded);
   }
-  if (whole) {
+  if (t->whole) {
     TilePlace q = p;
-    if (whole > 1) {
-      const VirVar *panel = vir_loop(&b, "panel", 0, whole, 1);
+    if (t->whole > 1) {
+      const VirVar *panel = vir_loop(b, "panel", 0, t->whole, 1);
       q.w = vir_plus(q.w, panel, s->nv * per_vector);
       q.bias = vir_plus(q.bias, panel, s->nv * s->lanes);
       q.m = vir_plus(q.m, panel, s->nv * s->lanes);
       q.y = vir_plus(q.y, panel, s->nv * s->lanes);
     }
-    panel_pixels(s, &b, q, tile, tile_rest);
-    if (whole > 1) vir_end(&b);
+    panel_pixels(s, b, q, t->tile, t->rest);
+    if (t->whole > 1) vir_end(b);
   }
-  if (left) {
-    int64_t c = whole * s->nv * s->lanes;
-    p.w = vir_offset(p.w, whole * s->nv * per_vector);
+  if (t->left) {
+    int64_t c = t->whole * s->nv * s->lanes;
+    p.w = vir_offset(p.w, t->whole * s->nv * per_vector);
     p.bias = vir_offset(p.bias, c);
     p.m = vir_offset(p.m, c);
     p.y = vir_offset(p.y, c);
-    panel_pixels(s, &b, p, left_tile, left_rest);
+    panel_pixels(s, b, p, t->left_tile, t->left_rest);
   }
-  if (d->groups > 1) vir_end(&b);
+  if (d->groups > 1) vir_end(b);
+}
+
+void dense_shape(DensePack *s) {
+  const Target *target = s->cg->target;
+  const Dense *d = s->d;
+  s->planes = 1;
+  s->lanes = target->lanes;
+  s->step = s->quantized ? 4 : 1;
+  s->groups_per_run = (d->length + s->step - 1) / s->step;
+  s->mr = tile_pixels(d->count[2], s->quantized ? target->conv_mr : target->float_mr);
+  s->nv = s->quantized ? target->conv_nv : target->float_nv;
+  if (d->count[2] == 1)
+    s->nv = s->nv * 2 > 4 ? 4 : s->nv * 2; /* one pixel: more channels keep the adders busy */
+  if (s->nv > dense_vectors(s)) s->nv = (int)dense_vectors(s);
+}
+
+/* The register tiles and the kernel that calls them. */
+static void emit_panels(const DensePack *s) {
+  Cg *cg = s->cg;
+  const Dense *d = s->d;
+  DenseTiles tiles;
+  dense_tiles(s, &tiles);
+  VirBuilder b;
+  cg_kernel(cg, &b, d->node, "", "%s x weights %s -> %s%s", type_text(cg->arena, &d->x->type),
+            shape_text(cg->arena, &d->weight->type.shape), type_text(cg->arena, &d->y->type), form_text(s));
+  const VirBase *x = cg_read(cg, &b, d->x, "x"), *y = cg_write(cg, &b, d->y, "y");
+  dense_calls(s, &tiles, &b, vir_addr(x, d->x_origin), vir_addr(y, d->y_origin));
   cg_done(cg, &b);
 }
 
 bool dense_emit(Cg *cg, const Dense *d) {
-  const Target *target = cg->target;
-  DensePack s = {
-      .cg = cg, .d = d, .quantized = tensor_is_quantized(d->x), .planes = 1, .lanes = target->lanes};
-  s.step = s.quantized ? 4 : 1;
-  s.groups_per_run = (d->length + s.step - 1) / s.step;
-  s.mr = tile_pixels(d->count[2], s.quantized ? target->conv_mr : target->float_mr);
-  s.nv = s.quantized ? target->conv_nv : target->float_nv;
-  if (d->count[2] == 1)
-    s.nv = s.nv * 2 > 4 ? 4 : s.nv * 2; /* one pixel: more channels keep the adders busy */
-  if (s.nv > dense_vectors(&s)) s.nv = (int)dense_vectors(&s);
+  DensePack s = {.cg = cg,
+                 .d = d,
+                 .quantized = tensor_is_quantized(d->x),
+                 .x_elem = cg_storage(cg, d->x)->elem,
+                 .y_elem = cg_storage(cg, d->y)->elem};
+  dense_shape(&s);
   if (s.quantized) {
     linear_constants(cg, d->node, &s.lc);
     if (linear_is_wide(d->node)) {

@@ -12,11 +12,13 @@ typedef enum {
   FORM_WIDE  /* the target's dot product for all values */
 } DenseForm;
 
-/* A dense kernel's constants, and how they lie. The first group is set by dense_emit before dense_pack. */
+/* A dense kernel's constants, and how they lie. */
 typedef struct {
   Cg *cg;
   const Dense *d;
   bool quantized;
+  DType x_elem, y_elem; /* as stored */
+  /* what follows is set by dense_shape and dense_pack */
   DenseForm form;
   int64_t planes;         /* weights beyond [-127, 127] are sums of several planes */
   int64_t step;           /* elements of a k-step: 4, in float32 1 */
@@ -29,10 +31,23 @@ typedef struct {
   LinearConstants lc;
 } DensePack;
 
+/* Chooses the tile. */
+void dense_shape(DensePack *s);
+
 /* Decides the form and makes the constants. For 8-bit operands `lc` must be there. */
 void dense_pack(DensePack *s);
 
 /* Vectors of output channels in a group. */
 int64_t dense_vectors(const DensePack *s);
+
+/* The register tiles of a packed kernel: inline functions that must be made before the function that calls
+ * them is begun; NULL where the kernel needs none such. */
+typedef struct {
+  int64_t whole, left; /* whole panels, channels left */
+  VirFunc *tile, *rest, *left_tile, *left_rest;
+} DenseTiles;
+void dense_tiles(const DensePack *s, DenseTiles *t);
+/* All pixels of all panels: `x` is the first pixel's window, `y` its result, in loops that may be open. */
+void dense_calls(const DensePack *s, const DenseTiles *t, VirBuilder *b, VirAddr x, VirAddr y);
 
 #endif

@@ -92,6 +92,10 @@ typedef struct Lowering {
   bool any_strides;
   /* Operands from this one on are packed into constants: computed ones are refused. 0: none are. */
   int constants;
+  unsigned computed;     /* bit i: operand i, though behind that one, is read as it lies */
+  unsigned idle_results; /* bit i: the kernel does not write result i where nobody reads it */
+  /* Before placement: may put other nodes in the node's place, or before it. False after a diagnostic. */
+  bool (*expand)(struct Cg *cg, Node *n);
   /* The result may take the first operand's memory where that dies and lies alike. */
   bool in_place;
   /* The result is a view of the first operand wherever their storages describe the same order of elements. */
@@ -102,6 +106,10 @@ typedef struct Lowering {
   bool (*emit)(Cg *cg, const Node *n, Buffer *scratch);
 } Lowering;
 extern const Lowering *const lowering_of[OP_COUNT];
+/* Operand i is packed into a constant. */
+static inline bool lowering_packs(const Lowering *l, int i) {
+  return l->constants && i >= l->constants && !(l->computed >> i & 1);
+}
 
 Storage *cg_storage(const Cg *cg, const Tensor *t);
 

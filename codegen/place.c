@@ -138,9 +138,8 @@ static void choose_layouts(Cg *cg) {
 /* Constants lie row-major, and end with their last byte: 8-bit kernels may read a little beyond. */
 static bool lies_wrong(const Cg *cg, const Node *n, int i, LayoutDemand demand) {
   const Tensor *t = n->operands[i];
-  int constants = lowering(n)->constants;
   if (tensor_is_const(t))
-    return (!constants || i < constants) && (demand == LAYOUT_CHANNELS_LAST || t->type.dtype != DT_F32);
+    return !lowering_packs(lowering(n), i) && (demand == LAYOUT_CHANNELS_LAST || t->type.dtype != DT_F32);
   return t->type.shape.rank >= 3 && channels_last(cg, t) != (demand == LAYOUT_CHANNELS_LAST);
 }
 
@@ -198,6 +197,13 @@ static bool is_output_of(const Cg *cg, const Tensor *t, int *index) {
   return false;
 }
 
+/* A result that nobody reads and the kernel then does not write. */
+static bool is_idle(const Node *n, const Tensor *t) {
+  for (int i = 0; i < n->n_results; i++)
+    if (n->results[i] == t) return lowering(n)->idle_results >> i & 1 && !t->n_uses && !t->is_output;
+  return false;
+}
+
 static void place_result(Cg *cg, Node *n, Tensor *t, StrMap *positions) {
   int index;
   if (is_output_of(cg, t, &index)) {
@@ -222,7 +228,8 @@ static void place_result(Cg *cg, Node *n, Tensor *t, StrMap *positions) {
       s->buffer->shared_view = true;
     }
   }
-  if (!s->buffer) s->buffer = new_buffer(cg, BUFFER_WORKSPACE, 0, storage_bytes(s));
+  int64_t bytes = is_idle(n, t) ? 0 : storage_bytes(s);
+  if (!s->buffer) s->buffer = new_buffer(cg, BUFFER_WORKSPACE, 0, bytes);
   last_use(cg, t, positions, &s->buffer->last);
 }
 
@@ -234,9 +241,8 @@ static bool check_type(const Cg *cg, SrcLoc loc, const Tensor *t) {
 
 static bool check_operand(const Cg *cg, const Node *n, int i) {
   const Tensor *t = n->operands[i];
-  int constants = lowering(n)->constants;
   if (!t) return true;
-  if (!constants || i < constants) return check_type(cg, node_loc(n), t);
+  if (!lowering_packs(lowering(n), i)) return check_type(cg, node_loc(n), t);
   return tensor_is_const(t) ||
          diag_error(cg->diag, node_loc(n),
                     "'%s': operand %d of %s, '%s', must be a constant for code generation",
@@ -277,8 +283,16 @@ static bool check_graph(const Cg *cg) {
   return ok;
 }
 
+static bool expand_nodes(Cg *cg) {
+  bool ok = true;
+  GRAPH_FOREACH_NODE(cg->graph, n) {
+    if (lowering(n)->expand) ok &= lowering(n)->expand(cg, n);
+  }
+  return ok;
+}
+
 bool cg_place(Cg *cg) {
-  if (!check_graph(cg)) return false;
+  if (!expand_nodes(cg) || !check_graph(cg)) return false;
   choose_layouts(cg);
   legalize_inputs(cg);
   legalize_outputs(cg);

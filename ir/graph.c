@@ -138,7 +138,8 @@ bool node_infer(Diag *d, Node *n) {
                       limit == 1 ? "" : "s", n->n_operands);
   }
   for (int i = 0; i < info->min_operands; i++)
-    if (!n->operands[i]) return diag_error(d, node_loc(n), "operand %d of %s is missing", i + 1, info->name);
+    if (!n->operands[i] && !(info->optional >> i & 1))
+      return diag_error(d, node_loc(n), "operand %d of %s is missing", i + 1, info->name);
   if (n->n_results != info->n_results)
     return diag_error(d, node_loc(n), "%s has %d result%s, not %d", info->name, info->n_results,
                       info->n_results == 1 ? "" : "s", n->n_results);

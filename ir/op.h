@@ -61,6 +61,7 @@ typedef struct {
 typedef struct OpInfo {
   const char *name;
   int min_operands, max_operands; /* max -1: any number */
+  unsigned optional;              /* bit i: operand i may be absent, though i < min_operands */
   int n_results;
   size_t attrs_size;         /* 0: no attributes */
   const void *attr_defaults; /* an instance of the attribute struct */

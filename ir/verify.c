@@ -113,7 +113,8 @@ static void check_operands(Verifier *v, const Node *n) {
   for (int i = 0; i < n->n_operands; i++) {
     Tensor *t = n->operands[i];
     if (!t) {
-      if (i < info->min_operands) fail(v, node_loc(n), "operand %d of %s is missing", i + 1, info->name);
+      if (i < info->min_operands && !(info->optional >> i & 1))
+        fail(v, node_loc(n), "operand %d of %s is missing", i + 1, info->name);
     } else if (!is_defined(v, t)) {
       fail(v, node_loc(n), "operand '%s' of %s is not defined before it", t->name, info->name);
     } else {

@@ -190,8 +190,52 @@ V_AVX2 v_f32 v_div_f32(v_f32 a, v_f32 b) { return _mm256_div_ps(a, b); }
 V_AVX2 v_f32 v_min_f32(v_f32 a, v_f32 b) { return _mm256_min_ps(a, b); } /* NaN as `a` gives b */
 V_AVX2 v_f32 v_max_f32(v_f32 a, v_f32 b) { return _mm256_max_ps(a, b); }
 V_AVX2 v_f32 v_sqrt_f32(v_f32 a) { return _mm256_sqrt_ps(a); }
+V_AVX2 v_f32 v_abs_f32(v_f32 a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
 V_AVX2 v_f32 v_if_negative_f32(v_f32 x, v_f32 a, v_f32 b) {
   return _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_LT_OQ));
+}
+/* p * x + c, rounded twice: one step of Horner's rule. */
+V_AVX2 v_f32 v_horner(v_f32 p, v_f32 x, float c) {
+  return _mm256_add_ps(_mm256_mul_ps(p, x), _mm256_set1_ps(c));
+}
+V_AVX2 v_f32 v_power_of_two(v_s32 k) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(k, _mm256_set1_epi32(127)), 23));
+}
+/* The steps of math_f32.h, all branches taken. NaN goes through each of them. */
+V_AVX2 v_f32 v_exp_f32(v_f32 x) {
+  const v_f32 magic = _mm256_set1_ps(0x1.8p+23f);
+  const v_f32 k = _mm256_sub_ps(v_horner(x, _mm256_set1_ps(0x1.715476p+0f), 0x1.8p+23f), magic);
+  const v_f32 high = _mm256_sub_ps(x, _mm256_mul_ps(k, _mm256_set1_ps(0x1.62e4p-1f)));
+  const v_f32 r = _mm256_sub_ps(high, _mm256_mul_ps(k, _mm256_set1_ps(0x1.7f7d1cp-20f)));
+  v_f32 q = v_horner(_mm256_set1_ps(0x1.6a1a72p-10f), r, 0x1.123fc6p-7f);
+  q = v_horner(q, r, 0x1.555916p-5f);
+  q = v_horner(q, r, 0x1.55548ap-3f);
+  q = v_horner(q, r, 0x1.fffffcp-2f);
+  q = _mm256_add_ps(r, _mm256_mul_ps(_mm256_mul_ps(r, r), q));
+  q = _mm256_add_ps(_mm256_set1_ps(1.0f), q);
+  const v_s32 e = _mm256_cvttps_epi32(k), half = _mm256_srai_epi32(e, 1);
+  q = _mm256_mul_ps(_mm256_mul_ps(q, v_power_of_two(half)), v_power_of_two(_mm256_sub_epi32(e, half)));
+  const v_f32 large = _mm256_cmp_ps(x, _mm256_set1_ps(0x1.62e42ep+6f), _CMP_GT_OQ);
+  const v_f32 small = _mm256_cmp_ps(x, _mm256_set1_ps(-0x1.5d589ep+6f), _CMP_LT_OQ);
+  q = _mm256_blendv_ps(q, _mm256_castsi256_ps(_mm256_set1_epi32(0x7f800000)), large);
+  return _mm256_andnot_ps(small, q);
+}
+V_AVX2 v_f32 v_sigmoid_f32(v_f32 x) {
+  const v_f32 one = _mm256_set1_ps(1.0f);
+  return _mm256_div_ps(one, _mm256_add_ps(one, v_exp_f32(_mm256_xor_ps(x, _mm256_set1_ps(-0.0f)))));
+}
+V_AVX2 v_f32 v_tanh_f32(v_f32 x) {
+  const v_f32 a = v_abs_f32(x), z = _mm256_mul_ps(a, a), one = _mm256_set1_ps(1.0f);
+  v_f32 p = v_horner(_mm256_set1_ps(-0x1.6f4214p-8f), z, 0x1.50b828p-6f);
+  p = v_horner(p, z, -0x1.b806a6p-5f);
+  p = v_horner(p, z, 0x1.1105a2p-3f);
+  p = v_horner(p, z, -0x1.55552cp-2f);
+  p = _mm256_add_ps(a, _mm256_mul_ps(a, _mm256_mul_ps(z, p)));
+  const v_f32 e = _mm256_add_ps(v_exp_f32(_mm256_mul_ps(_mm256_set1_ps(2.0f), a)), one);
+  const v_f32 far = _mm256_sub_ps(one, _mm256_div_ps(_mm256_set1_ps(2.0f), e));
+  p = _mm256_blendv_ps(p, far, _mm256_cmp_ps(a, _mm256_set1_ps(0.625f), _CMP_GE_OQ));
+  p = _mm256_blendv_ps(p, one, _mm256_cmp_ps(a, _mm256_set1_ps(9.02f), _CMP_GT_OQ));
+  return _mm256_or_ps(p, _mm256_and_ps(x, _mm256_set1_ps(-0.0f)));
 }
 V_AVX2 v_f32 v_s32_to_f32(v_s32 a) { return _mm256_cvtepi32_ps(a); }
 V_AVX2 v_s32 v_rne_f32(v_f32 a) { return _mm256_cvtps_epi32(a); }

@@ -325,9 +325,22 @@ static inline v_f32 v_max_f32(v_f32 a, v_f32 b) {
 static inline v_f32 v_sqrt_f32(v_f32 a) {
   return (v_f32){{v_float_sqrt(a.x[0]), v_float_sqrt(a.x[1]), v_float_sqrt(a.x[2]), v_float_sqrt(a.x[3])}};
 }
+static inline v_f32 v_abs_f32(v_f32 a) {
+  return (v_f32){{v_float_abs(a.x[0]), v_float_abs(a.x[1]), v_float_abs(a.x[2]), v_float_abs(a.x[3])}};
+}
 static inline v_f32 v_if_negative_f32(v_f32 x, v_f32 a, v_f32 b) {
   return (v_f32){{v_float_if_negative(x.x[0], a.x[0], b.x[0]), v_float_if_negative(x.x[1], a.x[1], b.x[1]),
                   v_float_if_negative(x.x[2], a.x[2], b.x[2]), v_float_if_negative(x.x[3], a.x[3], b.x[3])}};
+}
+static inline v_f32 v_exp_f32(v_f32 a) {
+  return (v_f32){{v_float_exp(a.x[0]), v_float_exp(a.x[1]), v_float_exp(a.x[2]), v_float_exp(a.x[3])}};
+}
+static inline v_f32 v_tanh_f32(v_f32 a) {
+  return (v_f32){{v_float_tanh(a.x[0]), v_float_tanh(a.x[1]), v_float_tanh(a.x[2]), v_float_tanh(a.x[3])}};
+}
+static inline v_f32 v_sigmoid_f32(v_f32 a) {
+  return (v_f32){
+      {v_float_sigmoid(a.x[0]), v_float_sigmoid(a.x[1]), v_float_sigmoid(a.x[2]), v_float_sigmoid(a.x[3])}};
 }
 static inline v_f32 v_s32_to_f32(v_s32 a) {
   return (v_f32){

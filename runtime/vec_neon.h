@@ -177,7 +177,47 @@ V_NEON v_f32 v_div_f32(v_f32 a, v_f32 b) { return vdivq_f32(a, b); }
 V_NEON v_f32 v_min_f32(v_f32 a, v_f32 b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
 V_NEON v_f32 v_max_f32(v_f32 a, v_f32 b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
 V_NEON v_f32 v_sqrt_f32(v_f32 a) { return vsqrtq_f32(a); }
+V_NEON v_f32 v_abs_f32(v_f32 a) { return vabsq_f32(a); }
 V_NEON v_f32 v_if_negative_f32(v_f32 x, v_f32 a, v_f32 b) { return vbslq_f32(vcltzq_f32(x), a, b); }
+/* p * x + c, rounded twice: one step of Horner's rule. */
+V_NEON v_f32 v_horner(v_f32 p, v_f32 x, float c) { return vaddq_f32(vmulq_f32(p, x), vdupq_n_f32(c)); }
+V_NEON v_f32 v_power_of_two(v_s32 k) {
+  return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(k, vdupq_n_s32(127)), 23));
+}
+/* The steps of math_f32.h, all branches taken. NaN goes through each of them. */
+V_NEON v_f32 v_exp_f32(v_f32 x) {
+  const v_f32 k = vsubq_f32(v_horner(x, vdupq_n_f32(0x1.715476p+0f), 0x1.8p+23f), vdupq_n_f32(0x1.8p+23f));
+  const v_f32 high = vsubq_f32(x, vmulq_f32(k, vdupq_n_f32(0x1.62e4p-1f)));
+  const v_f32 r = vsubq_f32(high, vmulq_f32(k, vdupq_n_f32(0x1.7f7d1cp-20f)));
+  v_f32 q = v_horner(vdupq_n_f32(0x1.6a1a72p-10f), r, 0x1.123fc6p-7f);
+  q = v_horner(q, r, 0x1.555916p-5f);
+  q = v_horner(q, r, 0x1.55548ap-3f);
+  q = v_horner(q, r, 0x1.fffffcp-2f);
+  q = vaddq_f32(r, vmulq_f32(vmulq_f32(r, r), q));
+  q = vaddq_f32(vdupq_n_f32(1.0f), q);
+  const v_s32 e = vcvtq_s32_f32(k), half = vshrq_n_s32(e, 1);
+  q = vmulq_f32(vmulq_f32(q, v_power_of_two(half)), v_power_of_two(vsubq_s32(e, half)));
+  const uint32x4_t large = vcgtq_f32(x, vdupq_n_f32(0x1.62e42ep+6f));
+  const uint32x4_t small = vcltq_f32(x, vdupq_n_f32(-0x1.5d589ep+6f));
+  q = vbslq_f32(large, vreinterpretq_f32_u32(vdupq_n_u32(0x7f800000)), q);
+  return vbslq_f32(small, vdupq_n_f32(0), q);
+}
+V_NEON v_f32 v_sigmoid_f32(v_f32 x) {
+  const v_f32 one = vdupq_n_f32(1.0f);
+  return vdivq_f32(one, vaddq_f32(one, v_exp_f32(vnegq_f32(x))));
+}
+V_NEON v_f32 v_tanh_f32(v_f32 x) {
+  const v_f32 a = vabsq_f32(x), z = vmulq_f32(a, a), one = vdupq_n_f32(1.0f), two = vdupq_n_f32(2.0f);
+  v_f32 p = v_horner(vdupq_n_f32(-0x1.6f4214p-8f), z, 0x1.50b828p-6f);
+  p = v_horner(p, z, -0x1.b806a6p-5f);
+  p = v_horner(p, z, 0x1.1105a2p-3f);
+  p = v_horner(p, z, -0x1.55552cp-2f);
+  p = vaddq_f32(a, vmulq_f32(a, vmulq_f32(z, p)));
+  const v_f32 e = vaddq_f32(v_exp_f32(vmulq_f32(two, a)), one);
+  p = vbslq_f32(vcgeq_f32(a, vdupq_n_f32(0.625f)), vsubq_f32(one, vdivq_f32(two, e)), p);
+  p = vbslq_f32(vcgtq_f32(a, vdupq_n_f32(9.02f)), one, p);
+  return vbslq_f32(vdupq_n_u32(0x80000000u), x, p);
+}
 V_NEON v_f32 v_s32_to_f32(v_s32 a) { return vcvtq_f32_s32(a); }
 V_NEON v_s32 v_rne_f32(v_f32 a) { return vcvtnq_s32_f32(a); }
 V_NEON v_s32 v_requant(v_s32 acc, v_f32 m, v_f32 lo, v_f32 hi, v_s32 z) {

@@ -96,4 +96,30 @@ typedef struct {
 } GeluAttrs;
 enum { GELU_ERF, GELU_TANH };
 
+/* lstm, gru, rnn (ir/ops/recurrent.h). A gate's function, with the parameters that some of them have. */
+typedef enum {
+  GATE_SIGMOID,
+  GATE_TANH,
+  GATE_RELU,
+  GATE_AFFINE,           /* alpha * x + beta */
+  GATE_LEAKY_RELU,       /* x < 0 ? alpha * x : x */
+  GATE_THRESHOLDED_RELU, /* x > alpha ? x : 0 */
+  GATE_SCALED_TANH,      /* alpha * tanh(beta * x) */
+  GATE_HARD_SIGMOID,     /* alpha * x + beta, clamped to [0, 1] */
+  GATE_ELU,              /* x < 0 ? alpha * (exp(x) - 1) : x */
+  GATE_SOFTSIGN          /* x / (1 + |x|) */
+} GateKind;
+typedef struct {
+  int kind; /* GateKind */
+  float alpha, beta;
+} GateFunction;
+typedef struct {
+  int direction;
+  GateFunction f, g, h;     /* gru has f and g, rnn has f */
+  float clip;               /* the functions see values in [-clip, clip]; infinity: all */
+  bool input_forget;        /* lstm: the forget gate is 1 - the input gate */
+  bool linear_before_reset; /* gru: the reset gate multiplies the recurrent product, not the state */
+} RecurrentAttrs;
+enum { DIRECTION_FORWARD, DIRECTION_REVERSE, DIRECTION_BIDIRECTIONAL };
+
 #endif

@@ -68,6 +68,13 @@ static bool own_parameters(const Node *n) {
          rule == QUANT_UNARY || rule == QUANT_FIRST || n->op == OP_quantize || n->op == OP_requantize;
 }
 
+bool gen_live(Gen *g, Tensor *t, double amp) {
+  int64_t count = shape_count(&t->type.shape);
+  if (count < 1 || count > GEN_MAX_COUNT || g->n_pool == GEN_MAX_POOL) return false;
+  g->pool[g->n_pool++] = (Live){t, tensor_is_quantized(t) ? 100 * (double)tensor_scale(t) : amp};
+  return true;
+}
+
 bool gen_finish(Gen *g, Node *n, double amp) {
   Tensor *r = n->results[0];
   if (g->form == GEN_QUANTIZED && own_parameters(n) && r->type.dtype == DT_NONE) {
@@ -76,11 +83,8 @@ bool gen_finish(Gen *g, Node *n, double amp) {
     r->type = gen_quantized_type(g, r->type.shape, amp);
   }
   if (!infer_silently(g, n)) return false;
-  int64_t count = shape_count(&r->type.shape);
   int64_t macs = op_info[n->op]->macs ? op_info[n->op]->macs(n) : 0;
-  if (count < 1 || count > GEN_MAX_COUNT || macs > GEN_MAX_MACS || g->n_pool == GEN_MAX_POOL) return false;
-  g->pool[g->n_pool++] = (Live){r, tensor_is_quantized(r) ? 100 * (double)tensor_scale(r) : amp};
-  return true;
+  return macs <= GEN_MAX_MACS && gen_live(g, r, amp);
 }
 
 Tensor *gen_finish_float(Gen *g, Node *n) { return infer_silently(g, n) ? n->results[0] : NULL; }

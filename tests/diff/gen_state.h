@@ -34,6 +34,8 @@ Live *gen_pick_like(Gen *g, const Tensor *t, bool (*fits)(const Shape *a, const 
 bool gen_finish(Gen *g, Node *n, double amp);
 /* The same for a node inside a float island of a quantized graph: the result is not made live. */
 Tensor *gen_finish_float(Gen *g, Node *n);
+/* Makes the result of an inferred node live. False where it is too large, or there are too many. */
+bool gen_live(Gen *g, Tensor *t, double amp);
 Node *gen_node(Gen *g, OpId op, Tensor **operands, int n);
 
 /* A quantized type for values within about +-amp; now and then an unsuitable one. */
@@ -56,5 +58,7 @@ typedef struct {
   bool (*step)(Gen *g, OpId op);
 } GenStep;
 extern const GenStep gen_steps[]; /* ends with weight 0 */
+
+bool step_recurrent(Gen *g, OpId op); /* gen_recurrent.c */
 
 #endif

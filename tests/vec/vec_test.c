@@ -448,6 +448,7 @@ static int32_t (*const definition[OP_COUNT])(const Arg *a, int l) = {
     [OP_float_max] = define_max_f32,
     [OP_float_min] = define_min_f32,
     [OP_sqrt_f32] = define_sqrt,
+    [OP_abs_f32] = define_abs,
     [OP_float_sqrt] = define_sqrt,
     [OP_rne_f32] = define_rne,
     [OP_float_rne] = define_rne,
