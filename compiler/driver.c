@@ -14,6 +14,7 @@
 #include "ir/text.h"
 #include "passes/qconfig.h"
 #include "passes/pass.h"
+#include "passes/qconfig_print.h"
 #include "passes/rewrite.h"
 
 #include <string.h>
@@ -120,7 +121,7 @@ static bool is_identifier(const char *s) {
  * emit nothing. */
 static void name_main_output(Driver *r) {
   const Options *o = r->options;
-  bool only_checks = !o->emit && (o->run || (!o->output && (o->eval || o->verify)));
+  bool only_checks = !o->emit && (o->run || (!o->output && (o->eval || o->verify || o->print_qconfig)));
   r->emit = only_checks ? EMIT_UNSET : o->emit ? (EmitKind)o->emit : o->stop_after ? EMIT_IR : EMIT_C;
   r->output = o->output;
   if (r->output || r->emit == EMIT_UNSET) return;
@@ -150,8 +151,9 @@ static bool check_outputs_fit(Driver *r) {
   for (const char *p = r->emit == EMIT_C && r->beside ? file_base(r->beside) : ""; *p; p++)
     if (strchr("\"\\", *p) || (unsigned char)*p < 32)
       return usage(r->diag, "the header's name cannot stand in an #include:", file_base(r->beside), NULL);
-  if (r->output && !strcmp(r->output, "-") && r->options->eval)
-    return diag_error(r->diag, (SrcLoc){0}, "-eval writes to standard output itself; not with -o -");
+  const char *lists = r->options->eval ? "-eval" : r->options->print_qconfig ? "-print-qconfig" : NULL;
+  if (r->output && !strcmp(r->output, "-") && lists)
+    return diag_error(r->diag, (SrcLoc){0}, "%s writes to standard output itself; not with -o -", lists);
   return true;
 }
 
@@ -168,11 +170,27 @@ static bool name_prefix(Driver *r) {
   return true;
 }
 
-/* The configuration of quantization: the preset, with -observer for all activations. */
+/* The configuration of quantization, as far as the options name it: a preset, and -observer for the
+ * activations that no rule gives one. A word with a dot or a slash is a file, which is read with the model.
+ */
 static bool choose_qconfig(Driver *r) {
-  r->qconfig = qconfig_preset(r->arena, "qcc");
-  if (r->options->observer)
-    r->qconfig = qconfig_with_observer(r->diag, r->arena, r->qconfig, r->options->observer);
+  const Options *o = r->options;
+  const char *name = !o->config || strpbrk(o->config, "./") ? "qcc" : o->config;
+  const char *complaint = qconfig_unknown_preset(r->arena, name);
+  if (complaint)
+    return diag_error(r->diag, (SrcLoc){0}, "-config: %s (the name of a file has a dot or a slash)",
+                      complaint);
+  r->qconfig = qconfig_preset(r->arena, name);
+  if (o->observer) r->qconfig = qconfig_with_observer(r->diag, r->arena, r->qconfig, o->observer);
+  return r->qconfig != NULL;
+}
+
+static bool read_qconfig(Driver *r) {
+  const Options *o = r->options;
+  if (!o->config || !strpbrk(o->config, "./")) return true;
+  r->qconfig = qconfig_read(r->diag, r->arena, o->config);
+  if (r->qconfig && o->observer)
+    r->qconfig = qconfig_with_observer(r->diag, r->arena, r->qconfig, o->observer);
   return r->qconfig != NULL;
 }
 
@@ -197,6 +215,7 @@ static bool check_outputs(Driver *r) {
 static void warn_quantized(Driver *r) {
   const Options *o = r->options;
   const char *idle = o->calib && !o->verify           ? "-calib"
+                     : o->config                      ? "-config"
                      : o->observer                    ? "-observer"
                      : o->quantize == QUANTIZE_NONE   ? "-quantize none"
                      : o->quantize == QUANTIZE_STATIC ? "-quantize static"
@@ -216,10 +235,9 @@ static bool read_model(Driver *r) {
   return check_outputs(r);
 }
 
-static bool run_passes(Driver *r) {
+static PassCtx pass_context(const Driver *r) {
   const Options *o = r->options;
-  Progress progress = progress_start("calibrating");
-  PassCtx ctx = {
+  return (PassCtx){
       .diag = r->diag,
       .arena = r->arena,
       .mode = o->quantize == QUANTIZE_STATIC ? MODE_STATIC
@@ -230,16 +248,38 @@ static bool run_passes(Driver *r) {
       .float_io = o->io == IO_FLOAT,
       .qconfig = r->qconfig,
       .threads = threads(),
-      .progress = progress_update,
-      .progress_user = &progress,
       .dump_after = o->dump_after,
       .stop_after = o->stop_after,
       .dump_to = stderr,
       .verbose = o->verbose,
   };
+}
+
+static bool run_passes(Driver *r) {
+  Progress progress = progress_start("calibrating");
+  PassCtx ctx = pass_context(r);
+  ctx.progress = progress_update;
+  ctx.progress_user = &progress;
   bool ok = passes_run(&ctx, r->graph, &r->stopped);
   progress_end(&progress);
   return ok;
+}
+
+/* Nothing but -print-qconfig is to be done. */
+static bool only_prints(const Driver *r) {
+  const Options *o = r->options;
+  return o->print_qconfig && r->emit == EMIT_UNSET && !o->run && !o->eval && !o->verify;
+}
+
+/* Where the pipeline runs afterwards, it says what there is to say. */
+static bool print_qconfig(Driver *r) {
+  Diag silent = {.arena = r->arena};
+  PassCtx ctx = pass_context(r);
+  StrBuf text;
+  strbuf_init(&text, r->arena);
+  if (!only_prints(r)) ctx.diag = &silent;
+  if (!qconfig_print(&text, &ctx, r->graph)) return !only_prints(r);
+  return put_text(r->diag, &text);
 }
 
 static EvalOptions eval_options(Driver *r, Progress *progress) {
@@ -364,8 +404,10 @@ static bool write_files(Driver *r) {
 }
 
 static bool compile(Driver *r) {
-  return read_model(r) && run_passes(r) && (!r->options->verify || verify(r)) &&
-         (!r->options->eval || evaluate(r)) && (!r->options->run || run(r)) && emit(r) && write_files(r);
+  if (!read_qconfig(r) || !read_model(r) || (r->options->print_qconfig && !print_qconfig(r))) return false;
+  if (only_prints(r)) return r->diag->errors == 0;
+  return run_passes(r) && (!r->options->verify || verify(r)) && (!r->options->eval || evaluate(r)) &&
+         (!r->options->run || run(r)) && emit(r) && write_files(r);
 }
 
 static int run_driver(Diag *d, Arena *a, int argc, char **argv) {

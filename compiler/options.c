@@ -46,6 +46,9 @@ static const OptionDesc options[] = {
      "calibration data: .npz or .npy, arrays named after the inputs, or x"},
     {"quantize", OPT_CHOICE, AT(quantize), "M", "static (default with calibration data), none (float32 code)",
      LIST("static", "none"), LIST("dynamic")},
+    {"config", OPT_STRING, AT(config), "C",
+     "how a float model is quantized: a Lua file, or a preset: qcc (default),\n"
+     "                         fbgemm, qnnpack, onednn, tensorrt ... (docs/quantization.md)"},
     {"observer", OPT_STRING, AT(observer), "O", "how ranges are found (default: minmax)"},
     {"shape", OPT_LIST, AT(shapes), "X=1,3,224,224",
      "fixes an ONNX model's input of this name; N=1 a symbolic dimension"},
@@ -60,6 +63,8 @@ static const OptionDesc options[] = {
     {"dump-after", OPT_STRING, AT(dump_after), "PASS",
      "print the IR after a pass, or after all of them, on stderr"},
     {"stop-after", OPT_STRING, AT(stop_after), "PASS", "stop after a pass, emit the IR as it stands there"},
+    {"print-qconfig", OPT_FLAG, AT(print_qconfig), NULL,
+     "list how each node is quantized, and by which rule"},
     {"print-passes", OPT_FLAG, AT(print_passes), NULL, "list the passes in their order"},
     {"print-targets", OPT_FLAG, AT(print_targets), NULL, "list the targets"},
     {"print-ops", OPT_FLAG, AT(print_ops), NULL, "list the operators of the IR"},
@@ -71,10 +76,8 @@ static const OptionDesc options[] = {
     {"version", OPT_FLAG, AT(version), NULL, "the version"},
 
     {"jit", OPT_LATER},
-    {"config", OPT_LATER},
     {"pass", OPT_LATER},
     {"accuracy-target", OPT_LATER},
-    {"print-qconfig", OPT_LATER},
     {"weights", OPT_LATER},
     {"runtime", OPT_LATER},
     {"unroll", OPT_LATER},
@@ -85,8 +88,9 @@ static const OptionDesc options[] = {
 enum { N_OPTIONS = sizeof options / sizeof *options };
 
 /* Every name that diag_warning is called with. */
-static const char *const warnings[] = {
-    "bias-scale", "constant-input", "eval-labels", "float-model", "float-op", "io", "quantized-model"};
+static const char *const warnings[] = {"bias-scale",      "constant-input", "eval-labels",
+                                       "float-model",     "float-op",       "io",
+                                       "quantized-model", "unused-rule"};
 enum { N_WARNINGS = sizeof warnings / sizeof *warnings };
 static const char no_warning[] = "Wno-";
 

@@ -17,7 +17,7 @@ typedef struct {
 /* Options as given; NULL, 0 or false where they were not. */
 typedef struct {
   const char *model;
-  const char *target, *output, *calib, *observer;
+  const char *target, *output, *calib, *config, *observer;
   const char *eval, *run;
   const char *name;
   const char *depfile; /* -MF */
@@ -26,6 +26,7 @@ typedef struct {
   OptionList no_warnings;         /* -Wno-NAME */
   int emit, quantize, io, layout; /* the enumerations above */
   bool verify, make_depfile, werror, verbose;
+  bool print_qconfig;
   bool print_passes, print_targets, print_ops;
   bool help, version;
 } Options;

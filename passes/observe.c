@@ -210,6 +210,7 @@ bool pass_observe(PassCtx *ctx, Graph *g) {
     return true;
   }
   if (!plan_make(ctx->diag, ctx->arena, g, ctx->qconfig, &ctx->plan)) return false;
+  qconfig_warn_unused(ctx->diag, ctx->qconfig, g);
   if (plan_needs_data(ctx->plan) && !ctx->calib_path)
     return diag_error(
         ctx->diag, (SrcLoc){0},

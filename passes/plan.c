@@ -114,6 +114,15 @@ static void choose_nodes(Plan *p) {
   }
 }
 
+const char *plan_why_float(const Plan *p, const Node *n) {
+  const TensorPlan *t = plan_of(p, n->results[0]);
+  if (!t) return "its values are no float32";
+  if (t->kind != PLAN_FLOAT || !node_is_float(n)) return NULL;
+  if (t->reason) return t->reason;
+  if (has_integer_form(p, n)) return "no integer op is beside it";
+  return op_info[n->op]->quant == QUANT_LINEAR ? "its weights are not constant" : "it has no integer form";
+}
+
 /* --- tables --- */
 
 static void absorb_steps(Plan *p, const Node *n, const Tensor *source) {

@@ -57,6 +57,8 @@ bool plan_make(Diag *d, Arena *a, const Graph *g, const QConfigSet *set, Plan **
 TensorPlan *plan_of(const Plan *p, const Tensor *t); /* NULL: a constant, or not float32 */
 /* Does the node become an integer op, or a table? */
 bool plan_is_integer(const Plan *p, const Node *n);
+/* Why the node stays in float, as far as that is known before calibration; NULL where it does not. */
+const char *plan_why_float(const Plan *p, const Node *n);
 /* Does the group's observer have to see calibration data? */
 bool plan_group_observes(const PlanGroup *group);
 bool plan_needs_data(const Plan *p);

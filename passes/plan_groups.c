@@ -43,10 +43,14 @@ static bool reads(const Plan *p, const Node *n, const Tensor *t) {
   return false;
 }
 
-/* By the configuration of the node that makes the tensor, the default's for graph inputs; where these leave
- * it in float, of the first integer op that reads it. */
+static const QConfig *config_of(const Plan *p, const Tensor *t, const QRule **rule) {
+  return t->producer ? qconfig_of(p->qconfig, t->producer, rule) : qconfig_of_input(p->qconfig, t, rule);
+}
+
+/* By the configuration of the node that makes the tensor; where that leaves it in float, of the first integer
+ * op that reads it. */
 static const ObserverSpec *spec_of(const Plan *p, const Tensor *t) {
-  const QConfig *c = t->producer ? qconfig_of(p->qconfig, t->producer, NULL) : qconfig_default(p->qconfig);
+  const QConfig *c = config_of(p, t, NULL);
   if (c->mode == QMODE_STATIC && is_q8_spec(&c->activation)) return &c->activation;
   for (const Node *n = p->graph->first; n; n = n->next)
     if (plan_is_integer(p, n) && reads(p, n, t)) return &qconfig_of(p->qconfig, n, NULL)->activation;
@@ -61,6 +65,9 @@ static PlanGroup *new_group(Plan *p, const Tensor *t) {
     p->groups = more;
   }
   const OpInfo *op = t->producer ? op_info[t->producer->op] : NULL;
+  const QRule *rule;
+  config_of(p, t, &rule);
+  bool own = rule->kind != QRULE_DEFAULT && (rule->given & QGIVEN_ACTIVATION);
   PlanGroup *g = p->groups[p->n_groups] = ARENA_NEW(p->arena, PlanGroup);
   *g = (PlanGroup){.index = p->n_groups++,
                    .name = t->name,
@@ -68,7 +75,7 @@ static PlanGroup *new_group(Plan *p, const Tensor *t) {
                    .spec = *spec_of(p, t)};
   g->spec.quant.per_channel = false; /* activations have one scale */
   bool can_fix = g->spec.quant.dtype == DT_U8 || !g->spec.quant.symmetric;
-  if (op && op->fixed_scale > 0 && can_fix) g->fixed = op;
+  if (op && op->fixed_scale > 0 && can_fix && !own) g->fixed = op;
   return g;
 }
 

@@ -1,52 +1,43 @@
+/* Rules: which one a node's configuration comes from. */
 #include "passes/qconfig.h"
 
-#include <fnmatch.h>
 #include <string.h>
 
 #include "ir/graph.h"
+#include "passes/glob.h"
 
-const char *const qconfig_presets[] = {"qcc", NULL};
-
-static ObserverSpec observer_spec(const char *name, QuantSpec quant) {
-  ObserverSpec s = {.observer = observer_find(name, strlen(name)), .quant = quant};
-  for (int i = 0; s.observer->params[i].name; i++) s.param[i] = s.observer->params[i].value;
-  return s;
-}
-
-const QConfigSet *qconfig_preset(Arena *a, const char *name) {
-  if (strcmp(name, "qcc")) return NULL;
-  QuantSpec activation = qspec_of(DT_U8, false), weight = qspec_of(DT_S8, false);
-  activation.eps = weight.eps = 0;
-  weight.symmetric = weight.per_channel = true;
-  weight.quant_min = -127;
-  QRule *rule = ARENA_NEW(a, QRule);
-  rule->config.activation = observer_spec("minmax", activation);
-  rule->config.weight = observer_spec("per_channel_minmax", weight);
-  QConfigSet *set = ARENA_NEW(a, QConfigSet);
-  *set = (QConfigSet){.name = "qcc", .rules = rule, .n_rules = 1};
-  return set;
+void qconfig_inherit(QRule *rules, int n_rules, bool dynamic_reduce_range) {
+  const QConfig *base = &rules[0].config;
+  for (int i = 0; i < n_rules; i++) {
+    QConfig *c = &rules[i].config;
+    if (!(rules[i].given & QGIVEN_MODE)) c->mode = base->mode;
+    if (!(rules[i].given & QGIVEN_WEIGHT)) c->weight = base->weight;
+    if (rules[i].given & QGIVEN_ACTIVATION) continue;
+    c->activation = base->activation;
+    if (c->mode == QMODE_DYNAMIC) c->activation.quant = qspec_of(DT_U8, dynamic_reduce_range);
+  }
 }
 
 const QConfigSet *qconfig_with_observer(Diag *d, Arena *a, const QConfigSet *set, const char *text) {
   QConfigSet *copy = arena_memdup(a, set, sizeof *set);
   QRule *rules = arena_memdup(a, set->rules, sizeof *rules * (size_t)set->n_rules);
   copy->rules = rules;
-  for (int i = 0; i < set->n_rules; i++)
-    if (!observer_parse(d, text, &rules[i].config.activation)) return NULL;
+  copy->observer = text;
+  if (!observer_parse(d, text, &rules[0].config.activation)) return NULL;
+  qconfig_inherit(rules, set->n_rules, set->dynamic_reduce_range);
   return copy;
 }
 
+static bool fits_name(const QRule *r, const char *name) {
+  return r->kind == QRULE_NAME ? !strcmp(r->match, name) : glob_match(r->match, name);
+}
+
 static bool fits(const QRule *r, const struct Node *n) {
-  switch (r->kind) {
-  case QRULE_DEFAULT:
-    return true;
-  case QRULE_OP:
-    return !strcmp(r->match, op_info[n->op]->name);
-  case QRULE_PATTERN:
-    return !fnmatch(r->match, n->name, 0) || !fnmatch(r->match, n->results[0]->name, 0);
-  case QRULE_NAME:
-    return !strcmp(r->match, n->name) || !strcmp(r->match, n->results[0]->name);
-  }
+  if (r->kind == QRULE_DEFAULT) return true;
+  if (r->kind == QRULE_OP) return !strcmp(r->match, op_info[n->op]->name);
+  if (*n->name && fits_name(r, n->name)) return true;
+  for (int i = 0; i < n->n_results; i++)
+    if (fits_name(r, n->results[i]->name)) return true;
   return false;
 }
 
@@ -58,9 +49,35 @@ const QConfig *qconfig_of(const QConfigSet *set, const struct Node *n, const QRu
   return &best->config;
 }
 
-const QConfig *qconfig_default(const QConfigSet *set) {
+const QConfig *qconfig_of_input(const QConfigSet *set, const struct Tensor *t, const QRule **rule) {
   const QRule *best = &set->rules[0];
-  for (int i = 1; i < set->n_rules; i++)
-    if (set->rules[i].kind == QRULE_DEFAULT) best = &set->rules[i];
+  for (int i = 1; i < set->n_rules; i++) {
+    const QRule *r = &set->rules[i];
+    if (r->kind >= QRULE_PATTERN && r->kind >= best->kind && fits_name(r, t->name)) best = r;
+  }
+  if (rule) *rule = best;
   return &best->config;
+}
+
+const QConfig *qconfig_default(const QConfigSet *set) { return &set->rules[0].config; }
+
+static bool fits_any(const QRule *r, const Graph *g) {
+  for (const Node *n = g->first; n; n = n->next)
+    if (fits(r, n)) return true;
+  for (int i = 0; i < g->n_inputs && r->kind >= QRULE_PATTERN; i++)
+    if (fits_name(r, g->inputs[i]->name)) return true;
+  return false;
+}
+
+void qconfig_warn_unused(Diag *d, const QConfigSet *set, const Graph *g) {
+  static const char *const kinds[] = {
+      [QRULE_OP] = "of the operator", [QRULE_PATTERN] = "whose name fits", [QRULE_NAME] = "named"};
+  for (int i = 1; i < set->n_rules; i++) {
+    const QRule *r = &set->rules[i];
+    if (r->loc.source && !fits_any(r, g))
+      diag_warning(
+          d, "unused-rule", r->loc,
+          "there is no node %s '%.200s' in the model once it is fused; -print-qconfig lists the nodes",
+          kinds[r->kind], r->match);
+  }
 }

@@ -22,12 +22,16 @@ typedef struct {
  * among rules of one kind the last that fits. */
 typedef enum { QRULE_DEFAULT, QRULE_OP, QRULE_PATTERN, QRULE_NAME } QRuleKind;
 
+/* What a rule says itself; the rest of its configuration is the default rule's. */
+enum { QGIVEN_MODE = 1, QGIVEN_ACTIVATION = 2, QGIVEN_WEIGHT = 4 };
+
 typedef struct {
   QRuleKind kind;
-  const char *match; /* op: its name in the IR; pattern: a glob (fnmatch); name: exact. The node's name in the
+  const char *match; /* op: its name in the IR; pattern: a glob (glob.h); name: exact. The node's name in the
                         source model, or its result's */
-  QConfig config;
-  SrcLoc loc; /* in the user's file; unknown for presets */
+  QConfig config;    /* complete */
+  SrcLoc loc;        /* in the user's file; unknown for presets */
+  unsigned given;    /* QGIVEN_... */
 } QRule;
 
 typedef struct QConfigSet {
@@ -38,18 +42,35 @@ typedef struct QConfigSet {
    * operand's parameters, and an observer that several tensors share sees the values of all of them.
    * Otherwise only what moves values shares, and its observer sees the values where they are made. */
   bool torch_sharing;
+  bool dynamic_reduce_range; /* QMODE_DYNAMIC: operands become 0..127, where a rule does not say otherwise */
+  const char *observer;      /* -observer, or NULL: the default rule's activation comes from there */
 } QConfigSet;
 
-/* The presets: qcc (ours, the default), fbgemm, qnnpack, onednn, tensorrt. NULL where unknown. */
+/* A preset by its name; NULL where unknown. */
 const QConfigSet *qconfig_preset(Arena *a, const char *name);
-extern const char *const qconfig_presets[]; /* their names; ends with NULL */
+typedef struct {
+  const char *name, *what; /* one line for the manual */
+} QConfigPresetInfo;
+QConfigPresetInfo qconfig_preset_info(int i); /* the i-th preset's; the name is NULL behind the last */
+/* NULL where there is a preset of that name, else what to say. */
+const char *qconfig_unknown_preset(Arena *a, const char *name);
 
-/* The set with the observer `text` (observer_parse) for all activations. NULL after a diagnostic. */
+/* The set of a user's Lua file (docs/quantization.md). NULL after diagnostics. */
+const QConfigSet *qconfig_read(Diag *d, Arena *a, const char *path);
+
+/* The set with the observer `text` (observer_parse) for all activations but those that rules give their own.
+ * NULL after a diagnostic. */
 const QConfigSet *qconfig_with_observer(Diag *d, Arena *a, const QConfigSet *set, const char *text);
 
 /* The configuration of a node; *rule (where it is not NULL) is the one that gave it. Never NULL. */
 const QConfig *qconfig_of(const QConfigSet *set, const struct Node *n, const QRule **rule);
-/* For graph inputs and what no node makes. */
+/* For graph inputs: by rules on names, else the default. */
+const QConfig *qconfig_of_input(const QConfigSet *set, const struct Tensor *t, const QRule **rule);
 const QConfig *qconfig_default(const QConfigSet *set);
+
+/* Fills in what rules do not give from the first rule, the default. `rules` is the caller's to change. */
+void qconfig_inherit(QRule *rules, int n_rules, bool dynamic_reduce_range);
+/* A warning for each rule of a user's file that fits nothing in the graph. */
+void qconfig_warn_unused(Diag *d, const QConfigSet *set, const Graph *g);
 
 #endif

@@ -2,6 +2,7 @@
  *   -run P,Q,...     these passes in this order, the verifier after each (default: the pipeline)
  *   -stop-after P, -dump-after P (to stdout), -observer O, -io quantized|float, -quantize auto|static|none,
  *   -calib FILE      as the compiler's
+ *   -config FILE.lua (before -observer), -print-qconfig
  *   -make-calib FILE write random samples there first, and calibrate with them
  *   -same TOL        the outputs on random inputs must be the same before and after: bit for bit where TOL is
  * 0, else within TOL of the largest magnitude -Werror, -Wno-X, -types, -quiet, -inline N Exit status: 0, 1
@@ -9,6 +10,7 @@
 #include "ir/text.h"
 #include "passes/pass.h"
 #include "passes/qconfig.h"
+#include "passes/qconfig_print.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -17,7 +19,7 @@
 typedef struct {
   const char *path, *run, *make_calib;
   double tolerance; /* negative: do not compare */
-  bool quiet;
+  bool quiet, print_qconfig;
   PrintOptions print;
   PassCtx ctx;
 } Options;
@@ -41,6 +43,9 @@ static bool parse_value(Options *o, const char *name, const char *value) {
     o->ctx.dump_after = value;
   else if (!strcmp(name, "-observer"))
     return (o->ctx.qconfig = qconfig_with_observer(o->ctx.diag, o->ctx.arena, o->ctx.qconfig, value));
+  else if (!strcmp(name, "-config"))
+    return (o->ctx.qconfig = strpbrk(value, "./") ? qconfig_read(o->ctx.diag, o->ctx.arena, value)
+                                                  : qconfig_preset(o->ctx.arena, value));
   else if (!strcmp(name, "-calib"))
     o->ctx.calib_path = value;
   else if (!strcmp(name, "-make-calib"))
@@ -66,6 +71,8 @@ static bool parse_options(int argc, char **argv, Options *o, Diag *d) {
       o->print.types = true;
     else if (!strcmp(argv[i], "-quiet"))
       o->quiet = true;
+    else if (!strcmp(argv[i], "-print-qconfig"))
+      o->print_qconfig = true;
     else if (!strcmp(argv[i], "-Werror"))
       d->warnings_as_errors = true;
     else if (!strncmp(argv[i], "-Wno-", 5))
@@ -210,12 +217,17 @@ static int run(Arena *a, Diag *d, Options *o) {
     return 2;
   }
   if (!o->ctx.calib_path) o->ctx.calib_path = g->calibrate_path;
+  StrBuf text;
+  strbuf_init(&text, a);
+  if (o->print_qconfig) {
+    bool ok = qconfig_print(&text, &o->ctx, g) && !d->errors;
+    fputs(text.text, stdout);
+    return !ok;
+  }
   bool stopped;
   int status = o->run ? run_listed(o, g) : !passes_run(&o->ctx, g, &stopped);
   if (status) return status;
   if (d->errors) return 1;
-  StrBuf text;
-  strbuf_init(&text, a);
   ir_print(&text, g, &o->print, NULL, NULL);
   if (!o->quiet) fwrite(text.text, 1, text.len, stdout);
   return o->tolerance < 0 || same_outputs(a, before, g, o->tolerance) ? 0 : 3;

@@ -3,7 +3,7 @@
 
 usage: run.py [--update] [--tool NAME=PATH ...] FILE_OR_FOLDER ...
 
-In a test (any file with a RUN line), after `//`:
+In a test (any file with a RUN line), after `//` (in a test that starts with `-- RUN:`, after `--`):
   RUN: irtool -types %s     a command, run without a shell: the tool's name, %s the test file, %S its folder, %t a
                             fresh folder.
                             Several RUN lines run one after another; what they print is taken together.
@@ -27,8 +27,13 @@ import tempfile
 TIMEOUT = 60
 
 
+def comment(text):
+    """What comments start with: a Lua test has its RUN line behind --."""
+    return "--" if text.startswith("-- RUN:") else "//"
+
+
 def directives(text, key):
-    prefix = f"// {key}:"
+    prefix = comment(text) + f" {key}:"
     lines = (line.strip("\r") for line in text.split("\n"))
     return [line[len(prefix):].removeprefix(" ") for line in lines if line.startswith(prefix)]
 
@@ -105,10 +110,11 @@ def judge(text, out, err):
 
 
 def updated(text, out, err):
-    kept = [line for line in text.split("\n") if not line.startswith(("// OUT:", "// ERR:"))]
+    start = comment(text)
+    kept = [line for line in text.split("\n") if not line.startswith((f"{start} OUT:", f"{start} ERR:"))]
     while kept and not kept[-1].strip():
         kept.pop()
-    kept += [f"// {key}: {line}".rstrip() for key, s in (("OUT", out), ("ERR", err)) for line in lines_of(s)]
+    kept += [f"{start} {key}: {line}".rstrip() for key, s in (("OUT", out), ("ERR", err)) for line in lines_of(s)]
     return "\n".join(kept) + "\n"
 
 
@@ -116,7 +122,7 @@ def tests_in(paths):
     for path in paths:
         if os.path.isdir(path):
             for folder, _, names in sorted(os.walk(path)):
-                yield from (os.path.join(folder, n) for n in sorted(names) if n.endswith((".ir", ".test")))
+                yield from (os.path.join(folder, n) for n in sorted(names) if n.endswith((".ir", ".lua", ".test")))
         else:
             yield path
 

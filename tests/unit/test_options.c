@@ -85,6 +85,9 @@ static void values_may_hold_anything(void **state) {
   assert_string_equal(o.no_warnings.items[1], "io");
   assert_true(o.werror && o.make_depfile);
   assert_string_equal(o.depfile, "d");
+  assert_true(parse("m -config fbgemm -config=a.lua -print-qconfig", &o));
+  assert_string_equal(o.config, "a.lua");
+  assert_true(o.print_qconfig);
   assert_true(parse("m -quantize none -io quantized -layout nhwc -observer minmax -name p", &o));
   assert_true(o.quantize == QUANTIZE_NONE && o.io == IO_QUANTIZED && o.layout == LAYOUT_NHWC);
   assert_true(parse("-- -m", &o));
@@ -123,10 +126,8 @@ static void misuse_is_refused(void **state) {
 static void later_options_are_refused(void **state) {
   (void)state;
   const char *const later[] = {"jit",
-                               "config f.lua",
                                "pass f.lua",
                                "accuracy-target=0.5%",
-                               "print-qconfig",
                                "weights incbin",
                                "runtime include",
                                "unroll full",

@@ -1,0 +1,44 @@
+-- RUN: passtool -config fbgemm -print-qconfig %S/net.ir
+-- RUN: passtool -config qnnpack -observer minmax -print-qconfig %S/net.ir
+-- RUN: passtool -config tensorrt -print-qconfig %S/net.ir
+-- RUN: passtool -config float16_dynamic -print-qconfig %S/net.ir
+-- OUT: NODE   OP          MODE    RESULT                                                WEIGHT                                         RULE
+-- OUT: image  input       -       histogram, u8 0..127 eps=1.19e-07                     -                                              preset fbgemm
+-- OUT: conv1  conv2d      static  histogram, u8 0..127 eps=1.19e-07                     per_channel_minmax, s8 symmetric eps=1.19e-07  preset fbgemm
+-- OUT: pool   max_pool2d  static  as conv1                                              -                                              preset fbgemm
+-- OUT: conv2  conv2d      static  histogram, u8 0..127 eps=1.19e-07                     per_channel_minmax, s8 symmetric eps=1.19e-07  preset fbgemm
+-- OUT: gate   sigmoid     static  fixed scale=0.00390625 zero_point=0, u8 eps=1.19e-07  -                                              preset fbgemm: op sigmoid (activation)
+-- OUT: sum    add         static  histogram, u8 0..127 eps=1.19e-07                     -                                              preset fbgemm
+-- OUT: flat   reshape     static  as sum                                                -                                              preset fbgemm
+-- OUT: fc     linear      static  histogram, u8 0..127 eps=1.19e-07                     per_channel_minmax, s8 symmetric eps=1.19e-07  preset fbgemm
+-- OUT: prob   softmax     float   it has no integer form                                -                                              preset fbgemm: op softmax (activation)
+-- OUT: NODE   OP          MODE    RESULT                                                WEIGHT                             RULE
+-- OUT: image  input       -       minmax, u8 eps=1.19e-07                               -                                  preset qnnpack, -observer minmax
+-- OUT: conv1  conv2d      static  minmax, u8 eps=1.19e-07                               minmax, s8 symmetric eps=1.19e-07  preset qnnpack, -observer minmax
+-- OUT: pool   max_pool2d  static  as conv1                                              -                                  preset qnnpack, -observer minmax
+-- OUT: conv2  conv2d      static  minmax, u8 eps=1.19e-07                               minmax, s8 symmetric eps=1.19e-07  preset qnnpack, -observer minmax
+-- OUT: gate   sigmoid     static  fixed scale=0.00390625 zero_point=0, u8 eps=1.19e-07  -                                  preset qnnpack: op sigmoid (activation)
+-- OUT: sum    add         static  minmax, u8 eps=1.19e-07                               -                                  preset qnnpack, -observer minmax
+-- OUT: flat   reshape     static  as sum                                                -                                  preset qnnpack, -observer minmax
+-- OUT: fc     linear      static  minmax, u8 eps=1.19e-07                               minmax, s8 symmetric eps=1.19e-07  preset qnnpack, -observer minmax
+-- OUT: prob   softmax     float   it has no integer form                                -                                  preset qnnpack: op softmax (activation)
+-- OUT: NODE   OP          MODE    RESULT                       WEIGHT                                   RULE
+-- OUT: image  input       -       max, s8 -127..127 symmetric  -                                        preset tensorrt
+-- OUT: conv1  conv2d      static  max, s8 -127..127 symmetric  max, s8 -127..127 symmetric per channel  preset tensorrt
+-- OUT: pool   max_pool2d  static  as conv1                     -                                        preset tensorrt
+-- OUT: conv2  conv2d      static  max, s8 -127..127 symmetric  max, s8 -127..127 symmetric per channel  preset tensorrt
+-- OUT: gate   sigmoid     static  max, s8 -127..127 symmetric  -                                        preset tensorrt
+-- OUT: sum    add         static  max, s8 -127..127 symmetric  -                                        preset tensorrt
+-- OUT: flat   reshape     static  as sum                       -                                        preset tensorrt
+-- OUT: fc     linear      static  max, s8 -127..127 symmetric  max, s8 -127..127 symmetric per channel  preset tensorrt
+-- OUT: prob   softmax     float   it has no integer form       -                                        preset tensorrt
+-- OUT: NODE   OP          MODE     RESULT  WEIGHT            RULE
+-- OUT: image  input       -        -       -                 preset float16_dynamic
+-- OUT: conv1  conv2d      float    -       -                 preset float16_dynamic
+-- OUT: pool   max_pool2d  float    -       -                 preset float16_dynamic
+-- OUT: conv2  conv2d      float    -       -                 preset float16_dynamic
+-- OUT: gate   sigmoid     float    -       -                 preset float16_dynamic
+-- OUT: sum    add         float    -       -                 preset float16_dynamic
+-- OUT: flat   reshape     float    -       -                 preset float16_dynamic
+-- OUT: fc     linear      weights  -       placeholder, f16  preset float16_dynamic: op linear (mode)
+-- OUT: prob   softmax     float    -       -                 preset float16_dynamic
