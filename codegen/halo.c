@@ -6,8 +6,9 @@ static void fill(Cg *cg, VirBuilder *b, VirAddr at, const Storage *s, int64_t co
   if (!count) return;
   bool bytes = dtype_info[s->elem].bytes == 1;
   int64_t vector = cg->target->lanes * (bytes ? 4 : 1);
-  const VirVar *v =
-      bytes ? VIR_ONCE(b, "zero", splat_q, vir_n(s->zero)) : VIR_ONCE(b, "zero", splat_f32, vir_m(0));
+  const VirVar *v = s->filler ? s->filler
+                    : bytes   ? VIR_ONCE(b, "zero", splat_q, vir_n(s->zero))
+                              : VIR_ONCE(b, "zero", splat_f32, vir_m(0));
   VirOp store = bytes ? VIR_store_q : VIR_store_f32, part = bytes ? VIR_store_q_part : VIR_store_f32_part;
   int64_t whole = count / vector * vector;
   if (whole > vector * 4) {
@@ -21,8 +22,37 @@ static void fill(Cg *cg, VirBuilder *b, VirAddr at, const Storage *s, int64_t co
   if (count > whole) vir_do(b, part, VIR_ARGS(vir_at(vir_offset(at, whole)), vir_v(v), vir_n(count - whole)));
 }
 
+/* What is known of its zero point at run time only. */
+static bool has_parameters(const Storage *s, const Tensor *t) {
+  return dtype_info[s->elem].bytes > 1 || t->type.quant;
+}
+
+static const VirVar *filler_of(Cg *cg, VirBuilder *b, const Storage *s, const Tensor *zero) {
+  if (!zero) {
+    return VIR_ONCE(b, "fill", splat_q, vir_n(-s->bias));
+  }
+  const Storage *sz = cg_storage(cg, zero);
+  VirAddr at = vir_addr(cg_read(cg, b, zero, "z"), sz->offset);
+  const VirVar *v = vir_once(b, "zero", act_ops(sz->elem)->get, VIR_ARGS(vir_at(at)));
+  if (sz->bias != s->bias) {
+    const VirVar *shift = VIR_ONCE(b, "shift", int_const, vir_n(sz->bias - s->bias));
+    v = VIR_ONCE(b, "stored_zero", int_add, vir_v(v), vir_v(shift));
+  }
+  return VIR_ONCE(b, "fill", bcast_q, vir_v(v));
+}
+
+static void fill_halo(Cg *cg, const Node *n, const Tensor *t, bool at_run_time, const Tensor *zero);
+
 void cg_fill_halo(Cg *cg, const Node *n, const Tensor *t) {
-  const Storage *s = cg_storage(cg, t);
+  if (has_parameters(cg_storage(cg, t), t)) fill_halo(cg, n, t, false, NULL);
+}
+
+void cg_fill_halo_with(Cg *cg, const Node *n, const Tensor *t, const Tensor *zero) {
+  fill_halo(cg, n, t, true, zero);
+}
+
+static void fill_halo(Cg *cg, const Node *n, const Tensor *t, bool at_run_time, const Tensor *zero) {
+  Storage *s = cg_storage(cg, t);
   if (halo_is_none(s->halo)) return;
   const Shape *shape = &t->type.shape;
   Halo h = s->halo;
@@ -32,6 +62,7 @@ void cg_fill_halo(Cg *cg, const Node *n, const Tensor *t) {
             shape_text(cg->arena, shape), (long long)h.top, (long long)h.left, (long long)h.bottom,
             (long long)h.right);
   const VirBase *y = cg_write(cg, &b, t, "y");
+  s->filler = at_run_time ? filler_of(cg, &b, s, zero) : NULL;
   VirAddr base = vir_addr(y, 0);
   if (shape->dim[0] > 1) base = vir_plus(base, vir_loop(&b, "n", 0, shape->dim[0], 1), s->stride[0]);
   int64_t side = (h.left + h.right) * s->stride[3]; /* the right of one row and the left of the next touch */
@@ -47,5 +78,6 @@ void cg_fill_halo(Cg *cg, const Node *n, const Tensor *t) {
   int64_t last = (height - h.bottom) * row - h.right * s->stride[3];
   fill(cg, &b, vir_offset(base, last), s, height * row - last);
   if (shape->dim[0] > 1) vir_end(&b);
+  s->filler = NULL;
   cg_done(cg, &b);
 }

@@ -40,6 +40,7 @@ typedef struct Storage {
   const VirBase *constant; /* made when first used */
   int32_t bias;            /* quantized 8-bit: q - stored: 0, 128 or -128 */
   int32_t zero;            /* the zero point as stored */
+  const VirVar *filler;    /* while its halo is being filled: what with; NULL: the zero point */
 } Storage;
 
 /* Bytes after the workspace's last buffer that kernels may read (never write): a k-group or vector may run
@@ -96,6 +97,9 @@ typedef struct Lowering {
   unsigned idle_results; /* bit i: the kernel does not write result i where nobody reads it */
   /* Before placement: may put other nodes in the node's place, or before it. False after a diagnostic. */
   bool (*expand)(struct Cg *cg, Node *n);
+  /* Bit i: operand i, where it is a constant, is packed or read element by element: it stays where it lies.
+   */
+  unsigned stays;
   /* The result may take the first operand's memory where that dies and lies alike. */
   bool in_place;
   /* The result is a view of the first operand wherever their storages describe the same order of elements. */
@@ -139,8 +143,11 @@ const ActOps *act_ops(DType elem);
 /* The stored range [lo, hi] of a result after its fused activation. */
 void cg_stored_range(const Cg *cg, const Tensor *t, float act_min, float act_max, int32_t *lo, int32_t *hi);
 
-/* codegen/halo.c: zeros around a tensor that wants a halo, before its producer writes the inside. */
+/* codegen/halo.c: zeros around a tensor that wants a halo, before its producer writes the inside. Around
+ * bytes without parameters nothing: only their users know the zero point. */
 void cg_fill_halo(Cg *cg, const Node *n, const Tensor *t);
+/* The zero point that the tensor `zero` holds (NULL: 0) around the bytes t, before `n` reads them. */
+void cg_fill_halo_with(Cg *cg, const Node *n, const Tensor *t, const Tensor *zero);
 
 /* codegen/place.c, plan_memory.c, module_c.c */
 bool cg_place(Cg *cg);

@@ -138,6 +138,7 @@ static void choose_layouts(Cg *cg) {
 /* Constants lie row-major, and end with their last byte: 8-bit kernels may read a little beyond. */
 static bool lies_wrong(const Cg *cg, const Node *n, int i, LayoutDemand demand) {
   const Tensor *t = n->operands[i];
+  if (tensor_is_const(t) && lowering(n)->stays >> i & 1) return false;
   if (tensor_is_const(t))
     return !lowering_packs(lowering(n), i) && (demand == LAYOUT_CHANNELS_LAST || t->type.dtype != DT_F32);
   return t->type.shape.rank >= 3 && channels_last(cg, t) != (demand == LAYOUT_CHANNELS_LAST);

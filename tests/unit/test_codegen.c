@@ -422,6 +422,15 @@ static void messages(void **state) {
       "'y': operand 2 of conv2d, 'w', must be a constant for code generation");
   expect_refused("input %x : f32[1, 2]\n input %b : f32[1]\n %y = linear(%x, [[1.0, 2.0]], %b)\n output %y\n",
                  "'y': operand 3 of linear, 'b', must be a constant for code generation");
+  expect_refused("input %x : u8[1, 2]\n input %s : f32[]\n input %z : u8[]\n"
+                 "input %w : s8<scale=1, zero=0>[3, 2]\n %y = dynamic_linear(%x, %s, %z, %w)\n output %y\n",
+                 "'y': operand 4 of dynamic_linear, 'w', must be a constant for code generation");
+  expect_refused("input %x : u8[1, 2]\n input %w : s8[2, 3]\n const @z : s8[3] = [1, 2, 3]\n"
+                 "%y = matmul_integer(%x, %w, _, @z)\n output %y\n",
+                 "'y': code generation has no zero points per column of a computed operand");
+  expect_refused("input %x : u8[1, 2]\n const @w : s8[2, 1] = [[1], [2]]\n input %z : s8[]\n"
+                 "%y = matmul_integer(%x, @w, _, %z)\n output %y\n",
+                 "'y': code generation has no computed zero point of a constant operand");
   /* ops */
   expect_refused("input %x : f32[1, 1, 60, 60]\n %y = max_pool2d(%x) { kernel = [60, 60], pad = [30, 30, 30, "
                  "30] }\n output %y\n",
