@@ -76,6 +76,15 @@ static const OnnxAttr attrs_quantize[] = {{"axis", ONNX_INT},
                                           {0}};
 static const OnnxAttr attrs_dequantize[] = {{"axis", ONNX_INT}, {"block_size", ONNX_INT}, {0}};
 
+#define ATTRS_RECURRENT                                                                                      \
+  {"activations", ONNX_STRINGS}, {"activation_alpha", ONNX_FLOATS}, {"activation_beta", ONNX_FLOATS},        \
+      {"clip", ONNX_FLOAT}, {"direction", ONNX_STRING}, {"hidden_size", ONNX_INT}, {"layout", ONNX_INT}, {   \
+    "output_sequence", ONNX_INT, 6                                                                           \
+  } /* whether Y is wanted: the outputs say that */
+static const OnnxAttr attrs_lstm[] = {ATTRS_RECURRENT, {"input_forget", ONNX_INT}, {0}};
+static const OnnxAttr attrs_gru[] = {ATTRS_RECURRENT, {"linear_before_reset", ONNX_INT}, {0}};
+static const OnnxAttr attrs_rnn[] = {ATTRS_RECURRENT, {0}};
+
 /* ---- operators ---- */
 
 static const OnnxOp ops[] = {
@@ -139,6 +148,10 @@ static const OnnxOp ops[] = {
     {"ReduceSumSquare", "", 1, 0, 1, 2, 1, attrs_reduce, onnx_import_reduce},
     {"ReduceLogSum", "", 1, 0, 1, 2, 1, attrs_reduce, onnx_import_reduce},
     {"ReduceLogSumExp", "", 1, 0, 1, 2, 1, attrs_reduce, onnx_import_reduce},
+
+    {"LSTM", "", 1, 0, 3, 8, 3, attrs_lstm, onnx_import_lstm},
+    {"GRU", "", 1, 0, 3, 6, 2, attrs_gru, onnx_import_gru},
+    {"RNN", "", 1, 0, 3, 6, 2, attrs_rnn, onnx_import_rnn},
 
     {"Identity", "", 1, 0, 1, 1, 1, NULL, onnx_import_identity, onnx_fold_same_data},
     {"Dropout", "", 1, 11, 1, 1, 2, attrs_dropout, onnx_import_dropout},

@@ -36,6 +36,11 @@ bool onnx_import_reduce(OnnxNode *n);
 bool onnx_import_global_average_pool(OnnxNode *n);
 bool onnx_import_global_max_pool(OnnxNode *n);
 
+/* onnx_op_recurrent.c */
+bool onnx_import_lstm(OnnxNode *n);
+bool onnx_import_gru(OnnxNode *n);
+bool onnx_import_rnn(OnnxNode *n);
+
 /* onnx_op_shape.c: what only moves values */
 bool onnx_import_identity(OnnxNode *n);
 bool onnx_import_dropout(OnnxNode *n);

@@ -853,6 +853,60 @@ folded(
 )
 
 
+
+# ---- recurrent networks ----
+
+
+def recurrent(text, op='RNN', ins=('x', 'w', 'r'), outs='y h', x=(3, 2, 4), consts=None, opset=14, **attrs):
+    gates = {'RNN': 1, 'GRU': 3, 'LSTM': 4}[op]
+    n = node(op, '', outs, **attrs)
+    n.input.extend(ins)
+    given = {'w': w_of(1, gates * 3, 4), 'r': w_of(1, gates * 3, 3), **(consts or {})}
+    case(text, [n], {'x': list(x)}, outs.split(), {k: v for k, v in given.items() if k in ins}, opset=opset)
+
+
+recurrent("attribute 'direction' is 'both'; it must be forward, reverse or bidirectional", direction='both')
+recurrent("the activation 'Softplus' is not supported", activations=['Softplus'])
+recurrent("attribute 'activations' has 1 names; 3 are needed", 'LSTM', activations=['Tanh'])
+recurrent("attribute 'activation_alpha' has 1 values; its activations take 0", activation_alpha=[0.5])
+recurrent(
+    "attribute 'activation_beta' has 2 values; its activations take 1",
+    activations=['HardSigmoid'],
+    activation_beta=[0.5, 0.5],
+)
+recurrent(
+    'directions with different activations are not supported',
+    direction='bidirectional',
+    activations=['Tanh', 'Relu'],
+)
+recurrent("attribute 'clip' is -1; it must be positive", clip=-1.0)
+recurrent("attribute 'layout' is 2; it must be 0 or 1", layout=2)
+recurrent("attribute 'input_forget' is 3; it must be 0 or 1", 'LSTM', input_forget=3)
+recurrent("attribute 'hidden_size' is 4, but R is [1, 3, 3]", hidden_size=4)
+recurrent(
+    'sequence_lens says 2 of 3 steps; sequences that end early are not supported',
+    ins=('x', 'w', 'r', '', 'n'),
+    consts={'n': np.asarray([3, 2], np.int32)},
+)
+recurrent(
+    'sequence_lens has 1 elements for a batch of 2',
+    ins=('x', 'w', 'r', '', 'n'),
+    consts={'n': np.asarray([3], np.int32)},
+)
+recurrent("with layout 1, 'x' must have three dimensions, not [3, 8]", x=(3, 8), layout=1)
+recurrent('the weight of rnn must be [1, 3, 5], not [1, 3, 4]', x=(3, 2, 5))
+recurrent('RNN of opset 14 takes at most 6 inputs, not 7', ins=('x', 'w', 'r', '', '', '', 'r'))
+recurrent("attribute 'linear_before_reset' of RNN is not supported", linear_before_reset=1)
+recurrent("attribute 'output_sequence' of RNN is not supported", output_sequence=1)
+case(
+    "sequence_lens, input 'n', must be a constant",
+    [node('Cast', 'f', 'n', to=1), node('RNN', 'x w r  n', 'y')],
+    ins={'x': [3, 2, 4], 'f': [2]},
+    consts={'w': w_of(1, 3, 4), 'r': w_of(1, 3, 3)},
+    edit=lambda m: m.graph.node[1].input.insert(3, ''),
+)
+
+
 def run(tool, c):
     text, nodes, ins, outs, consts, shapes, edit, files, kw = c
     m = model(nodes, ins, outs, consts, **kw)

@@ -4,6 +4,7 @@ opsets), each run by the interpreter and compared with NumPy. The backend tests 
 import itertools
 import sys
 
+import recurrent
 from onnxtest import *
 
 rand = np.random.default_rng(1)
@@ -958,6 +959,9 @@ case(
     {'y': x + x},
     shapes=['H=4', 'N=2'],
 )
+
+
+recurrent.add_cases(case, rand)
 
 
 def run(tool, c):

@@ -431,6 +431,12 @@ static void messages(void **state) {
   expect_refused("input %x : u8[1, 2]\n const @w : s8[2, 1] = [[1], [2]]\n input %z : s8[]\n"
                  "%y = matmul_integer(%x, @w, _, %z)\n output %y\n",
                  "'y': code generation has no computed zero point of a constant operand");
+  expect_refused(
+      "input %x : f32[1, 2, 3]\n input %w : f32[1, 1, 3]\n %y, %h = rnn(%x, %w, [[[1.0]]])\n output %y\n",
+      "'y': operand 2 of rnn, 'w', must be a constant for code generation");
+  expect_refused(
+      "input %x : f32[1, 2, 1]\n input %r : f32[1, 1, 1]\n %y, %h = rnn(%x, [[[1.0]]], %r)\n output %y\n",
+      "'y': operand 3 of rnn, 'r', must be a constant for code generation");
   /* ops */
   expect_refused("input %x : f32[1, 1, 60, 60]\n %y = max_pool2d(%x) { kernel = [60, 60], pad = [30, 30, 30, "
                  "30] }\n output %y\n",
