@@ -25,13 +25,19 @@ typedef enum {
   STATE_INT,      /* int64_t */
   STATE_FLOAT,    /* float */
   STATE_CHANNELS, /* float *: one per channel */
-  STATE_FLOATS    /* FloatList */
+  STATE_FLOATS,   /* FloatList */
+  STATE_DOUBLES   /* DoubleList */
 } StateKind;
 
 typedef struct {
   float *v;
   int64_t n;
 } FloatList;
+
+typedef struct {
+  double *v;
+  int64_t n;
+} DoubleList;
 
 typedef struct {
   const char *name; /* NULL ends the list */

@@ -5,67 +5,78 @@
 
 #include "passes/observe/minmax.h"
 
-enum { BLOCK = 256, SIDES = 4 };
+enum { BLOCK = 256, SIDES = 4, MANY_BINS = 1 << 13 };
 
 void histc_reserve(Histc *h, Arena *a, int64_t bins) {
-  h->bins = bins;
-  if (bins < h->cap) return;
-  h->cap = bins + 1; /* the last one takes what lies outside */
-  h->count = ARENA_NEW_ARRAY(a, uint32_t, (size_t)(SIDES * h->cap));
+  if (bins <= h->cap) return;
+  while (h->cap < bins) h->cap = h->cap ? 2 * h->cap : bins;
+  int64_t each = h->cap + 1; /* the last one takes what lies outside */
+  h->count = ARENA_NEW_ARRAY(a, uint32_t, (size_t)(h->cap > MANY_BINS ? each : SIDES * each));
 }
 
-typedef struct {
-  float lo, hi, width, bins;
-  int32_t last, outside;
-} Grid;
+void histc_start(Histc *h, int64_t bins, float lo, float hi) {
+  h->bins = bins;
+  h->lo = lo;
+  h->hi = hi;
+  h->sides = h->cap > MANY_BINS ? 1 : SIDES;
+  memset(h->count, 0, sizeof *h->count * (size_t)(h->sides * (bins + 1)));
+}
 
 /* Bins of a block. Plain arithmetic without branches, which compilers vectorise. */
-static void place(const Grid *g, const float *x, int n, int32_t *bin) {
-  const float lo = g->lo, hi = g->hi, width = g->width, bins = g->bins;
-  const int32_t last = g->last, outside = g->outside;
+static void place(const Histc *h, const float *x, int n, int32_t *bin) {
+  const float lo = h->lo, hi = h->hi, width = hi - lo, bins = (float)h->bins;
+  const int32_t outside = (int32_t)h->bins, last = outside - 1;
   for (int i = 0; i < n; i++) {
-    float v = (x[i] - lo) * bins / width;
     bool inside = (x[i] >= lo) & (x[i] <= hi);
+    float v = (x[i] - lo) / width * bins;
     int32_t b = (int32_t)(inside ? v : 0);
     b = b > last ? last : b;
     bin[i] = inside ? b : outside;
   }
 }
 
-/* Where single precision would overflow, or the width is 0: upstream's result is undefined there. */
-static void place_wide(const Grid *g, const float *x, int n, int32_t *bin) {
-  double width = (double)g->hi - (double)g->lo;
+/* Where single precision would overflow, or cannot tell lo from hi: upstream's result is undefined there. */
+static void place_wide(const Histc *h, const float *x, int n, int32_t *bin) {
+  double width = (double)h->hi - (double)h->lo, bins = (double)h->bins;
   for (int i = 0; i < n; i++) {
-    bool inside = x[i] >= g->lo && x[i] <= g->hi;
-    double v = width > 0 ? ((double)x[i] - (double)g->lo) / width * (double)g->bins : (double)g->bins / 2;
-    bin[i] = !inside ? g->outside : v > g->last ? g->last : (int32_t)v;
+    bool inside = x[i] >= h->lo && x[i] <= h->hi;
+    double v = width > 0 ? ((double)x[i] - (double)h->lo) / width * bins : bins / 2;
+    bin[i] = (int32_t)(!inside ? bins : v < bins - 1 ? v : bins - 1);
   }
 }
 
-void histc(Histc *h, const float *x, int64_t n, float lo, float hi, float *out) {
-  int64_t bins = h->bins, stride = bins + 1;
-  memset(h->count, 0, sizeof *h->count * (size_t)(SIDES * stride));
-  if (lo == hi) span_of(x, n, &lo, &hi);
-  if (lo == hi) {
-    lo = (float)((double)lo - 1);
-    hi = (float)((double)hi + 1);
-  }
-  Grid g = {lo, hi, hi - lo, (float)bins, (int32_t)bins - 1, (int32_t)bins};
-  bool narrow = g.width > 0 && isfinite(g.width * g.bins);
+void histc_add(Histc *h, const float *x, int64_t n) {
+  int64_t stride = h->bins + 1;
+  float width = h->hi - h->lo;
+  bool narrow = width > 0 && isfinite(width);
   for (int64_t i = 0; i < n; i += BLOCK) {
     int32_t bin[BLOCK];
     int count = n - i < BLOCK ? (int)(n - i) : BLOCK;
     if (!narrow)
-      place_wide(&g, x + i, count, bin);
+      place_wide(h, x + i, count, bin);
     else if (count == BLOCK)
-      place(&g, x + i, BLOCK, bin);
+      place(h, x + i, BLOCK, bin);
     else
-      place(&g, x + i, count, bin);
-    for (int k = 0; k < count; k++) h->count[(k % SIDES) * stride + bin[k]]++;
+      place(h, x + i, count, bin);
+    if (h->sides == SIDES)
+      for (int k = 0; k < count; k++) h->count[(k % SIDES) * stride + bin[k]]++;
+    else
+      for (int k = 0; k < count; k++) h->count[bin[k]]++;
   }
-  for (int64_t i = 0; i < bins; i++) {
-    uint32_t sum = 0;
-    for (int k = 0; k < SIDES; k++) sum += h->count[k * stride + i];
-    out[i] = (float)sum;
+}
+
+void histc_add_to(const Histc *h, float *sum) {
+  for (int64_t i = 0; i < h->bins; i++) {
+    uint32_t count = 0;
+    for (int k = 0; k < h->sides; k++) count += h->count[k * (h->bins + 1) + i];
+    sum[i] += (float)count;
   }
+}
+
+void histc_bounds(const float *x, int64_t n, float *lo, float *hi) {
+  if (*lo != *hi) return;
+  span_of(x, n, lo, hi);
+  if (*lo != *hi) return;
+  *lo = (float)((double)*lo - 1);
+  *hi = (float)((double)*hi + 1);
 }

@@ -8,7 +8,8 @@ static void init(void *state, Arena *a, const ObserverSpec *spec, int64_t channe
   (void)channels;
   int64_t bins = (int64_t)spec->param[0];
   Histogram *h = state;
-  *h = (Histogram){.histogram = {ARENA_NEW_ARRAY(a, float, (size_t)bins), bins},
+  *h = (Histogram){.bins = bins,
+                   .histogram = {ARENA_NEW_ARRAY(a, float, (size_t)bins), bins},
                    .upsample = (int64_t)spec->param[1],
                    .levels = ldexp(1, dtype_info[spec->quant.dtype].bytes * 8),
                    .whole_range = spec->param[2] > 0,
@@ -22,7 +23,11 @@ static void count(Histogram *h, const float *x, int64_t n, float lo, float hi, f
     lo = truncf(lo);
     hi = truncf(hi);
   }
-  histc(&h->counts, x, n, lo, hi, out);
+  histc_bounds(x, n, &lo, &hi);
+  histc_start(&h->counts, h->bins, lo, hi);
+  histc_add(&h->counts, x, n);
+  memset(out, 0, sizeof *out * (size_t)h->bins);
+  histc_add_to(&h->counts, out);
 }
 
 /* --- resampling onto a wider range --- */
@@ -39,7 +44,7 @@ enum { MAX_DOWN = 1 << 30 };
 /* The cells keep their width, so max is stretched to a whole number of them. False where the old range is too
  * narrow a part of the new one for that (upstream fails there). */
 static bool wider_range(const Histogram *h, float lo, float hi, Wider *w) {
-  int64_t bins = h->histogram.n;
+  int64_t bins = h->bins;
   float cell = (h->max - h->min) / (float)(bins * h->upsample), bin = (float)bins * cell;
   float min = lo < h->min ? lo : h->min, max = hi > h->max ? hi : h->max;
   float down = ceilf((max - min) / bin), start = rintf((h->min - min) / cell);
@@ -77,7 +82,7 @@ static double add_times(double sum, double v, int64_t n) {
  * read at the ends of the new bins; the differences, with a subtrahend rounded to single precision as
  * upstream has it, are what each gets. */
 static void resample(const Histogram *h, const Wider *w, float *to) {
-  int64_t bins = h->histogram.n, first = w->start, end = first + bins * h->upsample, cell = first;
+  int64_t bins = h->bins, first = w->start, end = first + bins * h->upsample, cell = first;
   double sum = 0, before = 0;
   for (int64_t i = 0; i < bins; i++) {
     int64_t stop = (i + 1) * w->down;
@@ -95,7 +100,7 @@ static void resample(const Histogram *h, const Wider *w, float *to) {
 
 /* The old values all lie within one bin of the new grid. */
 static void drop_into_one(const Histogram *h, const Wider *w, float *to) {
-  int64_t bins = h->histogram.n;
+  int64_t bins = h->bins;
   double sum = 0, at = ((double)h->min - (double)w->min) / ((double)w->max - (double)w->min) * (double)bins;
   for (int64_t i = 0; i < bins; i++) sum += (double)h->histogram.v[i];
   to[at < (double)bins ? (int64_t)at : bins - 1] += (float)sum;
@@ -111,7 +116,7 @@ static void restart(Histogram *h, const float *x, int64_t n, float lo, float hi)
 
 static void observe(void *state, const float *x, int64_t outer, int64_t inner) {
   Histogram *h = state;
-  int64_t n = outer * inner, bins = h->histogram.n;
+  int64_t n = outer * inner, bins = h->bins;
   float lo, hi;
   if (n < 1) return;
   span_of(x, n, &lo, &hi);

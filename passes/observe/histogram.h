@@ -6,7 +6,7 @@
 #include "passes/observe/minmax.h"
 
 typedef struct {
-  int64_t samples;
+  int64_t samples, bins;
   float min, max;
   FloatList histogram; /* [bins] over [min, max]; parts of counts, once it has been resampled */
   int64_t upsample;

@@ -49,7 +49,7 @@ static void cumulate(const float *x, int64_t n, float *sums) {
 }
 
 void histogram_search(const Histogram *h, float *scratch, float *lo, float *hi) {
-  int64_t bins = h->histogram.n, start = 0, end = bins - 1;
+  int64_t bins = h->bins, start = 0, end = bins - 1;
   Search s = {h, bins, ((double)h->max - (double)h->min) / (double)bins, scratch + bins};
   float *sums = scratch, bin = (h->max - h->min) / (float)bins;
   cumulate(h->histogram.v, bins, sums);

@@ -99,6 +99,12 @@ static void put_floats(const char *name, const float *v, int64_t n) {
   printf("\n");
 }
 
+static void put_doubles(const char *name, const DoubleList *list) {
+  printf("%s", name);
+  for (int64_t i = 0; i < list->n; i++) printf(" %a", list->v[i]);
+  printf("\n");
+}
+
 static void put_state(const Tool *t) {
   for (const StateField *f = t->spec.observer->fields; f && f->name; f++) {
     const void *at = (const char *)t->state + f->offset;
@@ -109,8 +115,10 @@ static void put_state(const Tool *t) {
       put_floats(f->name, at, 1);
     else if (f->kind == STATE_CHANNELS)
       put_floats(f->name, *(const float *const *)at, t->channels);
-    else
+    else if (f->kind == STATE_FLOATS)
       put_floats(f->name, list->v, list->n);
+    else
+      put_doubles(f->name, at);
   }
 }
 
