@@ -1,6 +1,7 @@
 /* relu and clip become the clamp of the op before them, in float and, where they keep scale and zero point,
  * on integers (rule 7 of docs/numerics.md gives what a table would). */
 #include <math.h>
+#include <string.h>
 
 #include "passes/plan.h"
 
@@ -40,7 +41,10 @@ static bool fuse(Node *n) {
   float lo, hi, *act_min, *act_max;
   if (!clamp_of(n, &lo, &hi)) return false;
   Node *target = clamp_target(n, &act_min, &act_max);
+  const char *own_name = target ? target->results[0]->name : NULL;
   if (!target || !node_bypass(n)) return false;
+  /* where the result now has the output's name, the layer is still spoken of by its own, as behind fold_bn */
+  if (!*target->name && strcmp(own_name, target->results[0]->name)) target->name = own_name;
   *act_min = clamped(*act_min, lo, hi);
   *act_max = clamped(*act_max, lo, hi);
   node_add_locs(target, n);

@@ -174,6 +174,7 @@ bool qconfig_print(StrBuf *out, const PassCtx *ctx, const Graph *original) {
   before.stop_after = pass_before_plan();
   before.dump_after = NULL;
   before.verbose = false;
+  if (ctx->mode == MODE_AUTO) before.mode = MODE_STATIC; /* as it would be with data */
   if (!passes_run(&before, g, &stopped)) return false;
   if (graph_is_quantized(g)) {
     strbuf_puts(out, "the model is quantized already and stays as it is\n");

@@ -22,6 +22,12 @@ def model_of(x, scale, zero, dtype, axis):
     return m, m.node('quantize', [name], typ=ir_type(dtype, x.shape, scale, zero, axis))
 
 
+def quantized(tools, x, scale, zero, dtype):
+    """Our integers of a tensor, with one scale."""
+    m, q = model_of(x, scale, zero, dtype, None)
+    return tools.run_quantized(m, q, scale, zero, x.shape)
+
+
 def compare(tools, x, scale, zero, dtype, axis, want):
     """`want`: PyTorch's integers. Equal wherever division and multiplication round alike."""
     m, q = model_of(x, scale, zero, dtype, axis)

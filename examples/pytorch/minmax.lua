@@ -1,0 +1,3 @@
+-- MinMaxObserver()
+preset "qnnpack"
+default { activation = minmax {} }
