@@ -3,7 +3,7 @@
 import re
 import sys
 
-from harness import DIGITS, main
+from harness import DIGITS, ROOT, main
 
 FLOAT_LINEAR = 'op("linear", { mode = "float" })\n'
 
@@ -39,6 +39,14 @@ def test_printing_stops_there(t):
     assert r.stdout.splitlines()[:len(lines)] == lines and 'sqnr' in r.stdout
     t.fail('tiny.ir', '-print-qconfig', '-o', '-', code=2, message='-print-qconfig writes to standard output itself')
     assert t.run('tiny.ir', '-print-qconfig', '-quantize', 'none').stdout == 'nothing is quantized: -quantize none\n'
+
+
+def test_the_manual_has_every_preset(t):
+    """A row each."""
+    t.tiny()
+    names = t.run('tiny.ir', '-config', 'zzzzzzz', code=2).stderr.split('there are ')[1].split(' (')[0].split(', ')
+    text = (ROOT / 'docs/quantization.md').read_text()
+    assert len(names) > 5 and all(f'`{name}`' in text for name in names), names
 
 
 def test_a_node_in_float(t):
