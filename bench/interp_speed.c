@@ -37,7 +37,7 @@ static Tensor *conv(Diag *d, Graph *g, Tensor *x, int64_t oc, int64_t kernel, in
   int64_t ic = x->type.shape.dim[1];
   Tensor *w = constant(g, shape_of(4, oc, depthwise ? (int64_t)1 : ic, kernel, kernel), quantized, oc);
   Node *n = graph_node1(g, OP_conv2d, (Tensor *[]){x, w}, 2, NULL, (SrcLoc){0}, NULL);
-  Conv2dAttrs *a = ATTRS(n, Conv2dAttrs);
+  ConvAttrs *a = ATTRS(n, ConvAttrs);
   a->groups = depthwise ? ic : 1;
   a->stride.v[0] = a->stride.v[1] = stride;
   for (int i = 0; i < 4; i++) a->pad.v[i] = kernel / 2;

@@ -35,7 +35,7 @@ static void k_step(TileBuild *t, VirAddr x, VirAddr w) {
     if (s->form == FORM_FLIP) mask[n] = VIR_LET(b, name, load_q, vir_at(vir_offset(at, s->vector)));
   }
   for (int m = 0; m < t->mr; m++) {
-    VirAddr at = vir_offset(x, m * s->d->x_step[2]);
+    VirAddr at = vir_offset(x, m * s->d->x_step[DENSE_PIXELS - 1]);
     char name[16];
     snprintf(name, sizeof name, "x%d", m);
     if (s->quantized) {
@@ -81,39 +81,51 @@ static int64_t most_unrolled(const TileBuild *t) {
   return MAX_TILE_LINES / (2 + t->nv * weights + t->mr * (pixel + t->nv * each));
 }
 
+/* The loops over the planes of the weights and the runs. */
+enum { STEP_DIMS = 1 + DENSE_RUNS };
+
+static void unrolled_runs(TileBuild *t, VirAddr x, VirAddr w, const int64_t *times, const int64_t *x_step,
+                          const int64_t *w_step, int dim, bool unrolled) {
+  if (dim == STEP_DIMS) {
+    run_steps(t, x, w, unrolled);
+    return;
+  }
+  for (int64_t i = 0; i < times[dim]; i++)
+    unrolled_runs(t, vir_offset(x, i * x_step[dim]), vir_offset(w, i * w_step[dim]), times, x_step, w_step,
+                  dim + 1, unrolled);
+}
+
 static void all_steps(TileBuild *t) {
   const DensePack *s = t->s;
   const Dense *d = s->d;
-  const int64_t count[3] = {s->planes, d->runs[0], d->runs[1]};
-  const int64_t x_step[3] = {0, d->run_step[0], d->run_step[1]};
-  static const char *const names[3] = {"plane", "kh", "kw"};
-  int64_t w_run = s->groups_per_run * t->nv * s->stored;
-  const int64_t w_step[3] = {d->runs[0] * d->runs[1] * w_run, d->runs[1] * w_run, w_run};
+  static const char *const names[STEP_DIMS] = {"plane", "kd", "kh", "kw"};
+  int64_t count[STEP_DIMS] = {s->planes}, x_step[STEP_DIMS] = {0}, w_step[STEP_DIMS];
+  int64_t w_size = s->groups_per_run * t->nv * s->stored;
+  for (int i = STEP_DIMS - 1; i >= 0; i--) {
+    if (i) count[i] = d->runs[i - 1], x_step[i] = d->run_step[i - 1];
+    w_step[i] = w_size;
+    w_size *= count[i];
+  }
   int64_t most = most_unrolled(t);
-  bool unrolled = s->groups_per_run <= most;
+  bool unrolled = s->groups_per_run <= most, loop[STEP_DIMS];
   int64_t body = unrolled ? s->groups_per_run : LOOP_UNROLL + s->groups_per_run % LOOP_UNROLL;
-  bool loop[3];
-  for (int i = 2; i >= 0; i--) { /* the innermost dims are unrolled as long as the body stays small */
+  for (int i = STEP_DIMS - 1; i >= 0;
+       i--) { /* the innermost dims are unrolled as long as the body is small */
     loop[i] = count[i] > 1 && body * count[i] > most;
     if (!loop[i]) body *= count[i];
     if (loop[i]) body = most; /* and no dim outside a loop is unrolled */
   }
-  VirAddr x0 = t->x, w0 = t->w;
-  for (int i = 0; i < 3; i++)
-    if (loop[i]) {
-      const VirVar *v = vir_loop(t->b, names[i], 0, count[i], 1);
-      x0 = vir_plus(x0, v, x_step[i]);
-      w0 = vir_plus(w0, v, w_step[i]);
-    }
-  int64_t times[3];
-  for (int i = 0; i < 3; i++) times[i] = loop[i] ? 1 : count[i];
-  for (int64_t p = 0; p < times[0]; p++)
-    for (int64_t i = 0; i < times[1]; i++)
-      for (int64_t j = 0; j < times[2]; j++) {
-        run_steps(t, vir_offset(x0, p * x_step[0] + i * x_step[1] + j * x_step[2]),
-                  vir_offset(w0, p * w_step[0] + i * w_step[1] + j * w_step[2]), unrolled);
-      }
-  for (int i = 0; i < 3; i++)
+  VirAddr x = t->x, w = t->w;
+  int64_t times[STEP_DIMS];
+  for (int i = 0; i < STEP_DIMS; i++) {
+    times[i] = loop[i] ? 1 : count[i];
+    if (!loop[i]) continue;
+    const VirVar *v = vir_loop(t->b, names[i], 0, count[i], 1);
+    x = vir_plus(x, v, x_step[i]);
+    w = vir_plus(w, v, w_step[i]);
+  }
+  unrolled_runs(t, x, w, times, x_step, w_step, 0, unrolled);
+  for (int i = 0; i < STEP_DIMS; i++)
     if (loop[i]) vir_end(t->b);
 }
 
@@ -156,7 +168,7 @@ static void epilogue_quantized(TileBuild *t, const VirBase *m, const VirBase *y,
       q[n] = VIR_LET(b, name, requant, vir_v(t->acc[p][n]), vir_v(scale[n]), vir_v(low), vir_v(high),
                      vir_v(zero));
     }
-    store_act(b, act_ops(sy->elem), vir_addr(y, p * d->y_step[2]), q, t->nv, s->lanes, last);
+    store_act(b, act_ops(sy->elem), vir_addr(y, p * d->y_step[DENSE_PIXELS - 1]), q, t->nv, s->lanes, last);
   }
 }
 
@@ -168,7 +180,7 @@ static void epilogue_float(TileBuild *t, const VirBase *y, int last) {
     for (int n = 0; n < t->nv; n++) {
       const VirVar *a = t->acc[p][n];
       clamp_float(b, a, d->act_min, d->act_max);
-      VirAddr at = vir_addr(y, p * d->y_step[2] + n * s->lanes);
+      VirAddr at = vir_addr(y, p * d->y_step[DENSE_PIXELS - 1] + n * s->lanes);
       if (n + 1 == t->nv && last < s->lanes) {
         VIR_DO(b, store_f32_part, vir_at(at), vir_v(a), vir_n(last));
       } else {
@@ -186,14 +198,15 @@ static VirFunc *build_tile(const DensePack *s, int mr, int nv, int last) {
   vir_func(&b, s->cg->module, cg_name(s->cg, d->node, what), true,
            arena_printf(s->cg->arena, "%d pixel%s x %d channels, %lld products each", mr, mr == 1 ? "" : "s",
                         (nv - 1) * s->lanes + last, (long long)(s->k_steps * s->step)));
-  int64_t x_count = (mr - 1) * d->x_step[2] + (d->runs[0] - 1) * d->run_step[0] +
-                    (d->runs[1] - 1) * d->run_step[1] + s->groups_per_run * s->step;
+  int64_t x_count = (mr - 1) * d->x_step[DENSE_PIXELS - 1] + s->groups_per_run * s->step;
+  for (int k = 0; k < DENSE_RUNS; k++)
+    if (dense_runs(d)) x_count += (d->runs[k] - 1) * d->run_step[k];
   const VirBase *x = vir_param(&b, "x", s->x_elem, false, x_count);
   const VirBase *w = vir_param(&b, "w", s->quantized ? DT_S8 : DT_F32, false, s->k_steps * nv * s->stored);
   const VirBase *bias = vir_param(&b, "bias", s->quantized ? DT_S32 : DT_F32, false, nv * s->lanes);
   const VirBase *m = s->quantized ? vir_param(&b, "m", DT_F32, false, nv * s->lanes) : NULL;
-  const VirBase *y =
-      vir_param(&b, "y", s->y_elem, true, (mr - 1) * d->y_step[2] + (nv - 1) * s->lanes + last);
+  const VirBase *y = vir_param(&b, "y", s->y_elem, true,
+                               (mr - 1) * d->y_step[DENSE_PIXELS - 1] + (nv - 1) * s->lanes + last);
   TileBuild t = {.s = s, .b = &b, .mr = mr, .nv = nv, .x = vir_addr(x, 0), .w = vir_addr(w, 0)};
   for (int p = 0; p < mr; p++)
     for (int n = 0; n < nv; n++) {
@@ -210,19 +223,30 @@ static VirFunc *build_tile(const DensePack *s, int mr, int nv, int last) {
   return b.f;
 }
 
-/* The pixels of one panel: loops over batch and rows. */
+/* The pixels of one panel: loops over batch, planes and rows. */
 static void panel_pixels(const DensePack *s, VirBuilder *b, TilePlace p, VirFunc *tile, VirFunc *rest) {
   const Dense *d = s->d;
-  static const char *const names[2] = {"n", "oy"};
-  for (int i = 0; i < 2; i++)
+  enum { LAST = DENSE_PIXELS - 1 };
+  static const char *const names[LAST] = {"n", "od", "oy"};
+  for (int i = 0; i < LAST; i++)
     if (d->count[i] > 1) {
       const VirVar *v = vir_loop(b, names[i], 0, d->count[i], 1);
       p.x = vir_plus(p.x, v, d->x_step[i]);
       p.y = vir_plus(p.y, v, d->y_step[i]);
     }
-  tile_row(b, p, &(TileRow){d->count[2], d->x_step[2], d->y_step[2], s->mr, tile, rest});
-  for (int i = 0; i < 2; i++)
+  tile_row(b, p, &(TileRow){d->count[LAST], d->x_step[LAST], d->y_step[LAST], s->mr, tile, rest});
+  for (int i = 0; i < LAST; i++)
     if (d->count[i] > 1) vir_end(b);
+}
+
+/* The phases of the node: where each begins, or a loop over all of them. */
+static void open_phases(const DensePack *s, VirBuilder *b, TilePlace *p) {
+  const Dense *d = s->d;
+  int64_t weights = d->groups * dense_vectors(s) * s->k_steps * s->stored;
+  const VirVar *v = cg_phases(s->cg, b, d->node, d->phases, d->x_origin, d->y_origin, &p->x, &p->y);
+  if (!v) return;
+  p->w = vir_plus(p->w, v, weights);
+  if (s->quantized) p->bias = vir_plus(p->bias, v, d->groups * dense_vectors(s) * s->lanes);
 }
 
 static const char *form_text(const DensePack *s) {
@@ -236,8 +260,8 @@ void dense_tiles(const DensePack *s, DenseTiles *t) {
   int64_t whole = d->oc / (s->nv * s->lanes), left = d->oc - whole * s->nv * s->lanes;
   int left_nv = (int)((left + s->lanes - 1) / s->lanes),
       last = left % s->lanes ? (int)(left % s->lanes) : s->lanes;
-  int rest = (int)(d->count[2] % s->mr);
-  bool has_whole_tiles = d->count[2] >= s->mr;
+  int rest = (int)(d->count[DENSE_PIXELS - 1] % s->mr);
+  bool has_whole_tiles = d->count[DENSE_PIXELS - 1] >= s->mr;
   *t = (DenseTiles){.whole = whole, .left = left};
   if (whole && has_whole_tiles) t->tile = build_tile(s, s->mr, s->nv, s->lanes);
   if (whole && rest) t->rest = build_tile(s, rest, s->nv, s->lanes);
@@ -253,6 +277,7 @@ void dense_calls(const DensePack *s, const DenseTiles *t, VirBuilder *b, VirAddr
                  .m = vir_addr(s->quantized ? s->multiplier : s->bias, 0),
                  .y = y,
                  .quantized = s->quantized};
+  if (d->x_origin) open_phases(s, b, &p);
   int64_t per_vector = s->k_steps * s->stored, padded = dense_vectors(s) * s->lanes;
   if (d->groups > 1) {
     const VirVar *g = vir_loop(b, "group", 0, d->groups, 1);
@@ -283,6 +308,7 @@ void dense_calls(const DensePack *s, const DenseTiles *t, VirBuilder *b, VirAddr
     panel_pixels(s, b, p, t->left_tile, t->left_rest);
   }
   if (d->groups > 1) vir_end(b);
+  if (d->phases > 1) vir_end(b);
 }
 
 void dense_shape(DensePack *s) {
@@ -292,9 +318,9 @@ void dense_shape(DensePack *s) {
   s->lanes = target->lanes;
   s->step = s->quantized ? 4 : 1;
   s->groups_per_run = (d->length + s->step - 1) / s->step;
-  s->mr = tile_pixels(d->count[2], s->quantized ? target->conv_mr : target->float_mr);
+  s->mr = tile_pixels(d->count[DENSE_PIXELS - 1], s->quantized ? target->conv_mr : target->float_mr);
   s->nv = s->quantized ? target->conv_nv : target->float_nv;
-  if (d->count[2] == 1)
+  if (d->count[DENSE_PIXELS - 1] == 1)
     s->nv = s->nv * 2 > 4 ? 4 : s->nv * 2; /* one pixel: more channels keep the adders busy */
   if (s->nv > dense_vectors(s)) s->nv = (int)dense_vectors(s);
 }
@@ -306,11 +332,21 @@ static void emit_panels(const DensePack *s) {
   DenseTiles tiles;
   dense_tiles(s, &tiles);
   VirBuilder b;
-  cg_kernel(cg, &b, d->node, "", "%s x weights %s -> %s%s", type_text(cg->arena, &d->x->type),
+  cg_kernel(cg, &b, d->node, d->what, "%s x weights %s -> %s%s", type_text(cg->arena, &d->x->type),
             shape_text(cg->arena, &d->weight->type.shape), type_text(cg->arena, &d->y->type), form_text(s));
   const VirBase *x = cg_read(cg, &b, d->x, "x"), *y = cg_write(cg, &b, d->y, "y");
-  dense_calls(s, &tiles, &b, vir_addr(x, d->x_origin), vir_addr(y, d->y_origin));
+  dense_calls(s, &tiles, &b, vir_addr(x, 0), vir_addr(y, 0));
   cg_done(cg, &b);
+}
+
+int64_t dense_runs(const Dense *d) { return d->runs[0] * d->runs[1] * d->runs[2]; }
+int64_t dense_products(const Dense *d) { return dense_runs(d) * d->length; }
+
+int64_t dense_sum(const Dense *d, const LinearConstants *lc, int64_t phase, int64_t channel) {
+  int64_t sum = 0;
+  for (int64_t r = 0; r < dense_runs(d); r++)
+    for (int64_t i = 0; i < d->length; i++) sum += lc->weights[d->weight_index(d, phase, channel, r, i)];
+  return sum;
 }
 
 bool dense_emit(Cg *cg, const Dense *d) {

@@ -27,7 +27,7 @@ typedef struct {
   int64_t vector;         /* weight elements of one vector: lanes * step */
   int64_t stored;         /* weight elements that one vector takes: twice that where masks follow */
   int lanes, mr, nv;
-  const VirBase *weights, *bias, *multiplier;
+  const VirBase *weights, *bias, *multiplier; /* bias: of each phase */
   LinearConstants lc;
 } DensePack;
 

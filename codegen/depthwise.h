@@ -2,8 +2,9 @@
 #ifndef QCC_CODEGEN_DEPTHWISE_H
 #define QCC_CODEGEN_DEPTHWISE_H
 
-#include "codegen/lower.h"
+#include "codegen/conv_phase.h"
 
-bool depthwise_emit(Cg *cg, const Node *n);
+/* One kernel of such a convolution, which is not empty. */
+void depthwise_emit(Cg *cg, const ConvWindow *w);
 
 #endif

@@ -43,6 +43,24 @@ static const VirVar *filler_of(Cg *cg, VirBuilder *b, const Storage *s, const Te
 
 static void fill_halo(Cg *cg, const Node *n, const Tensor *t, bool at_run_time, const Tensor *zero);
 
+/* The zeros around one image of two dims, which begins at `base` with those above it. */
+static void fill_around(Cg *cg, VirBuilder *b, VirAddr base, const Storage *s, const Shape *shape) {
+  int64_t row = s->stride[shape->rank - 2], pixel = s->stride[shape->rank - 1];
+  int64_t rows = shape->dim[shape->rank - 2], width = shape->dim[shape->rank - 1];
+  int64_t top = s->halo.before[1], left = s->halo.before[2], bottom = s->halo.after[1],
+          right = s->halo.after[2];
+  int64_t side = (left + right) * pixel; /* the right of one row and the left of the next touch */
+  fill(cg, b, base, s, top * row + left * pixel);
+  if (side && rows > 1) {
+    VirAddr behind = vir_offset(base, top * row + (left + width) * pixel);
+    const VirVar *i = vir_loop(b, "i", 0, rows - 1, 1);
+    fill(cg, b, vir_plus(behind, i, row), s, side);
+    vir_end(b);
+  }
+  int64_t height = top + rows + bottom, last = (height - bottom) * row - right * pixel;
+  fill(cg, b, vir_offset(base, last), s, height * row - last);
+}
+
 void cg_fill_halo(Cg *cg, const Node *n, const Tensor *t) {
   if (has_parameters(cg_storage(cg, t), t)) fill_halo(cg, n, t, false, NULL);
 }
@@ -56,27 +74,24 @@ static void fill_halo(Cg *cg, const Node *n, const Tensor *t, bool at_run_time, 
   if (halo_is_none(s->halo)) return;
   const Shape *shape = &t->type.shape;
   Halo h = s->halo;
-  int64_t height = shape->dim[2] + h.top + h.bottom, row = s->stride[2];
   VirBuilder b;
   cg_kernel(cg, &b, n, "halo", "zeros around %s: %lld above, %lld left, %lld below, %lld right",
-            shape_text(cg->arena, shape), (long long)h.top, (long long)h.left, (long long)h.bottom,
-            (long long)h.right);
+            shape_text(cg->arena, shape), (long long)h.before[1], (long long)h.before[2],
+            (long long)h.after[1], (long long)h.after[2]);
   const VirBase *y = cg_write(cg, &b, t, "y");
   s->filler = at_run_time ? filler_of(cg, &b, s, zero) : NULL;
   VirAddr base = vir_addr(y, 0);
   if (shape->dim[0] > 1) base = vir_plus(base, vir_loop(&b, "n", 0, shape->dim[0], 1), s->stride[0]);
-  int64_t side = (h.left + h.right) * s->stride[3]; /* the right of one row and the left of the next touch */
-  fill(cg, &b, base, s, h.top * row + h.left * s->stride[3]);
-  if (side) {
-    VirAddr right = vir_offset(base, h.top * row + (h.left + shape->dim[3]) * s->stride[3]);
-    if (shape->dim[2] > 1) {
-      const VirVar *i = vir_loop(&b, "i", 0, shape->dim[2] - 1, 1);
-      fill(cg, &b, vir_plus(right, i, row), s, side);
-      vir_end(&b);
-    }
+  if (shape->rank == 5) {
+    vir_comment(&b, "%lld planes in front, %lld behind", (long long)h.before[0], (long long)h.after[0]);
+    fill(cg, &b, base, s, h.before[0] * s->stride[2]);
+    fill(cg, &b, vir_offset(base, (h.before[0] + shape->dim[2]) * s->stride[2]), s,
+         h.after[0] * s->stride[2]);
+    base = vir_offset(base, h.before[0] * s->stride[2]);
+    if (shape->dim[2] > 1) base = vir_plus(base, vir_loop(&b, "d", 0, shape->dim[2], 1), s->stride[2]);
   }
-  int64_t last = (height - h.bottom) * row - h.right * s->stride[3];
-  fill(cg, &b, vir_offset(base, last), s, height * row - last);
+  fill_around(cg, &b, base, s, shape);
+  if (shape->rank == 5 && shape->dim[2] > 1) vir_end(&b);
   if (shape->dim[0] > 1) vir_end(&b);
   s->filler = NULL;
   cg_done(cg, &b);

@@ -83,6 +83,28 @@ const VirBase *cg_scratch(Cg *cg, VirBuilder *b, Buffer *scratch, const char *na
   return bind(cg, b, scratch, elem, scratch->bytes / dtype_info[elem].bytes, true, name, "scratch");
 }
 
+/* A constant of s32 whose elements become index variables. */
+static const VirBase *index_table(Cg *cg, const Node *n, const char *what, int64_t count, const int64_t *v) {
+  int32_t *table = ARENA_NEW_ARRAY(cg->arena, int32_t, (size_t)count);
+  for (int64_t i = 0; i < count; i++) table[i] = (int32_t)v[i];
+  return vir_constant(cg->module, cg_name(cg, n, what), DT_S32, count, table, NULL);
+}
+
+const VirVar *cg_phases(Cg *cg, VirBuilder *b, const Node *n, int64_t phases, const int64_t *x_origin,
+                        const int64_t *y_origin, VirAddr *x, VirAddr *y) {
+  if (phases == 1) {
+    *x = vir_offset(*x, x_origin[0]);
+    *y = vir_offset(*y, y_origin[0]);
+    return NULL;
+  }
+  const VirBase *x_table = index_table(cg, n, "phases_x", phases, x_origin);
+  const VirBase *y_table = index_table(cg, n, "phases_y", phases, y_origin);
+  const VirVar *phase = vir_loop(b, "phase", 0, phases, 1);
+  *x = vir_plus(*x, vir_index(b, "x0", vir_plus(vir_addr(x_table, 0), phase, 1)), 1);
+  *y = vir_plus(*y, vir_index(b, "y0", vir_plus(vir_addr(y_table, 0), phase, 1)), 1);
+  return phase;
+}
+
 void cg_done(Cg *cg, VirBuilder *b) {
   Kernel *k = cg->open;
   for (int i = 0; i < k->n_args; i++) /* in place: the parameters may not be restrict */

@@ -2,7 +2,15 @@
 
 #include <string.h>
 
-bool halo_is_none(Halo h) { return !(h.top | h.left | h.bottom | h.right); }
+bool halo_is_none(Halo h) {
+  int64_t any = 0;
+  for (int i = 0; i < HALO_DIMS; i++) any |= h.before[i] | h.after[i];
+  return !any;
+}
+
+int halo_index(int rank, int dim) {
+  return (rank == 4 || rank == 5) && dim >= 2 ? dim + HALO_DIMS - rank : -1;
+}
 
 void storage_layout(Storage *s, const Shape *shape, bool channels_last, Halo halo) {
   int order[MAX_RANK], rank = shape->rank; /* the logical dims, outermost first */
@@ -16,8 +24,8 @@ void storage_layout(Storage *s, const Shape *shape, bool channels_last, Halo hal
   s->halo = halo;
   for (int i = rank - 1; i >= 0; i--) {
     int dim = order[i];
-    int64_t before = rank == 4 && dim == 2 ? halo.top : rank == 4 && dim == 3 ? halo.left : 0;
-    int64_t after = rank == 4 && dim == 2 ? halo.bottom : rank == 4 && dim == 3 ? halo.right : 0;
+    int at = halo_index(rank, dim);
+    int64_t before = at < 0 ? 0 : halo.before[at], after = at < 0 ? 0 : halo.after[at];
     s->stride[dim] = step;
     s->offset += before * step;
     step *= shape->dim[dim] + before + after;

@@ -17,5 +17,7 @@ bool storage_same_order(const Storage *a, const Shape *sa, const Storage *b, con
 bool storage_alike(const Storage *a, const Storage *b);
 
 bool halo_is_none(Halo h);
+/* The index into a halo of dim `dim` of a tensor of this rank; -1: it has none. */
+int halo_index(int rank, int dim);
 
 #endif

@@ -40,19 +40,19 @@ void linear_constants(Cg *cg, const Node *n, LinearConstants *out) {
   const Tensor *x = n->operands[0], *y = n->results[0];
   const Quant *q = n->operands[1]->type.quant;
   int64_t channels = channels_of(n), k = products_of(n);
-  *out = (LinearConstants){.channels = channels, .k = k};
+  *out = (LinearConstants){.channels = channels, .k = k, .zero = cg_storage(cg, x)->zero};
   out->weights = ARENA_NEW_ARRAY(cg->arena, int32_t, (size_t)(channels * k) + 1);
-  out->bias = ARENA_NEW_ARRAY(cg->arena, int32_t, (size_t)channels + 1);
-  out->wide_bias = ARENA_NEW_ARRAY(cg->arena, int64_t, (size_t)channels + 1);
+  out->bias = ARENA_NEW_ARRAY(cg->arena, int64_t, (size_t)channels + 1);
   out->multiplier = ARENA_NEW_ARRAY(cg->arena, float, (size_t)channels + 1);
-  int32_t stored_zero = cg_storage(cg, x)->zero;
   for (int64_t c = 0; c < channels; c++) {
-    int64_t sum = 0;
-    for (int64_t i = 0; i < k; i++) sum += out->weights[c * k + i] = weight_of(n, c, i, k);
-    out->wide_bias[c] = bias_of(n, c) - stored_zero * sum;
-    out->bias[c] = (int32_t)(uint32_t)(uint64_t)out->wide_bias[c];
+    for (int64_t i = 0; i < k; i++) out->weights[c * k + i] = weight_of(n, c, i, k);
+    out->bias[c] = bias_of(n, c);
     if (!requant_multiplier(tensor_scale(x), q->scale[q->count > 1 ? c : 0], tensor_scale(y),
                             &out->multiplier[c]))
       BUG("'%s' passed the verifier with a multiplier that is no normal float", y->name);
   }
+}
+
+int64_t linear_bias(const LinearConstants *lc, int64_t channel, int64_t sum) {
+  return lc->bias[channel] - lc->zero * sum;
 }

@@ -23,9 +23,11 @@ typedef struct Buffer {
   struct Buffer *next;
 } Buffer;
 
-/* Real zeros around the height and width of a rank-4 tensor, so that kernels need no border code. */
+/* Real zeros around the depth, height and width of a tensor of rank 4 or 5, so that kernels need no border
+ * code: before[] are front, top, left, after[] are back, bottom, right. Rank 4 has no depth. */
+enum { HALO_DIMS = 3 };
 typedef struct {
-  int64_t top, left, bottom, right;
+  int64_t before[HALO_DIMS], after[HALO_DIMS];
 } Halo;
 
 /* How a tensor lies in memory. Internal tensors of rank 3 and more are channels-last. 8-bit activations are
@@ -128,6 +130,10 @@ const VirBase *cg_write(Cg *cg, VirBuilder *b, const Tensor *t, const char *name
 const VirBase *cg_scratch(Cg *cg, VirBuilder *b, Buffer *scratch, const char *name, DType elem);
 /* Ends it: the run function calls it at this point. */
 void cg_done(Cg *cg, VirBuilder *b);
+/* A kernel that does the same thing at `phases` places, whose origins in x and y are given in elements: adds
+ * the only one to the addresses, or opens a loop over them and returns its variable (the caller ends it). */
+const VirVar *cg_phases(Cg *cg, VirBuilder *b, const Node *n, int64_t phases, const int64_t *x_origin,
+                        const int64_t *y_origin, VirAddr *x, VirAddr *y);
 /* The name for a helper function (a register tile) of the node. */
 char *cg_name(Cg *cg, const Node *n, const char *what);
 /* What comments call the node: its name in the model it came from. */

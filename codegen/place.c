@@ -12,15 +12,15 @@ static bool channels_last(const Cg *cg, const Tensor *t) {
 }
 
 static Halo wanted_halo(const Tensor *t) {
-  Halo h = {0};
+  Halo h = {.before = {0}};
   for (int i = 0; i < t->n_uses; i++) {
     const Node *user = t->uses[i].node;
     if (!lowering(user)->halo) continue;
     Halo w = lowering(user)->halo(user, t->uses[i].operand);
-    if (w.top > h.top) h.top = w.top;
-    if (w.left > h.left) h.left = w.left;
-    if (w.bottom > h.bottom) h.bottom = w.bottom;
-    if (w.right > h.right) h.right = w.right;
+    for (int k = 0; k < HALO_DIMS; k++) {
+      if (w.before[k] > h.before[k]) h.before[k] = w.before[k];
+      if (w.after[k] > h.after[k]) h.after[k] = w.after[k];
+    }
   }
   return h;
 }
@@ -38,7 +38,7 @@ static bool public_channels_last(const Cg *cg, const Tensor *t) {
 
 static Storage public_storage(const Cg *cg, const Tensor *t) {
   Storage s = {.elem = t->type.dtype};
-  storage_layout(&s, &t->type.shape, public_channels_last(cg, t), (Halo){0});
+  storage_layout(&s, &t->type.shape, public_channels_last(cg, t), (Halo){.before = {0}});
   if (t->type.quant) s.zero = tensor_zero(t);
   return s;
 }
@@ -122,6 +122,8 @@ static void choose_layouts(Cg *cg) {
       LayoutDemand demand = demand_of(n);
       for (int u = 0; demand == LAYOUT_ANY && u < t->n_uses; u++) demand = demand_of(t->uses[u].node);
       bool last = demand == LAYOUT_CHANNELS_LAST || (demand == LAYOUT_ANY && rank == 4);
+      if (demand == LAYOUT_ANY && rank == 5 && n->op != OP_reshape)
+        last = n->n_operands && n->operands[0]->type.shape.rank == 5 && channels_last(cg, n->operands[0]);
       if (demand == LAYOUT_ANY && rank == 3) {
         if (n->op == OP_reshape) {
           last = is_1d_view(t, n->operands[0]) && channels_last(cg, n->operands[0]);
@@ -255,14 +257,18 @@ static bool check_halo(const Cg *cg, const Node *n, const Tensor *t) {
   const Shape *s = &t->type.shape;
   Halo h = wanted_halo(t);
   if (halo_is_none(h)) return true;
-  double elements = (double)s->dim[0] * (double)s->dim[1] * (double)(h.top + s->dim[2] + h.bottom) *
-                    (double)(h.left + s->dim[3] + h.right);
+  Shape pads = {.rank = 2 * (s->rank - 2)};
+  double elements = (double)s->dim[0] * (double)s->dim[1];
+  for (int i = 2; i < s->rank; i++) {
+    int at = halo_index(s->rank, i);
+    pads.dim[i - 2] = h.before[at];
+    pads.dim[s->rank - 4 + i] = h.after[at];
+    elements *= (double)(h.before[at] + s->dim[i] + h.after[at]);
+  }
   return elements <= (double)MAX_ELEMENTS ||
-         diag_error(
-             cg->diag, n ? node_loc(n) : t->loc,
-             "'%s': %s with padding of [%lld, %lld, %lld, %lld] is larger than the limit of %lld elements",
-             t->name, shape_text(cg->arena, s), (long long)h.top, (long long)h.left, (long long)h.bottom,
-             (long long)h.right, (long long)MAX_ELEMENTS);
+         diag_error(cg->diag, n ? node_loc(n) : t->loc,
+                    "'%s': %s with padding of %s is larger than the limit of %lld elements", t->name,
+                    shape_text(cg->arena, s), shape_text(cg->arena, &pads), (long long)MAX_ELEMENTS);
 }
 
 static bool check_graph(const Cg *cg) {
@@ -313,7 +319,7 @@ bool cg_place(Cg *cg) {
     for (int i = 0; i < n->n_operands; i++) {
       Tensor *t = n->operands[i];
       if (t && tensor_is_const(t) && !strmap_get(cg->storage_of, t->name))
-        add_storage(cg, t, internal_storage(cg, t, (Halo){0}));
+        add_storage(cg, t, internal_storage(cg, t, (Halo){.before = {0}}));
     }
     for (int r = 0; r < n->n_results; r++) place_result(cg, n, n->results[r], positions);
     if (lowering(n)->scratch && shape_count(&n->results[0]->type.shape)) {

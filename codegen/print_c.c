@@ -162,29 +162,40 @@ void vir_print_constants(StrBuf *out, const VirModule *m) {
   if (long_literal) strbuf_puts(out, "#if defined(__GNUC__)\n#pragma GCC diagnostic pop\n#endif\n\n");
 }
 
+static void put_sum(StrBuf *out, const VirAddr *a, bool *first) {
+  for (int i = 0; i < a->n_terms; i++) {
+    int64_t coef = a->term[i].coef;
+    if (coef == 0) continue;
+    strbuf_puts(out, *first ? (coef < 0 ? "-" : "") : coef < 0 ? " - " : " + ");
+    *first = false;
+    strbuf_puts(out, a->term[i].var->name);
+    if (coef != 1 && coef != -1) strbuf_printf(out, " * %lld", (long long)(coef < 0 ? -coef : coef));
+  }
+  if (!a->offset) return;
+  int64_t n = a->offset;
+  strbuf_puts(out, *first ? (n < 0 ? "-" : "") : n < 0 ? " - " : " + ");
+  *first = false;
+  strbuf_printf(out, "%lld", (long long)(n < 0 ? -n : n));
+}
+
 /* `x + oy * 480 + 16`. Where something is subtracted the sum stands in parentheses: a step on the way must
  * not leave the array either. */
 static void put_addr(StrBuf *out, const VirAddr *a) {
   bool subtracts = a->offset < 0;
   for (int i = 0; i < a->n_terms; i++) subtracts |= a->term[i].coef < 0;
-  bool parentheses = subtracts && a->n_terms;
+  bool parentheses = subtracts && a->n_terms, first = parentheses;
   strbuf_puts(out, a->base->name);
   if (parentheses) strbuf_puts(out, " + (");
-  for (int i = 0; i < a->n_terms; i++) {
-    int64_t coef = a->term[i].coef;
-    if (coef == 0) continue;
-    bool first = parentheses && out->text[out->len - 1] == '(';
-    strbuf_puts(out, first ? (coef < 0 ? "-" : "") : coef < 0 ? " - " : " + ");
-    strbuf_puts(out, a->term[i].var->name);
-    if (coef != 1 && coef != -1) strbuf_printf(out, " * %lld", (long long)(coef < 0 ? -coef : coef));
-  }
-  if (a->offset) {
-    int64_t n = a->offset;
-    bool first = parentheses && out->text[out->len - 1] == '(';
-    strbuf_puts(out, first ? (n < 0 ? "-" : "") : n < 0 ? " - " : " + ");
-    strbuf_printf(out, "%lld", (long long)(n < 0 ? -n : n));
-  }
+  put_sum(out, a, &first);
   if (parentheses) strbuf_puts(out, ")");
+}
+
+/* `table[oy + 1]` */
+static void put_element_at(StrBuf *out, const VirAddr *a) {
+  bool first = true;
+  strbuf_printf(out, "%s[", a->base->name);
+  put_sum(out, a, &first);
+  strbuf_puts(out, first ? "0]" : "]");
 }
 
 static void put_arg(StrBuf *out, const VirArg *arg) {
@@ -265,6 +276,24 @@ static void print_call(StrBuf *out, StrBuf *line, const VirStmt *s, int indent) 
   put_line(out, indent, line->text);
 }
 
+static void put_bound(StrBuf *out, const VirVar *var, int64_t constant) {
+  if (var) {
+    strbuf_puts(out, var->name);
+  } else {
+    strbuf_printf(out, "%lld", (long long)constant);
+  }
+}
+
+static void print_loop_head(StrBuf *out, const VirStmt *s, int indent) {
+  const char *v = s->var->name;
+  spaces(out, indent);
+  strbuf_printf(out, "for (int %s = ", v);
+  put_bound(out, s->begin_var, s->begin);
+  strbuf_printf(out, "; %s < ", v);
+  put_bound(out, s->end_var, s->end);
+  strbuf_printf(out, s->step == 1 ? "; %s++) {\n" : "; %s += %lld) {\n", v, (long long)s->step);
+}
+
 static void print_body(StrBuf *out, StrBuf *line, const VirStmt *s, int indent) {
   for (; s; s = s->next) {
     switch (s->kind) {
@@ -289,11 +318,14 @@ static void print_body(StrBuf *out, StrBuf *line, const VirStmt *s, int indent) 
       spaces(out, indent);
       strbuf_puts(out, "}\n");
       break;
-    case VIR_STMT_LOOP:
+    case VIR_STMT_INDEX:
       spaces(out, indent);
-      const char *v = s->var->name;
-      strbuf_printf(out, "for (int %s = %lld; %s < %lld; ", v, (long long)s->begin, v, (long long)s->end);
-      strbuf_printf(out, s->step == 1 ? "%s++) {\n" : "%s += %lld) {\n", v, (long long)s->step);
+      strbuf_printf(out, "const int %s = ", s->var->name);
+      put_element_at(out, &s->args[0].addr);
+      strbuf_puts(out, ";\n");
+      break;
+    case VIR_STMT_LOOP:
+      print_loop_head(out, s, indent);
       print_body(out, line, s->body, indent + 2);
       spaces(out, indent);
       strbuf_puts(out, "}\n");

@@ -29,8 +29,8 @@ Product product_of(const Node *n) {
     p.act_min = ATTRS(n, ActAttrs)->act_min;
     p.act_max = ATTRS(n, ActAttrs)->act_max;
   } else if (n->op == OP_dynamic_conv2d) {
-    p.act_min = ATTRS(n, Conv2dAttrs)->act_min;
-    p.act_max = ATTRS(n, Conv2dAttrs)->act_max;
+    p.act_min = ATTRS(n, ConvAttrs)->act_min;
+    p.act_max = ATTRS(n, ConvAttrs)->act_max;
   }
   return p;
 }

@@ -206,6 +206,22 @@ const VirVar *vir_loop(VirBuilder *b, const char *name, int64_t begin, int64_t e
   return s->var = new_var(b, name, VIR_INDEX);
 }
 
+const VirVar *vir_loop_between(VirBuilder *b, const char *name, const VirVar *begin, const VirVar *end,
+                               int64_t step) {
+  const VirVar *v = vir_loop(b, name, 0, 0, step);
+  VirStmt *s = b->open[b->depth - 1];
+  s->begin_var = begin;
+  s->end_var = end;
+  return v;
+}
+
+const VirVar *vir_index(VirBuilder *b, const char *name, VirAddr table) {
+  VirStmt *s = add_stmt(b, VIR_STMT_INDEX);
+  s->n_args = 1;
+  s->args[0] = vir_at(table);
+  return s->var = new_var(b, name, VIR_INDEX);
+}
+
 void vir_scope(VirBuilder *b, const char *fmt, ...) {
   VirStmt *s = open_block(b, VIR_STMT_SCOPE);
   if (!fmt) return;
@@ -238,15 +254,15 @@ VirArg vir_at(VirAddr a) { return (VirArg){.kind = 'r', .addr = a}; }
 
 VirAddr vir_addr(const VirBase *base, int64_t offset) { return (VirAddr){.base = base, .offset = offset}; }
 
-VirAddr vir_plus(VirAddr a, const VirVar *loop, int64_t coef) {
+VirAddr vir_plus(VirAddr a, const VirVar *index, int64_t coef) {
   if (!coef) return a;
   for (int i = 0; i < a.n_terms; i++)
-    if (a.term[i].var == loop) {
+    if (a.term[i].var == index) {
       a.term[i].coef += coef;
       return a;
     }
   if (a.n_terms == VIR_MAX_TERMS) BUG("an address on %s has too many terms", a.base->name);
-  a.term[a.n_terms].var = loop;
+  a.term[a.n_terms].var = index;
   a.term[a.n_terms++].coef = coef;
   return a;
 }

@@ -1,6 +1,5 @@
-/* VIR: what generators build and printers (or a JIT) consume. Structured loops with constant bounds, affine
- * addresses, mutable typed variables, calls, and the operations of vir.def. Everything is owned by the
- * module's arena. */
+/* VIR: what generators build and printers (or a JIT) consume. Structured loops, affine addresses, mutable
+ * typed variables, calls, and the operations of vir.def. Everything is owned by the module's arena. */
 #ifndef QCC_CODEGEN_VIR_H
 #define QCC_CODEGEN_VIR_H
 
@@ -22,7 +21,7 @@ typedef enum {
   VIR_VEC_P = 'p',
   VIR_INT = 'I',
   VIR_FLOAT = 'F',
-  VIR_INDEX = 'x' /* loop variables */
+  VIR_INDEX = 'x' /* what addresses are made of: loop variables, elements of constant tables */
 } VirType;
 
 typedef struct {
@@ -51,7 +50,7 @@ typedef struct VirBase {
   const char *comment; /* printed above constants: what it is, shape, packing */
 } VirBase;
 
-enum { VIR_MAX_TERMS = 8 };
+enum { VIR_MAX_TERMS = 12 };
 /* base + offset + sum of coef * variable, in elements of the base. */
 typedef struct {
   const VirBase *base;
@@ -77,7 +76,8 @@ typedef enum {
   VIR_STMT_CALL,
   VIR_STMT_COMMENT,
   VIR_STMT_LOCAL,
-  VIR_STMT_SCOPE
+  VIR_STMT_SCOPE,
+  VIR_STMT_INDEX
 } VirStmtKind;
 enum { VIR_MAX_ARGS = 6 };
 
@@ -91,8 +91,9 @@ typedef struct VirStmt {
   bool declares;
   int n_args;
   VirArg args[VIR_MAX_ARGS];
-  /* loop: for (var = begin; var < end; var += step) body */
-  const VirVar *var;
+  /* loop: for (var = begin; var < end; var += step) body; begin_var, end_var: the bounds where they are
+   * variables, else NULL. index: var = the constant at args[0] */
+  const VirVar *var, *begin_var, *end_var;
   int64_t begin, end, step;
   struct VirStmt *body, **body_tail;
   /* call: callee(addresses...), local: an array `local` of the function */
@@ -152,6 +153,12 @@ void vir_func(VirBuilder *b, VirModule *m, const char *name, bool is_inline, con
 const VirBase *vir_param(VirBuilder *b, const char *name, DType elem, bool writable, int64_t count);
 const VirBase *vir_local(VirBuilder *b, const char *name, DType elem, int64_t count);
 const VirVar *vir_loop(VirBuilder *b, const char *name, int64_t begin, int64_t end, int64_t step);
+/* The same between two variables of type VIR_INDEX, which are never negative. */
+const VirVar *vir_loop_between(VirBuilder *b, const char *name, const VirVar *begin, const VirVar *end,
+                               int64_t step);
+/* A variable that addresses and loops may use: the element at `table`, which lies in a constant of s32. What
+ * else depends on it must be right for every value that the constant holds. */
+const VirVar *vir_index(VirBuilder *b, const char *name, VirAddr table);
 /* A block of its own, so that names may be used again in the next one; `fmt` is its comment, NULL for none.
  */
 void vir_scope(VirBuilder *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -164,7 +171,8 @@ VirArg vir_n(int64_t n);
 VirArg vir_m(float m);
 VirArg vir_at(VirAddr a); /* for both r and w */
 VirAddr vir_addr(const VirBase *base, int64_t offset);
-VirAddr vir_plus(VirAddr a, const VirVar *loop, int64_t coef); /* a + coef * loop; a coef of 0 adds nothing */
+VirAddr vir_plus(VirAddr a, const VirVar *index,
+                 int64_t coef); /* a + coef * index; a coef of 0 adds nothing */
 VirAddr vir_offset(VirAddr a, int64_t elements);
 
 /* dst = op(args): as a new variable named `name` (made unique by a number where it is taken), ... */

@@ -77,15 +77,22 @@ typedef struct Name {
   struct Name *enclosing; /* what came into scope before it */
 } Name;
 
+/* An index variable in scope and the values that it may have. */
+typedef struct {
+  const VirVar *var;
+  int64_t low, high;
+  bool empty; /* of a loop that never runs */
+} Range;
+
 typedef struct {
   Arena *arena;
   const VirModule *m;
   const VirFunc *f;
   StrMap *names;
   Name *newest;
-  const VirStmt *loops[32];
-  int depth;
-  bool dead; /* within a loop that never runs */
+  Range ranges[64];
+  int n_ranges, depth; /* depth: open loops and scopes */
+  bool dead;           /* within a loop that never runs */
   const char *fault;
 } Check;
 
@@ -114,14 +121,21 @@ static bool visible(const Check *c, const char *name, const void *what) {
   return n && n->what == what && n->in_scope;
 }
 
-static void leave(Check *c, Name *outer) {
+static void leave(Check *c, Name *outer, int n_ranges) {
   for (; c->newest != outer; c->newest = c->newest->enclosing) c->newest->in_scope = false;
+  c->n_ranges = n_ranges;
 }
 
-static const VirStmt *loop_of(const Check *c, const VirVar *var) {
-  for (int i = c->depth; i-- > 0;)
-    if (c->loops[i]->var == var) return c->loops[i];
+static const Range *range_of(const Check *c, const VirVar *var) {
+  for (int i = c->n_ranges; i-- > 0;)
+    if (c->ranges[i].var == var) return &c->ranges[i];
   return NULL;
+}
+
+static bool add_range(Check *c, Range r) {
+  if (c->n_ranges == (int)(sizeof c->ranges / sizeof *c->ranges)) return fault(c, "too many index variables");
+  c->ranges[c->n_ranges++] = r;
+  return enter(c, r.var->name, r.var);
 }
 
 /* `extent` elements from the address must lie within its base, whatever the loop variables are; 0: not
@@ -136,16 +150,15 @@ static bool check_addr(Check *c, const char *who, const VirAddr *a, int64_t exte
   if (a->n_terms < 0 || a->n_terms > VIR_MAX_TERMS) return fault(c, "%s: bad number of terms", who);
   for (int i = 0; i < a->n_terms; i++) {
     int64_t coef = a->term[i].coef;
-    const VirStmt *loop = loop_of(c, a->term[i].var);
-    if (!loop) return fault(c, "%s: %s is no variable of an open loop", who, a->term[i].var->name);
+    const Range *r = range_of(c, a->term[i].var);
+    if (!r) return fault(c, "%s: %s is no variable of an open loop", who, a->term[i].var->name);
     if (coef < -INT32_MAX || coef > INT32_MAX) return fault(c, "%s: %s is indexed too widely", who, b->name);
-    if (loop->begin >= loop->end) continue;
-    int64_t last = loop->begin + (loop->end - 1 - loop->begin) / loop->step * loop->step;
-    int64_t at_begin = coef * loop->begin, at_last = coef * last;
-    if (at_begin < -INT32_MAX || at_begin > INT32_MAX || at_last < -INT32_MAX || at_last > INT32_MAX)
+    if (r->empty) continue;
+    int64_t at_low = coef * r->low, at_high = coef * r->high;
+    if (at_low < -INT32_MAX || at_low > INT32_MAX || at_high < -INT32_MAX || at_high > INT32_MAX)
       return fault(c, "%s: an index of %s leaves int", who, b->name);
-    low += coef > 0 ? at_begin : at_last;
-    high += coef > 0 ? at_last : at_begin;
+    low += coef > 0 ? at_low : at_high;
+    high += coef > 0 ? at_high : at_low;
   }
   if (c->dead) return true;
   if (low < 0 || high > INT32_MAX || (b->count && high + extent > b->count))
@@ -259,29 +272,64 @@ static bool check_call(Check *c, const VirStmt *s) {
 
 static bool check_body(Check *c, const VirStmt *s);
 
-static bool check_loop(Check *c, const VirStmt *s) {
-  if (s->begin < 0 || s->step < 1 || s->end > INT32_MAX - s->step || s->begin > s->end)
+/* The values of a loop's variable. */
+static bool loop_range(Check *c, const VirStmt *s, Range *r) {
+  *r = (Range){s->var, s->begin, s->end, false};
+  if (s->begin_var) {
+    const Range *begin = range_of(c, s->begin_var), *end = s->end_var ? range_of(c, s->end_var) : NULL;
+    if (!begin || !end) return fault(c, "the loop over %s has bounds that are not in scope", s->var->name);
+    r->low = begin->low;
+    r->high = end->high;
+  } else if (s->begin > s->end) {
     return fault(c, "the loop over %s has bad bounds", s->var->name);
+  }
+  if (r->low < 0 || s->step < 1 || r->high > INT32_MAX - s->step)
+    return fault(c, "the loop over %s has bad bounds", s->var->name);
+  r->empty = r->low >= r->high;
+  r->high -= 1;
+  if (!s->begin_var && !r->empty) r->high = r->low + (r->high - r->low) / s->step * s->step;
+  return true;
+}
+
+static bool check_loop(Check *c, const VirStmt *s) {
+  Range range;
+  if (!loop_range(c, s, &range)) return false;
   if (s->var->type != VIR_INDEX) return fault(c, "the loop over %s has no index", s->var->name);
-  if (c->depth == (int)(sizeof c->loops / sizeof *c->loops)) return fault(c, "loops are nested too deep");
+  if (c->depth == 32) return fault(c, "loops are nested too deep");
   if (!s->body_tail) return fault(c, "the loop over %s is not closed", s->var->name);
   Name *outer = c->newest;
+  int n_ranges = c->n_ranges;
   bool dead = c->dead;
-  if (!enter(c, s->var->name, s->var)) return false;
-  c->loops[c->depth++] = s;
-  c->dead |= s->begin == s->end;
+  if (!add_range(c, range)) return false;
+  c->depth++;
+  c->dead |= range.empty;
   if (!check_body(c, s->body)) return false;
   c->dead = dead;
   c->depth--;
-  leave(c, outer);
+  leave(c, outer, n_ranges);
   return true;
+}
+
+static bool check_index(Check *c, const VirStmt *s) {
+  const VirBase *table = s->args[0].addr.base;
+  if (!table || !table->data || table->elem != DT_S32 || table->elem16)
+    return fault(c, "the index %s is no element of a constant of s32", s->var->name);
+  if (!check_addr(c, s->var->name, &s->args[0].addr, 1, false)) return false;
+  const int32_t *v = table->data;
+  Range r = {s->var, v[0], v[0], false};
+  for (int64_t i = 1; i < table->count; i++) {
+    if (v[i] < r.low) r.low = v[i];
+    if (v[i] > r.high) r.high = v[i];
+  }
+  return add_range(c, r);
 }
 
 static bool check_scope(Check *c, const VirStmt *s) {
   if (!s->body_tail) return fault(c, "a scope is not closed");
   Name *outer = c->newest;
+  int n_ranges = c->n_ranges;
   bool ok = check_body(c, s->body);
-  leave(c, outer);
+  leave(c, outer, n_ranges);
   return ok;
 }
 
@@ -294,6 +342,9 @@ static bool check_body(Check *c, const VirStmt *s) {
       break;
     case VIR_STMT_LOOP:
       ok = check_loop(c, s);
+      break;
+    case VIR_STMT_INDEX:
+      ok = check_index(c, s);
       break;
     case VIR_STMT_CALL:
       ok = check_call(c, s);

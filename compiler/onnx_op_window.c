@@ -139,7 +139,7 @@ static bool check_weight(const OnnxNode *n, const Shape *x, const Tensor *w, con
 }
 
 Tensor *onnx_emit_conv(OnnxNode *n, const char *name, Tensor *x, Tensor *w, Tensor *bias) {
-  Conv2dAttrs attrs = *(const Conv2dAttrs *)op_info[OP_conv2d]->attr_defaults;
+  ConvAttrs attrs = *(const ConvAttrs *)op_info[OP_conv2d]->attr_defaults;
   Window window = {.stride = {1, 1}, .dilation = {1, 1}};
   const Shape *xs = &x->type.shape, *ws = &w->type.shape;
   int rank = xs->rank;

@@ -10,7 +10,7 @@ static Affine affine_new(Arena *a, int64_t channels) {
 }
 
 int layer_channel_axis(const Node *layer) {
-  return layer->op == OP_conv2d ? 1 : layer->results[0]->type.shape.rank - 1;
+  return layer->op == OP_linear ? layer->results[0]->type.shape.rank - 1 : 1;
 }
 
 bool batch_norm_affine(Diag *d, Arena *a, const Node *n, Affine *f) {

@@ -11,8 +11,7 @@ bool pass_fold_bn(PassCtx *ctx, Graph *g);
 /* A float layer with constant weights whose result only `n` sees and that clamps nothing. */
 static Node *foldable_layer(const Tensor *x) {
   Node *p = x->producer;
-  if (!p || (p->op != OP_conv2d && p->op != OP_linear) || !tensor_single_use(x) || node_has_clamp(p))
-    return NULL;
+  if (!p || op_info[p->op]->quant != QUANT_LINEAR || !tensor_single_use(x) || node_has_clamp(p)) return NULL;
   const Tensor *bias = node_operand(p, 2);
   return is_const_f32(p->operands[1]) && (!bias || is_const_f32(bias)) ? p : NULL;
 }
@@ -92,7 +91,7 @@ static void become_depthwise(PassCtx *ctx, Node *n, const Affine *f) {
       x, channel_constant(n, "scale", w, shape_of(4, f->channels, (int64_t)1, (int64_t)1, (int64_t)1)),
       channel_constant(n, "shift", b, shape_of(1, f->channels))};
   Node *conv = node_replacement(n, OP_conv2d, operands, 3);
-  ATTRS(conv, Conv2dAttrs)->groups = f->channels;
+  ATTRS(conv, ConvAttrs)->groups = f->channels;
   if (same) {
     node_replace(ctx, n, conv);
     return;

@@ -43,38 +43,41 @@ typedef struct {
 } PadUser;
 
 static const PadUser users[OP_COUNT] = {
-    [OP_conv2d] = {folds_into_conv, false},
-    [OP_max_pool2d] = {folds_into_max, true},
-    [OP_avg_pool2d] = {folds_into_avg, true},
+    [OP_conv2d] = {folds_into_conv, false},   [OP_conv3d] = {folds_into_conv, false},
+    [OP_max_pool2d] = {folds_into_max, true}, [OP_max_pool3d] = {folds_into_max, true},
+    [OP_avg_pool2d] = {folds_into_avg, true}, [OP_avg_pool3d] = {folds_into_avg, true},
 };
 
-/* [top, left, bottom, right] of a constant pad of axes 2 and 3; false for any other pad. */
-static bool spatial_pads(const Node *pad, int64_t out[4]) {
+/* A constant pad of the axes from 2 on: what it adds before each of them, then behind; false for any other.
+ */
+static bool spatial_pads(const Node *pad, IntList *out) {
   const PadAttrs *a = ATTRS(pad, PadAttrs);
-  if (a->mode != PAD_CONSTANT || pad->operands[0]->type.shape.rank != 4) return false;
-  static const int at[4] = {2, 3, 6, 7}, others[4] = {0, 1, 4, 5};
-  for (int i = 0; i < 4; i++) {
-    if (a->pads.v[others[i]]) return false;
-    out[i] = a->pads.v[at[i]];
+  int rank = pad->operands[0]->type.shape.rank;
+  if (a->mode != PAD_CONSTANT || rank < 4 || rank > 5) return false;
+  out->n = 0;
+  for (int i = 0; i < 2 * rank; i++) {
+    if (i % rank >= 2) {
+      out->v[out->n++] = a->pads.v[i];
+    } else if (a->pads.v[i]) {
+      return false;
+    }
   }
   return true;
 }
 
 static bool fold_into(Node *pad, Node *user) {
-  int64_t extra[4];
+  IntList extra;
   const PadUser *u = &users[user->op];
-  if (!u->fits || !spatial_pads(pad, extra) || !u->fits(pad, user)) return false;
-  bool pool = user->op != OP_conv2d;
-  IntList *pads = pool ? &ATTRS(user, PoolAttrs)->pad : &ATTRS(user, Conv2dAttrs)->pad;
-  for (int i = 0; i < 4; i++)
-    if (pads->v[i] + extra[i] > MAX_DIM) return false;
-  if (u->below_kernel) {
-    const PoolAttrs *a = ATTRS(user, PoolAttrs);
-    for (int i = 0; i < 4; i++)
-      if (pads->v[i] + extra[i] >= a->kernel.v[i % 2]) return false;
+  if (!u->fits || !spatial_pads(pad, &extra) || !u->fits(pad, user)) return false;
+  bool pool = op_info[user->op]->quant != QUANT_LINEAR;
+  IntList *pads = pool ? &ATTRS(user, PoolAttrs)->pad : &ATTRS(user, ConvAttrs)->pad;
+  for (int i = 0; i < extra.n; i++) {
+    int64_t sum = pads->v[i] + extra.v[i];
+    if (sum > MAX_DIM) return false;
+    if (u->below_kernel && sum >= ATTRS(user, PoolAttrs)->kernel.v[i % (extra.n / 2)]) return false;
   }
-  for (int i = 0; i < 4; i++) pads->v[i] += extra[i];
-  if (user->op == OP_avg_pool2d) ATTRS(user, PoolAttrs)->count_include_pad = true;
+  for (int i = 0; i < extra.n; i++) pads->v[i] += extra.v[i];
+  if (op_info[user->op]->quant == QUANT_POOL) ATTRS(user, PoolAttrs)->count_include_pad = true;
   node_set_operand(user, 0, pad->operands[0]);
   node_add_locs(user, pad);
   return true;

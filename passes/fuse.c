@@ -19,8 +19,12 @@ static bool clamp_of(const Node *n, float *lo, float *hi) {
 
 /* Monotone ops that choose among their operand's elements: a clamp may go before them. */
 static bool commutes_with_clamp(const Node *n) {
-  return n->op == OP_max_pool2d || n->op == OP_reshape || n->op == OP_transpose || n->op == OP_slice ||
-         n->op == OP_expand;
+  static const bool monotone[OP_COUNT] = {
+      [OP_max_pool2d] = true, [OP_max_pool3d] = true, [OP_adaptive_max_pool] = true,
+      [OP_reshape] = true,    [OP_transpose] = true,  [OP_slice] = true,
+      [OP_expand] = true,
+  };
+  return monotone[n->op];
 }
 
 static bool is_real(const Tensor *t) { return t->type.dtype == DT_F32 || tensor_is_quantized(t); }

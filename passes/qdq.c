@@ -36,7 +36,7 @@ static const float *constant_value(Arena *a, const Tensor *t) {
   return v;
 }
 
-static bool is_layer(const Node *n) { return n->op == OP_conv2d || n->op == OP_linear; }
+static bool is_layer(const Node *n) { return op_info[n->op]->quant == QUANT_LINEAR; }
 
 /* The weight of a layer with its channels scaled: the integers stay, but for their sign, and the scales
  * change. NULL where -128 cannot change its sign, or a scale would not be a normal number. */

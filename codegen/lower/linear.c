@@ -2,8 +2,8 @@
 #include "codegen/dense.h"
 #include "ir/ops/attrs.h"
 
-static int64_t linear_weight(const Dense *d, int64_t c, int64_t run, int64_t i) {
-  (void)run;
+static int64_t linear_weight(const Dense *d, int64_t phase, int64_t c, int64_t run, int64_t i) {
+  (void)phase, (void)run;
   return c * d->length + i;
 }
 
@@ -13,6 +13,7 @@ static bool linear_emit(Cg *cg, const Node *n, Buffer *scratch) {
   const Tensor *x = n->operands[0], *w = n->operands[1], *y = n->results[0];
   int64_t ic = w->type.shape.dim[1], oc = w->type.shape.dim[0], rows = shape_count(&y->type.shape) / oc;
   Dense d = {.node = n,
+             .what = "",
              .x = x,
              .y = y,
              .weight = w,
@@ -21,13 +22,14 @@ static bool linear_emit(Cg *cg, const Node *n, Buffer *scratch) {
              .act_max = a->act_max,
              .groups = 1,
              .oc = oc,
-             .runs = {1, 1},
+             .runs = {1, 1, 1},
              .length = ic,
-             .count = {1, 1, rows},
-             .x_step = {0, 0, ic},
-             .y_step = {0, 0, oc},
-             .x_origin = cg_storage(cg, x)->offset,
-             .y_origin = cg_storage(cg, y)->offset,
+             .count = {1, 1, 1, rows},
+             .x_step = {0, 0, 0, ic},
+             .y_step = {0, 0, 0, oc},
+             .phases = 1,
+             .x_origin = &cg_storage(cg, x)->offset,
+             .y_origin = &cg_storage(cg, y)->offset,
              .weight_index = linear_weight};
   return dense_emit(cg, &d);
 }

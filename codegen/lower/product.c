@@ -6,9 +6,9 @@
 static bool is_conv(const Node *n) { return n->op == OP_dynamic_conv2d || n->op == OP_conv_integer; }
 
 static Halo product_halo(const Node *n, int i) {
-  if (i != 0) return (Halo){0};
-  const int64_t *p = ATTRS(n, Conv2dAttrs)->pad.v;
-  return (Halo){p[0], p[1], p[2], p[3]};
+  if (i != 0) return (Halo){.before = {0}};
+  const int64_t *p = ATTRS(n, ConvAttrs)->pad.v;
+  return (Halo){{0, p[0], p[1]}, {0, p[2], p[3]}};
 }
 
 static void add_loop(ProductLoops *l, const char *name, int64_t count, int64_t x, int64_t w, int64_t y,
@@ -18,7 +18,7 @@ static void add_loop(ProductLoops *l, const char *name, int64_t count, int64_t x
 
 /* Weights [OC][KH][KW][IC / groups]. */
 static void conv_loops(Cg *cg, const Product *p, ProductLoops *l) {
-  const Conv2dAttrs *a = ATTRS(p->node, Conv2dAttrs);
+  const ConvAttrs *a = ATTRS(p->node, ConvAttrs);
   const Storage *sx = cg_storage(cg, p->x), *sy = cg_storage(cg, p->y);
   const int64_t *w = p->weight->type.shape.dim, *y = p->y->type.shape.dim, *d = a->dilation.v;
   int64_t oc = w[0] / a->groups, taps = w[2] * w[3], k = taps * w[1];

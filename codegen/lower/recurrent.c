@@ -35,8 +35,8 @@ typedef struct {
   int part;
 } Gates;
 
-static int64_t row_major(const Dense *d, int64_t c, int64_t run, int64_t i) {
-  (void)run;
+static int64_t row_major(const Dense *d, int64_t phase, int64_t c, int64_t run, int64_t i) {
+  (void)phase, (void)run;
   return c * d->length + i;
 }
 
@@ -56,11 +56,12 @@ static void make_product(Product *p, const Direction *d, int64_t first, int64_t 
                      .act_max = INFINITY,
                      .groups = 1,
                      .oc = rows,
-                     .runs = {1, 1},
+                     .runs = {1, 1, 1},
                      .length = k,
-                     .count = {1, 1, d->s.batch},
-                     .x_step = {0, 0, k},
-                     .y_step = {0, 0, all},
+                     .count = {1, 1, 1, d->s.batch},
+                     .x_step = {0, 0, 0, k},
+                     .y_step = {0, 0, 0, all},
+                     .phases = 1,
                      .weight_index = row_major};
   p->pack = (DensePack){.cg = d->cg, .d = &p->dense, .x_elem = DT_F32, .y_elem = DT_F32};
   dense_shape(&p->pack);

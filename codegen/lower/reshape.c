@@ -60,8 +60,8 @@ static bool reshape_emit(Cg *cg, const Node *n, Buffer *scratch) {
   } else {
     Storage in = {.elem = sx->elem},
             out = {.elem = sx->elem}; /* the same bytes, row-major, by either shape */
-    storage_layout(&in, shape_x, false, (Halo){0});
-    storage_layout(&out, shape_y, false, (Halo){0});
+    storage_layout(&in, shape_x, false, (Halo){.before = {0}});
+    storage_layout(&out, shape_y, false, (Halo){.before = {0}});
     const VirBase *rows = cg_scratch(cg, &b, scratch, "rows", sx->elem);
     k = between(shape_x, sx, &in);
     copy_block(cg, &b, base_x, rows, &k, false);

@@ -6,13 +6,14 @@
 #include "ir/op.h"
 
 /* conv2d(%x [N,IC,H,W], @w [OC,IC/groups,KH,KW], @bias [OC]?), dynamic_conv2d, conv_integer:
- * stride, dilation = [h, w];
- * pad = [top, left, bottom, right]. */
+ * stride, dilation = [h, w]; pad = [top, left, bottom, right]. conv3d over [N,IC,D,H,W]: [d, h, w], [front,
+ * top, left, back, bottom, right]. conv_transpose2d and conv_transpose3d, with the weight of the same form:
+ * output_pad enlarges the result behind; the others leave it empty. */
 typedef struct {
-  IntList stride, pad, dilation;
+  IntList stride, pad, dilation, output_pad;
   int64_t groups;
   float act_min, act_max;
-} Conv2dAttrs;
+} ConvAttrs;
 
 /* linear(%x [..., IC], @w [OC,IC], @bias [OC]?), dynamic_linear, matmul(%a [...,M,K], %b [...,K,N]), add,
  * sub, mul, div */
@@ -31,13 +32,21 @@ typedef struct {
   float eps;
 } BatchNormAttrs;
 
-/* max_pool2d, avg_pool2d over [N,C,H,W]; count_include_pad concerns avg_pool2d only. `ceil_mode` is resolved
- * by the importer: it enlarges the bottom and right pad; such cells never count (avg: see pad_extra). */
+/* max_pool2d, avg_pool2d over [N,C,H,W], max_pool3d, avg_pool3d over [N,C,D,H,W]; the last three concern
+ * averages only. `ceil_mode` is resolved by the importer: it enlarges the pad behind; such cells never count
+ * (avg: see pad_extra). */
 typedef struct {
   IntList kernel, stride, pad, dilation;
-  IntList pad_extra; /* [bottom, right]: that part of the pad which ceil_mode added and no average counts */
+  IntList pad_extra; /* behind each dim: that part of the pad which ceil_mode added and no average counts */
   bool count_include_pad;
+  int64_t divisor; /* of the sums; 0: the number of counted elements */
 } PoolAttrs;
+
+/* adaptive_avg_pool, adaptive_max_pool over [N,C,...] with up to three dims behind: the result's size in
+ * them. Position o of n over m elements reads those from floor(o * m / n) up to ceil((o + 1) * m / n). */
+typedef struct {
+  IntList size;
+} AdaptivePoolAttrs;
 
 /* reduce_mean, reduce_sum, reduce_max, reduce_min */
 typedef struct {

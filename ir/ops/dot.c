@@ -69,13 +69,30 @@ static void dot_per_lane(const DotTaps *t, const float *x0, float acc[DOT_LANES]
   store(acc, a0), store(acc + 4, a1);
 }
 
-static void accumulate(const DotTaps *t, int positions, float *acc) {
+static void accumulate_plane(const DotTaps *t, int positions, float *acc) {
   if (positions == DOT_POSITIONS && !t->per_lane) {
     dot_4(t, acc);
     return;
   }
   for (int p = 0; p < positions; p++)
     (t->per_lane ? dot_per_lane : dot_1)(t, t->x + p * t->x_step, acc + p * DOT_LANES);
+}
+
+/* The taps of plane `i` alone. */
+static DotTaps plane_of(const DotTaps *t, int64_t i) {
+  DotTaps plane = *t;
+  plane.x += i * t->x_plane;
+  plane.w += i * t->w_plane;
+  plane.planes = 1;
+  return plane;
+}
+
+static void accumulate(const DotTaps *t, int positions, float *acc) {
+  accumulate_plane(t, positions, acc);
+  for (int64_t i = 1; i < t->planes; i++) {
+    DotTaps plane = plane_of(t, i);
+    accumulate_plane(&plane, positions, acc);
+  }
 }
 
 static void flush(const DotTaps *t, int positions, int64_t *sums) {
@@ -86,6 +103,13 @@ static void flush(const DotTaps *t, int positions, int64_t *sums) {
 
 /* At most DOT_EXACT products at a time. */
 static void accumulate_exactly(const DotTaps *t, int positions, int64_t *sums) {
+  if (t->planes > 1) {
+    for (int64_t i = 0; i < t->planes; i++) {
+      DotTaps plane = plane_of(t, i);
+      accumulate_exactly(&plane, positions, sums);
+    }
+    return;
+  }
   if (t->rows * t->cols * t->k <= DOT_EXACT) {
     flush(t, positions, sums);
     return;

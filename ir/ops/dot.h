@@ -1,7 +1,7 @@
-/* The reference dot products of conv2d, linear and matmul. Float: rule 12's order, one accumulator per
- * output, k ascending in (kh, kw, ic), vectorised over outputs. Quantized: rules 5 and 6; the integer sums
- * are formed in float, exactly: |x - z_x| and |w - z_w| are at most 255, so DOT_EXACT products add up to less
- * than 2^24, and every such partial sum is taken over into 64 bits. */
+/* The reference dot products of convolutions, linear and matmul. Float: rule 12's order, one accumulator per
+ * output, taps ascending in (plane, row, col, k), vectorised over outputs. Quantized: rules 5 and 6; the
+ * integer sums are formed in float, exactly: |x - z_x| and |w - z_w| are at most 255, so DOT_EXACT products
+ * add up to less than 2^24, and every such partial sum is taken over into 64 bits. */
 #ifndef QCC_IR_OPS_DOT_H
 #define QCC_IR_OPS_DOT_H
 
@@ -27,13 +27,14 @@ typedef struct {
   int32_t zero, lo, hi;    /* DOT_REQUANT: of the result */
 } DotOutput;
 
-/* The taps of a tile: for row, col, k ascending, acc[p][l] += x * w with
- *   x at x + p * x_step + row * x_row + col * x_col + k (+ l where per_lane; k is 1 then),
- *   w at w + row * w_row + col * w_col + k * DOT_LANES + l. */
+/* The taps of a tile: for plane, row, col, k ascending, acc[p][l] += x * w with
+ *   x at x + p * x_step + plane * x_plane + row * x_row + col * x_col + k (+ l where per_lane; k is 1 then),
+ *   w at w + plane * w_plane + row * w_row + col * w_col + k * DOT_LANES + l.
+ * `planes` 0 counts as 1. */
 typedef struct {
   const float *x, *w;
-  int64_t rows, cols, k;
-  int64_t x_step, x_row, x_col, w_row, w_col;
+  int64_t planes, rows, cols, k;
+  int64_t x_step, x_plane, x_row, x_col, w_plane, w_row, w_col;
   bool per_lane; /* depthwise: lane l reads a channel of its own */
 } DotTaps;
 

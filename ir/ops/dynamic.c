@@ -2,7 +2,7 @@
  * dynamic_linear(%q, %scale, %zero, @w [OC,IC], @bias [OC]?) { act_min, act_max }: f32
  * dynamic_conv2d(%q, %scale, %zero, @w [OC,IC/groups,KH,KW], @bias [OC]?) { as conv2d }: f32 */
 #include "ir/ops/dynamic.h"
-#include "ir/ops/conv2d.h"
+#include "ir/ops/conv.h"
 #include "ir/ops/dense.h"
 #include "ir/quant.h"
 
@@ -110,7 +110,7 @@ static bool infer_dynamic_linear(Diag *d, Node *n, Type *results) {
 
 static bool infer_dynamic_conv2d(Diag *d, Node *n, Type *results) {
   return dynamic_check_operands(d, n, 0) &&
-         conv2d_check(d, n, &n->operands[0]->type.shape, &n->operands[3]->type.shape, &results[0].shape) &&
+         conv_check(d, n, &n->operands[0]->type.shape, &n->operands[3]->type.shape, &results[0].shape) &&
          check_product(d, n, &results[0]);
 }
 
@@ -130,12 +130,11 @@ static void eval_dynamic_linear(EvalCtx *ctx, const Node *n, const void *const *
 }
 
 static void eval_dynamic_conv2d(EvalCtx *ctx, const Node *n, const void *const *in, void *const *out) {
-  const Conv2dAttrs *a = ATTRS(n, Conv2dAttrs);
+  const ConvAttrs *a = ATTRS(n, ConvAttrs);
   int32_t zero;
   DotSource x = dynamic_source(n->operands[0], in[0], in[2], &zero), w = dot_source(n->operands[3], in[3]);
   DotOutput o = output_of(ctx, n, in, a->act_min, a->act_max);
-  conv2d_compute(ctx->scratch, n, &x, &n->operands[0]->type.shape, &w, &n->operands[3]->type.shape, &o,
-                 out[0]);
+  conv_compute(ctx->scratch, n, &x, &n->operands[0]->type.shape, &w, &n->operands[3]->type.shape, &o, out[0]);
 }
 
 static int64_t macs_product(const Node *n) {
@@ -149,5 +148,5 @@ static int64_t macs_product(const Node *n) {
 
 const OpInfo op_dynamic_linear = {PRODUCT(dynamic_linear), .attrs_size = sizeof(ActAttrs),
                                   .attr_defaults = &act_defaults, .attrs = act_attrs};
-const OpInfo op_dynamic_conv2d = {PRODUCT(dynamic_conv2d), .attrs_size = sizeof(Conv2dAttrs),
+const OpInfo op_dynamic_conv2d = {PRODUCT(dynamic_conv2d), .attrs_size = sizeof(ConvAttrs),
                                   .attr_defaults = &conv2d_defaults, .attrs = conv2d_attrs};

@@ -2,7 +2,7 @@
  * conv_integer(%x [N,IC,H,W], @w [OC,IC/groups,KH,KW], %x_zero?, @w_zero?) { as conv2d }: s32
  * matmul_integer(%a [...,M,K], %b [...,K,N], %a_zero?, %b_zero?): s32 */
 #include "ir/ops/broadcast.h"
-#include "ir/ops/conv2d.h"
+#include "ir/ops/conv.h"
 #include "ir/ops/dense.h"
 
 static bool is_integer8(const Type *t) { return (t->dtype == DT_U8 || t->dtype == DT_S8) && !t->quant; }
@@ -52,14 +52,14 @@ static DotSource source_of(Arena *a, const Node *n, int i, const void *const *in
 static bool infer_conv_integer(Diag *d, Node *n, Type *results) {
   const Shape *x = &n->operands[0]->type.shape, *w = &n->operands[1]->type.shape;
   results[0].dtype = DT_S32;
-  return check_factor(d, n, 0) && check_factor(d, n, 1) && conv2d_check(d, n, x, w, &results[0].shape) &&
+  return check_factor(d, n, 0) && check_factor(d, n, 1) && conv_check(d, n, x, w, &results[0].shape) &&
          check_zero(d, n, 0, 0) && check_zero(d, n, 1, w->dim[0]);
 }
 
 static void eval_conv_integer(EvalCtx *ctx, const Node *n, const void *const *in, void *const *out) {
   DotSource x = source_of(ctx->scratch, n, 0, in), w = source_of(ctx->scratch, n, 1, in);
-  conv2d_compute(ctx->scratch, n, &x, &n->operands[0]->type.shape, &w, &n->operands[1]->type.shape,
-                 &(DotOutput){.kind = DOT_SUM}, out[0]);
+  conv_compute(ctx->scratch, n, &x, &n->operands[0]->type.shape, &w, &n->operands[1]->type.shape,
+               &(DotOutput){.kind = DOT_SUM}, out[0]);
 }
 
 static int64_t macs_conv_integer(const Node *n) {
@@ -68,17 +68,17 @@ static int64_t macs_conv_integer(const Node *n) {
 }
 
 static const AttrDesc conv_integer_attrs[] = {
-    {"stride", ATTR_INTS, offsetof(Conv2dAttrs, stride), .count = 2},
-    {"pad", ATTR_INTS, offsetof(Conv2dAttrs, pad), .count = 4},
-    {"dilation", ATTR_INTS, offsetof(Conv2dAttrs, dilation), .count = 2},
-    {"groups", ATTR_INT, offsetof(Conv2dAttrs, groups)},
+    {"stride", ATTR_INTS, offsetof(ConvAttrs, stride), .count = 2},
+    {"pad", ATTR_INTS, offsetof(ConvAttrs, pad), .count = 4},
+    {"dilation", ATTR_INTS, offsetof(ConvAttrs, dilation), .count = 2},
+    {"groups", ATTR_INT, offsetof(ConvAttrs, groups)},
     {0}};
 
 const OpInfo op_conv_integer = {.name = "conv_integer",
                                 .min_operands = 2,
                                 .max_operands = 4,
                                 .n_results = 1,
-                                .attrs_size = sizeof(Conv2dAttrs),
+                                .attrs_size = sizeof(ConvAttrs),
                                 .attr_defaults = &conv2d_defaults,
                                 .attrs = conv_integer_attrs,
                                 .quant = QUANT_CONVERT,

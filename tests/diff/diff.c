@@ -16,6 +16,7 @@ typedef struct {
   uint64_t seed;
   int64_t count, ops; /* ops: graphs of each single op, float against quantized */
   int max_ops, reduce;
+  OpId only; /* OP_COUNT: any */
   const char *targets, *out, *file, *flags, *cc;
   bool keep, verbose;
 } Options;
@@ -202,14 +203,14 @@ static void fill_batch(Session *s, Arena *a, Batch *b, uint64_t *seed, uint64_t 
   b->n = 0;
   for (; b->n < BATCH && *seed < end; ++*seed) {
     Trial *t = &b->trial[b->n];
-    trial_prepare(t, a, *seed, s->o.max_ops, s->dir);
+    trial_prepare(t, a, *seed, s->o.max_ops, s->o.only, s->dir);
     if (t->failed) {
       report(s, t, "before code generation", t->failed);
       if (t->source)
         save_graph(a, t->source, s->o.out, arena_printf(a, "diff-%llu", (unsigned long long)*seed));
     } else if (t->refused) {
       note_refusal(s, t, "the passes", t->refused);
-    } else {
+    } else if (t->final) { /* else the seed has no place for the op */
       b->bad[b->n++] = false;
     }
   }
@@ -267,9 +268,10 @@ static void run_file(Session *s, const Target *const *targets, int n_targets) {
 
 /* ---- command line ---- */
 
-static const char usage[] = "usage: diff [--seed N] [--count M] [--ops K] [--max-ops K] [--targets a,b|none] "
-                            "[--out DIR] [--reduce K]\n"
-                            "            [--flags 'CFLAGS'] [--cc CC] [--file X.ir] [--keep] [--verbose]\n";
+static const char usage[] =
+    "usage: diff [--seed N] [--count M] [--ops K] [--max-ops K] [--targets a,b|none] "
+    "[--out DIR] [--reduce K]\n"
+    "            [--only OP] [--flags 'CFLAGS'] [--cc CC] [--file X.ir] [--keep] [--verbose]\n";
 
 static bool parse_option(Options *o, const char *name, const char *value) {
   const struct {
@@ -288,12 +290,18 @@ static bool parse_option(Options *o, const char *name, const char *value) {
   }
   if (!strcmp(name, "--seed")) return o->seed = strtoull(value, NULL, 10), true;
   if (!strcmp(name, "--max-ops")) return o->max_ops = atoi(value), o->max_ops > 0;
+  if (!strcmp(name, "--only")) return o->only = op_from_name(value, strlen(value)), o->only != OP_COUNT;
   if (!strcmp(name, "--reduce")) return o->reduce = atoi(value), true;
   return false;
 }
 
 static Options parse_options(int argc, char **argv) {
-  Options o = {.seed = 1, .max_ops = 10, .reduce = 3, .targets = "generic,x86-64-v3,arm64", .out = "."};
+  Options o = {.seed = 1,
+               .max_ops = 10,
+               .reduce = 3,
+               .targets = "generic,x86-64-v3,arm64",
+               .out = ".",
+               .only = OP_COUNT};
   for (int i = 1; i < argc; i++) {
     if (!strcmp(argv[i], "--keep")) {
       o.keep = true;

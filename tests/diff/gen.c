@@ -91,11 +91,17 @@ Tensor *gen_finish_float(Gen *g, Node *n) { return infer_silently(g, n) ? n->res
 
 /* ---- the whole ---- */
 
-static Shape random_shape(Rng *r) {
-  static const int ranks[] = {4, 4, 4, 4, 4, 4, 3, 3, 2, 2, 1, 5};
+/* Ops over [N, C, D, H, W]. */
+static bool is_3d(OpId op) {
+  return op == OP_conv3d || op == OP_conv_transpose3d || op == OP_max_pool3d || op == OP_avg_pool3d;
+}
+
+static Shape random_shape(Rng *r, OpId only) {
+  static const int ranks[] = {4, 4, 4, 4, 4, 4, 3, 3, 2, 2, 1, 5, 5};
   static const int64_t channels[] = {1, 2, 3, 3, 4, 5, 6, 8, 8, 9, 12, 16, 16, 17, 24, 32};
   Shape s = {.rank = RNG_PICK(r, ranks)};
-  for (int i = 0; i < s.rank; i++) s.dim[i] = rng_range(r, 1, s.rank > 3 ? 9 : 17);
+  if (is_3d(only)) s.rank = 5;
+  for (int i = 0; i < s.rank; i++) s.dim[i] = rng_range(r, 1, s.rank == 5 ? 6 : s.rank == 4 ? 9 : 17);
   s.dim[0] = rng_chance(r, 80) ? 1 : rng_range(r, 2, 3);
   if (s.rank > 1) s.dim[1] = RNG_PICK(r, channels);
   if (s.rank == 1) s.dim[0] = RNG_PICK(r, channels);
@@ -108,8 +114,8 @@ static Shape random_shape(Rng *r) {
   return s;
 }
 
-static void add_input(Gen *g) {
-  Type t = {.dtype = DT_F32, .shape = random_shape(&g->rng)};
+static void add_input(Gen *g, OpId only) {
+  Type t = {.dtype = DT_F32, .shape = random_shape(&g->rng, only)};
   double amp = 4;
   if (g->form == GEN_QUANTIZED) {
     amp = rng_scale(&g->rng, -8, 4);
@@ -161,7 +167,7 @@ Graph *gen_graph(Diag *d, Arena *a, const GenOptions *o) {
   Gen g = {.rng = rng_new(o->seed, 1), .diag = d, .arena = a, .form = o->form};
   enum { MAX_TRIES = 400 };
   g.graph = graph_new(a, arena_printf(a, "g%llu", (unsigned long long)o->seed));
-  for (int64_t i = rng_chance(&g.rng, 70) ? 1 : rng_range(&g.rng, 2, 3); i > 0; i--) add_input(&g);
+  for (int64_t i = rng_chance(&g.rng, 70) ? 1 : rng_range(&g.rng, 2, 3); i > 0; i--) add_input(&g, o->only);
   int64_t wanted = rng_range(&g.rng, 1, o->max_ops);
   for (int tries = 0; wanted > 0 && tries < MAX_TRIES; tries++)
     if (add_step(&g, o->only)) wanted--;

@@ -7,8 +7,6 @@
 
 static const int64_t channel_counts[] = {1, 2, 3, 4, 5, 7, 8, 8, 9, 12, 15, 16, 16, 17, 24, 31, 32, 33};
 
-static IntList pair(int64_t a, int64_t b) { return (IntList){2, {a, b}}; }
-
 void gen_activation(Gen *g, double amp, float *act_min, float *act_max) {
   if (rng_chance(&g->rng, 65)) return;
   *act_min = rng_chance(&g->rng, 70) ? 0 : (float)(-amp * rng_unit(&g->rng));
@@ -17,56 +15,7 @@ void gen_activation(Gen *g, double amp, float *act_min, float *act_max) {
   if (*act_min > *act_max) *act_max = INFINITY;
 }
 
-/* ---- convolution, linear, matmul ---- */
-
-/* [top, left, bottom, right] for windows of `extent`, each up to the extent, now and then beyond. */
-static IntList random_pad(Rng *r, const int64_t extent[2]) {
-  IntList pad = {4, {0}};
-  int style = (int)rng_range(r, 0, 3);
-  for (int i = 0; i < 4 && style; i++) {
-    int64_t e = extent[i % 2];
-    pad.v[i] = style == 1 ? e / 2 : rng_range(r, 0, e > 1 ? e - 1 : rng_chance(r, 20));
-    if (rng_chance(r, 2)) pad.v[i] += 2;
-  }
-  return pad;
-}
-
-static bool step_conv2d(Gen *g, OpId op) {
-  static const int64_t kernels[] = {1, 1, 1, 2, 3, 3, 3, 3, 4, 5, 6, 7};
-  Rng *r = &g->rng;
-  Live *x = gen_pick(g, 4, 4);
-  if (!x) return false;
-  int64_t ic = x->tensor->type.shape.dim[1], groups = 1, oc = RNG_PICK(r, channel_counts);
-  int kind = (int)rng_range(r, 0, 9);
-  if (kind >= 6 && kind < 9) { /* depthwise, now and then with a multiplier */
-    groups = ic;
-    oc = ic * (rng_chance(r, 75) ? 1 : rng_range(r, 2, 3));
-  } else if (kind == 9) {
-    int64_t divisor = rng_range(r, 1, ic);
-    while (ic % divisor) divisor--;
-    groups = divisor;
-    oc = divisor * rng_range(r, 1, 6);
-  }
-  int64_t kernel[2] = {RNG_PICK(r, kernels), RNG_PICK(r, kernels)}, extent[2];
-  IntList dilation = pair(1, 1);
-  for (int i = 0; i < 2; i++) {
-    if (rng_chance(r, 12)) dilation.v[i] = rng_range(r, 2, 3);
-    extent[i] = (kernel[i] - 1) * dilation.v[i] + 1;
-  }
-  double amp;
-  Tensor *w = gen_weight(g, x, shape_of(4, oc, ic / groups, kernel[0], kernel[1]), &amp);
-  Tensor *operands[3] = {x->tensor, w, NULL};
-  int n_operands = 2;
-  if (rng_chance(r, 75)) operands[n_operands++] = gen_bias(g, x, w, amp);
-  Node *n = gen_node(g, op, operands, n_operands);
-  Conv2dAttrs *a = ATTRS(n, Conv2dAttrs);
-  a->groups = groups;
-  a->dilation = dilation;
-  a->pad = random_pad(r, extent);
-  if (rng_chance(r, 35)) a->stride = pair(rng_range(r, 1, 3), rng_range(r, 1, 3));
-  gen_activation(g, amp, &a->act_min, &a->act_max);
-  return gen_finish(g, n, amp);
-}
+/* ---- linear, matmul ---- */
 
 static bool step_linear(Gen *g, OpId op) {
   Live *x = gen_pick(g, 1, 4);
@@ -193,28 +142,6 @@ static bool step_prelu(Gen *g, OpId op) {
 }
 
 /* ---- pools and means ---- */
-
-static bool step_pool(Gen *g, OpId op) {
-  Rng *r = &g->rng;
-  Live *x = gen_pick(g, 4, 4);
-  if (!x) return false;
-  Node *n = gen_node(g, op, &x->tensor, 1);
-  PoolAttrs *a = ATTRS(n, PoolAttrs);
-  int64_t extent[2];
-  a->kernel = pair(rng_range(r, 1, 4), rng_range(r, 1, 4));
-  a->stride = rng_chance(r, 30) ? a->kernel : pair(rng_range(r, 1, 3), rng_range(r, 1, 3));
-  for (int i = 0; i < 2; i++) {
-    if (rng_chance(r, 8)) a->dilation.v[i] = 2;
-    extent[i] = (a->kernel.v[i] - 1) * a->dilation.v[i] + 1;
-  }
-  a->pad = random_pad(r, extent);
-  if (op == OP_avg_pool2d) {
-    a->count_include_pad = rng_chance(r, 50);
-    for (int i = 0; i < 2; i++)
-      if (a->pad.v[2 + i] && rng_chance(r, 30)) a->pad_extra.v[i] = rng_range(r, 1, a->pad.v[2 + i]);
-  }
-  return gen_finish(g, n, x->amp);
-}
 
 static bool step_global_pool(Gen *g, OpId op) {
   Live *x = gen_pick(g, 3, 5);
@@ -503,7 +430,10 @@ static bool step_island(Gen *g, OpId op) {
 
 enum { F = 1 << GEN_FLOAT, Q = 1 << GEN_QUANTIZED };
 
-const GenStep gen_steps[] = {{OP_conv2d, 60, F | Q, step_conv2d},
+const GenStep gen_steps[] = {{OP_conv2d, 60, F | Q, step_conv},
+                             {OP_conv3d, 20, F | Q, step_conv},
+                             {OP_conv_transpose2d, 20, F | Q, step_conv},
+                             {OP_conv_transpose3d, 8, F | Q, step_conv},
                              {OP_linear, 10, F | Q, step_linear},
                              {OP_matmul, 3, F, step_matmul},
                              {OP_batch_norm, 6, F, step_batch_norm},
@@ -515,7 +445,11 @@ const GenStep gen_steps[] = {{OP_conv2d, 60, F | Q, step_conv2d},
                              {OP_min, 2, F | Q, step_minmax},
                              {OP_prelu, 2, F | Q, step_prelu},
                              {OP_max_pool2d, 8, F | Q, step_pool},
+                             {OP_max_pool3d, 3, F | Q, step_pool},
                              {OP_avg_pool2d, 8, F | Q, step_pool},
+                             {OP_avg_pool3d, 3, F | Q, step_pool},
+                             {OP_adaptive_max_pool, 3, F | Q, step_adaptive_pool},
+                             {OP_adaptive_avg_pool, 3, F | Q, step_adaptive_pool},
                              {OP_global_avg_pool, 3, F | Q, step_global_pool},
                              {OP_reduce_mean, 4, F | Q, step_reduce},
                              {OP_reduce_sum, 2, F | Q, step_reduce},

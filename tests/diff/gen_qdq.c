@@ -34,15 +34,10 @@ static Tensor *add(Qdq *q, OpId op, Tensor *const *operands, int n, const void *
 
 /* The fused activation of an op, if it has one; cleared in `attrs`. */
 static bool take_activation(const Node *n, void *attrs, ClipAttrs *clip) {
-  float *min = NULL, *max = NULL;
-  if (n->op == OP_conv2d) {
-    min = &((Conv2dAttrs *)attrs)->act_min;
-    max = &((Conv2dAttrs *)attrs)->act_max;
-  } else if (op_info[n->op]->attrs_size == sizeof(ActAttrs) && op_attr(n->op, "act_min", 7)) {
-    min = &((ActAttrs *)attrs)->act_min;
-    max = &((ActAttrs *)attrs)->act_max;
-  }
-  if (!min || (*min == -INFINITY && *max == INFINITY)) return false;
+  const AttrDesc *lo = op_attr(n->op, "act_min", 7), *hi = op_attr(n->op, "act_max", 7);
+  if (!lo || !hi) return false;
+  float *min = (float *)((char *)attrs + lo->offset), *max = (float *)((char *)attrs + hi->offset);
+  if (*min == -INFINITY && *max == INFINITY) return false;
   *clip = (ClipAttrs){*min, *max};
   *min = -INFINITY;
   *max = INFINITY;

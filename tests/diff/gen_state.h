@@ -60,5 +60,9 @@ typedef struct {
 extern const GenStep gen_steps[]; /* ends with weight 0 */
 
 bool step_recurrent(Gen *g, OpId op); /* gen_recurrent.c */
+/* gen_spatial.c */
+bool step_conv(Gen *g, OpId op);
+bool step_pool(Gen *g, OpId op);
+bool step_adaptive_pool(Gen *g, OpId op);
 
 #endif

@@ -238,11 +238,11 @@ static void generate(Trial *t, Arena *a, const GenOptions *o) {
   free(said);
 }
 
-void trial_prepare(Trial *t, Arena *a, uint64_t seed, int max_ops, const char *dir) {
+void trial_prepare(Trial *t, Arena *a, uint64_t seed, int max_ops, OpId only, const char *dir) {
   *t = (Trial){.seed = seed};
   Rng r = rng_new(seed, 0);
   bool quantized = rng_chance(&r, 40), calibrated = rng_chance(&r, 70);
-  generate(t, a, &(GenOptions){seed, quantized ? GEN_QUANTIZED : GEN_FLOAT, max_ops, OP_COUNT});
+  generate(t, a, &(GenOptions){seed, quantized ? GEN_QUANTIZED : GEN_FLOAT, max_ops, only});
   if (!t->source || (t->failed = check_round_trip(a, t->source))) return;
   Graph *qdq = quantized && rng_chance(&r, 40) ? gen_qdq(a, t->source, seed) : NULL;
   if (qdq) {

@@ -17,9 +17,9 @@ typedef struct {
 
 enum { TRIAL_SAMPLES = 6 };
 
-/* `dir` takes the calibration file. Checks that the text IR round-trips, that the passes keep what the graph
- * computes, and that every stage verifies. */
-void trial_prepare(Trial *t, Arena *a, uint64_t seed, int max_ops, const char *dir);
+/* `only`: all ops are this one, OP_COUNT: any. `dir` takes the calibration file. Checks that the text IR
+ * round-trips, that the passes keep what the graph computes, and that every stage verifies. */
+void trial_prepare(Trial *t, Arena *a, uint64_t seed, int max_ops, OpId only, const char *dir);
 /* A float graph of one op through the quantizer, its error against float within a bound that tells a wrong
  * kernel from rounding. */
 void trial_single_op(Trial *t, Arena *a, uint64_t seed, OpId op, const char *dir);

@@ -114,7 +114,7 @@ static void conv_by_hand(void **state) {
   (void)state;
   Type w = quantized(DT_S8, "1,1,1,3", 0.5f, 1);
   Node *n = NODE(OP_dynamic_conv2d, plain(DT_U8, "1,1,1,3"), f32(""), plain(DT_U8, ""), w);
-  ATTRS(n, Conv2dAttrs)->pad = ints("0,1,0,1");
+  ATTRS(n, ConvAttrs)->pad = ints("0,1,0,1");
   const uint8_t q[] = {100, 110, 90}, zero = 100;
   const int8_t weight[] = {2, 3, 5}; /* minus the zero point: 1, 2, 4 */
   const float scale = 2;
@@ -144,9 +144,9 @@ static void convs_agree(void **state) {
                      NODE(OP_conv_integer, x, w, plain(DT_U8, ""), plain(DT_S8, ""))};
     IntList pad = {4, {random_in(0, 2), random_in(0, 2), random_in(0, 2), random_in(0, 2)}};
     for (int i = 0; i < 3; i++) {
-      ATTRS(nodes[i], Conv2dAttrs)->pad = pad;
-      ATTRS(nodes[i], Conv2dAttrs)->groups = groups;
-      ATTRS(nodes[i], Conv2dAttrs)->stride = (IntList){2, {1 + trial % 2, 1}};
+      ATTRS(nodes[i], ConvAttrs)->pad = pad;
+      ATTRS(nodes[i], ConvAttrs)->groups = groups;
+      ATTRS(nodes[i], ConvAttrs)->stride = (IntList){2, {1 + trial % 2, 1}};
     }
     const float scale = 1, *want;
     if (!infer(nodes[0])) continue; /* the window does not fit */

@@ -24,7 +24,7 @@ typedef struct {
 /* One output, taps ascending in (kh, kw, ic), those in the padding skipped. */
 static void naive_conv_output(const ConvCase *c, int64_t image, int64_t oc, int64_t oy, int64_t ox, int64_t o,
                               void *out) {
-  const Conv2dAttrs *a = ATTRS(c->n, Conv2dAttrs);
+  const ConvAttrs *a = ATTRS(c->n, ConvAttrs);
   const Type *xt = &c->n->operands[0]->type, *wt = &c->n->operands[1]->type, *yt = &c->n->results[0]->type;
   const int64_t *xd = xt->shape.dim, *wd = wt->shape.dim;
   int64_t first = oc / (wd[0] / a->groups) * wd[1];
@@ -87,7 +87,7 @@ static Node *random_conv(bool is_float, bool bias) {
     x.shape = xs, w.shape = ws, b.shape = bs;
   }
   Node *n = bias ? NODE(OP_conv2d, x, w, b) : NODE(OP_conv2d, x, w);
-  Conv2dAttrs *a = ATTRS(n, Conv2dAttrs);
+  ConvAttrs *a = ATTRS(n, ConvAttrs);
   a->groups = groups;
   for (int i = 0; i < 2; i++) {
     a->stride.v[i] = random_in(1, 3);
@@ -127,8 +127,8 @@ static void conv2d_by_hand(void **state) {
   Node *n = NODE(OP_conv2d, plain(DT_F32, "1,1,3,3"), plain(DT_F32, "1,1,2,2"), plain(DT_F32, "1"));
   const float x[] = {1, 2, 3, 4, 5, 6, 7, 8, 9}, w[] = {1, -1, 2, 1}, bias[] = {-15};
   ASSERT_FLOATS(EVAL(n, x, w, bias), -3, 0, 6, 9);
-  ATTRS(n, Conv2dAttrs)->act_min = 0;
-  ATTRS(n, Conv2dAttrs)->act_max = 6;
+  ATTRS(n, ConvAttrs)->act_min = 0;
+  ATTRS(n, ConvAttrs)->act_max = 6;
   ASSERT_FLOATS(EVAL(n, x, w, bias), 0, 0, 6, 6);
 }
 
@@ -137,12 +137,12 @@ static void conv2d_by_hand(void **state) {
 static void conv2d_padding_and_nan(void **state) {
   (void)state;
   Node *n = NODE(OP_conv2d, plain(DT_F32, "1,1,1,1"), plain(DT_F32, "1,1,1,3"), plain(DT_F32, "1"));
-  ATTRS(n, Conv2dAttrs)->pad = ints("0,1,0,1");
+  ATTRS(n, ConvAttrs)->pad = ints("0,1,0,1");
   ASSERT_FLOATS(EVAL(n, (float[]){2}, ((float[]){INFINITY, 3, NAN}), (float[]){1}), 7);
   /* never -0: so padding by zeros and no padding are the same */
   ASSERT_FLOATS(EVAL(n, (float[]){-0.0f}, ((float[]){1, 0, 1}), (float[]){-0.0f}), 0.0f);
   ASSERT_FLOATS(EVAL(n, (float[]){NAN}, ((float[]){1, 1, 1}), (float[]){1}), NAN);
-  ATTRS(n, Conv2dAttrs)->act_min = 0;
+  ATTRS(n, ConvAttrs)->act_min = 0;
   ASSERT_FLOATS(EVAL(n, (float[]){NAN}, ((float[]){1, 1, 1}), (float[]){1}), 0);
 }
 
@@ -150,7 +150,7 @@ static void conv2d_padding_and_nan(void **state) {
 static void conv2d_window_in_padding(void **state) {
   (void)state;
   Node *n = NODE(OP_conv2d, plain(DT_F32, "1,1,1,1"), plain(DT_F32, "1,1,1,1"), plain(DT_F32, "1"));
-  ATTRS(n, Conv2dAttrs)->pad = ints("1,1,1,1");
+  ATTRS(n, ConvAttrs)->pad = ints("1,1,1,1");
   ASSERT_FLOATS(EVAL(n, (float[]){2}, (float[]){3}, (float[]){1}), 1, 1, 1, 1, 7, 1, 1, 1, 1);
 }
 

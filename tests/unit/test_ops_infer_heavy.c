@@ -16,7 +16,7 @@ static Node *typed(Node *n, Type t) {
 
 static Node *conv(Type x, Type w, const char *stride, const char *pad, const char *dilation, int64_t groups) {
   Node *n = NODE(OP_conv2d, x, w);
-  Conv2dAttrs *a = ATTRS(n, Conv2dAttrs);
+  ConvAttrs *a = ATTRS(n, ConvAttrs);
   a->stride = ints(stride);
   a->pad = ints(pad);
   a->dilation = ints(dilation);
@@ -100,8 +100,8 @@ static void conv2d_type_errors(void **state) {
 static void activation_errors(void **state) {
   (void)state;
   Node *n = simple_conv(f32("1,3,8,9"), f32("5,3,3,2"));
-  ATTRS(n, Conv2dAttrs)->act_min = 6;
-  ATTRS(n, Conv2dAttrs)->act_max = 0;
+  ATTRS(n, ConvAttrs)->act_min = 6;
+  ATTRS(n, ConvAttrs)->act_max = 0;
   ASSERT_REFUSED(n, "conv2d: act_min 6 is above act_max 0");
   n = NODE(OP_add, f32("2"), f32("2"));
   ATTRS(n, ActAttrs)->act_max = NAN;
