@@ -78,7 +78,8 @@ static Graph *mobilenet(Arena *a, bool quantized) {
   return g;
 }
 
-static bool load(void *user, int64_t i, const void **in) {
+static bool load(void *user, int64_t i, Arena *a, const void **in) {
+  (void)a;
   (void)i;
   in[0] = user;
   return true;

@@ -60,9 +60,9 @@ typedef struct {
   float **outputs;                   /* per output: [count][elements] */
 } Collect;
 
-static bool collect_load(void *user, int64_t i, const void **in) {
+static bool collect_load(void *user, int64_t i, Arena *a, const void **in) {
   Collect *c = user;
-  return samples_load(c->samples, c->first + i, in);
+  return samples_load(c->samples, c->first + i, a, in);
 }
 
 static bool collect_done(void *user, int64_t i, const void *const *out) {
@@ -105,10 +105,9 @@ static bool listed_before(const Graph *g, int k) {
   return false;
 }
 
-bool eval_run(const EvalOptions *o, const Executor *e, const char *path, const void **bytes, size_t *size) {
+static bool run_all(const EvalOptions *o, const Executor *e, Samples *samples, const char *path,
+                    const void **bytes, size_t *size) {
   const Graph *g = e->graph;
-  Samples *samples = samples_open(o->diag, o->arena, path, g);
-  if (!samples) return false;
   int64_t count = samples_count(samples), total = 0, bytes_of;
   NpyArray *arrays = ARENA_NEW_ARRAY(o->arena, NpyArray, (size_t)g->n_outputs);
   for (int k = 0; k < g->n_outputs; k++) {
@@ -129,6 +128,13 @@ bool eval_run(const EvalOptions *o, const Executor *e, const char *path, const v
   }
   return npz_write(o->arena, arrays, n, bytes, size) ||
          diag_error(o->diag, (SrcLoc){0}, "the name of an output is too long for an .npz member");
+}
+
+bool eval_run(const EvalOptions *o, const Executor *e, const char *path, const void **bytes, size_t *size) {
+  Samples *samples = samples_open(o->diag, o->arena, path, e->graph);
+  bool ok = samples && run_all(o, e, samples, path, bytes, size);
+  samples_close(samples);
+  return ok;
 }
 
 /* ---- -eval ---- */
@@ -325,25 +331,12 @@ static bool compare_all(Report *r, const Executor *const runs[2], Samples *const
   return true;
 }
 
-static bool same_inputs(const Graph *a, const Graph *b) {
-  for (int i = 0; i < a->n_inputs; i++)
-    if (!type_equal(&a->inputs[i]->type, &b->inputs[i]->type)) return false;
-  return a->n_inputs == b->n_inputs;
-}
-
-bool eval_compare(const EvalOptions *o, const Executor *reference, const Executor *compiled, const char *path,
-                  const char *const names[2], StrBuf *report) {
-  const Executor *const runs[2] = {reference, compiled};
-  Samples *samples[2];
-  if (!(samples[0] = samples_open(o->diag, o->arena, path, reference->graph))) return false;
-  samples[1] = samples[0]; /* -io may have changed the input types: then they are read once more */
-  if (!same_inputs(reference->graph, compiled->graph) &&
-      !(samples[1] = samples_open(o->diag, o->arena, path, compiled->graph)))
-    return false;
-  int n = reference->graph->n_outputs;
+static bool compare_samples(const EvalOptions *o, const Executor *const runs[2], Samples *const samples[2],
+                            const char *path, const char *const names[2], StrBuf *report) {
+  int n = runs[0]->graph->n_outputs;
   Report r = {
       .options = o,
-      .graph = reference->graph,
+      .graph = runs[0]->graph,
       .path = path,
       .count = samples_count(samples[0]),
       .expected = ARENA_NEW_ARRAY(o->arena, Expected, (size_t)n),
@@ -353,4 +346,16 @@ bool eval_compare(const EvalOptions *o, const Executor *reference, const Executo
   if (!read_truth(&r) || !compare_all(&r, runs, samples)) return false;
   put_report(&r, names, report);
   return true;
+}
+
+bool eval_compare(const EvalOptions *o, const Executor *reference, const Executor *compiled, const char *path,
+                  const char *const names[2], StrBuf *report) {
+  /* One for each: they are not always read in step, and -io may have changed the input types. */
+  Samples *samples[2] = {samples_open(o->diag, o->arena, path, reference->graph), NULL};
+  if (samples[0]) samples[1] = samples_open(o->diag, o->arena, path, compiled->graph);
+  bool ok = samples[1] &&
+            compare_samples(o, (const Executor *[]){reference, compiled}, samples, path, names, report);
+  samples_close(samples[0]);
+  samples_close(samples[1]);
+  return ok;
 }

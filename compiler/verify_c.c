@@ -195,7 +195,8 @@ static unsigned char *run(Verify *v, int64_t *size) {
 
 /* ---- the interpreter's side, and the comparison ---- */
 
-static bool load_input(void *user, int64_t i, const void **in) {
+static bool load_input(void *user, int64_t i, Arena *a, const void **in) {
+  (void)a;
   const Verify *v = user;
   if (v->graph->n_inputs) memcpy(in, v->inputs.items[i].data, sizeof *in * (size_t)v->graph->n_inputs);
   return true;

@@ -147,10 +147,24 @@ static bool quantized_at_once(const Tensor *t, const Type **type) {
 }
 
 /* True where special values may go in: every float input is quantized at once. */
+/* The range of input k over the samples, 0 included. */
+static void range_of(Samples *samples, int n_inputs, int k, Source1 *s) {
+  s->lo = s->hi = 0;
+  for (int64_t i = 0; i < samples_count(samples); i++) {
+    Arena *a = arena_new();
+    const void **in = ARENA_NEW_ARRAY(a, const void *, (size_t)n_inputs);
+    bool ok = samples_load(samples, i, a, in);
+    for (int64_t j = 0; ok && j < shape_count(&s->type->shape); j++) {
+      s->lo = fminf(s->lo, ((const float *)in[k])[j]);
+      s->hi = fmaxf(s->hi, ((const float *)in[k])[j]);
+    }
+    arena_free(a);
+  }
+}
+
 static bool init_sources(Builder *b, uint64_t *random, Samples *samples) {
   const Graph *g = b->graph;
   bool special = true;
-  const void **in = ARENA_NEW_ARRAY(b->arena, const void *, (size_t)g->n_inputs + 1);
   b->sources = ARENA_NEW_ARRAY(b->arena, Source1, (size_t)g->n_inputs + 1);
   for (int k = 0; k < g->n_inputs; k++) {
     Source1 *s = &b->sources[k];
@@ -162,13 +176,8 @@ static bool init_sources(Builder *b, uint64_t *random, Samples *samples) {
       s->step = q->quant->scale[0];
       s->lo = (float)(dtype_info[q->dtype].min - q->quant->zero[0]) * s->step;
       s->hi = (float)(dtype_info[q->dtype].max - q->quant->zero[0]) * s->step;
-    } else if (samples && samples_load(samples, 0, in)) {
-      s->lo = s->hi = 0;
-      for (int64_t i = 0; samples_load(samples, i, in); i++)
-        for (int64_t j = 0; j < shape_count(&s->type->shape); j++) {
-          s->lo = fminf(s->lo, ((const float *)in[k])[j]);
-          s->hi = fmaxf(s->hi, ((const float *)in[k])[j]);
-        }
+    } else if (samples) {
+      range_of(samples, g->n_inputs, k, s);
     }
   }
   return special;
@@ -188,9 +197,10 @@ bool verify_inputs(Diag *d, Arena *a, const Graph *g, const char *samples_path, 
   bool special = init_sources(&b, &random, samples);
   for (int i = 0; i < plans[p].samples && samples && i < samples_count(samples); i++) {
     const void **data = ARENA_NEW_ARRAY(a, const void *, (size_t)g->n_inputs + 1);
-    samples_load(samples, i, data);
+    samples_load(samples, i, a, data);
     add(&b, "sample", i, data);
   }
+  samples_close(samples);
   for (int i = 0; i < N_PATTERNS; i++)
     if (special || !patterns[i].special) add_pattern(&b, &patterns[i], 0);
   for (int i = 0; i < plans[p].random; i++) add_pattern(&b, &random_pattern, i);

@@ -23,10 +23,10 @@ Executor *interp_new(Arena *a, const Graph *g);
  * in any order, from any thread), and `done` and `watch` are called in order of i, never at once: so
  * observers merge in order and results do not depend on threads. load returns false to stop (after a
  * diagnostic of its own): the samples before i are still handed out, none from i on; what it pointed to stays
- * in use until done(i). `wants` is asked once per tensor, before the first sample. At most `threads` samples
- * are in memory. Returns false where something stopped it. */
+ * in use until done(i), `a` lives as long. `wants` is asked once per tensor, before the first sample. At most
+ * `threads` samples are in memory. Returns false where something stopped it. */
 typedef struct {
-  bool (*load)(void *user, int64_t i, const void **in);
+  bool (*load)(void *user, int64_t i, Arena *a, const void **in);
   void (*watch)(void *user, int64_t i, const Tensor *t, const void *data); /* or NULL */
   bool (*wants)(void *user, const Tensor *t);                              /* tensors to watch; NULL: all */
   bool (*done)(void *user, int64_t i, const void *const *out);             /* or NULL; false stops */

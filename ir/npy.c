@@ -104,16 +104,16 @@ static void swap_bytes(uint8_t *p, int64_t n, int size) {
     }
 }
 
-/* Converts chunk by chunk, so that an array never needs more memory than its result. */
-static bool read_converted(Stream *s, const NpyHeader *h, int64_t count, void *out) {
+/* The next `count` elements, converted chunk by chunk, so that an array never needs more memory than its
+ * result; `walk` scatters those of an array in Fortran order, NULL: they come in C order. `done`: elements
+ * before them, for messages. */
+static bool read_converted(Stream *s, const NpyHeader *h, int64_t done, int64_t count, FortranWalk *walk,
+                           void *out) {
   _Alignas(8) uint8_t raw[CHUNK_BYTES], host[CHUNK_BYTES * 2];
   int size = h->dtype->bytes, out_size = dtype_info[h->dtype->dtype].bytes;
-  bool scatter = h->fortran_order && h->shape.rank > 1;
-  FortranWalk walk;
-  fortran_start(&walk, &h->shape);
-  for (int64_t done = 0; done < count;) {
+  for (int64_t at = 0; at < count;) {
     int64_t n = CHUNK_BYTES / size, bad = 0;
-    if (n > count - done) n = count - done;
+    if (n > count - at) n = count - at;
     int64_t got = stream_read(s, raw, n * size);
     if (got < 0) return false;
     if (got < n * size) return npz_error(s->npz, s->member, "its data is cut short");
@@ -124,15 +124,15 @@ static bool read_converted(Stream *s, const NpyHeader *h, int64_t count, void *o
       return npz_error(s->npz, s->member,
                        arena_printf(s->npz->arena,
                                     "element %" PRId64 " (in the file's order) does not fit float32",
-                                    done + bad));
+                                    done + at + bad));
     }
-    if (!scatter) {
-      memcpy((char *)out + done * out_size, host, (size_t)(n * out_size));
+    if (!walk) {
+      memcpy((char *)out + at * out_size, host, (size_t)(n * out_size));
     } else {
-      for (int64_t i = 0; i < n; i++, fortran_step(&walk))
-        memcpy((char *)out + walk.index * out_size, host + i * out_size, (size_t)out_size);
+      for (int64_t i = 0; i < n; i++, fortran_step(walk))
+        memcpy((char *)out + walk->index * out_size, host + i * out_size, (size_t)out_size);
     }
-    done += n;
+    at += n;
   }
   return true;
 }
@@ -143,9 +143,27 @@ static bool read_plain(Stream *s, int64_t bytes, void *out) {
   return got == bytes || npz_error(s->npz, s->member, "its data is cut short");
 }
 
+static bool needs_walk(const NpyHeader *h) { return h->fortran_order && h->shape.rank > 1; }
+
+static bool read_elements(Stream *s, const NpyHeader *h, int64_t done, int64_t count, void *out) {
+  FortranWalk walk;
+  if (needs_walk(h)) {
+    fortran_start(&walk, &h->shape);
+    return read_converted(s, h, done, count, &walk, out);
+  }
+  if (!h->swap && !h->dtype->convert) return read_plain(s, count * h->dtype->bytes, out);
+  return read_converted(s, h, done, count, NULL, out);
+}
+
+static bool read_end(Stream *s) {
+  uint8_t extra;
+  int64_t more = stream_read(s, &extra, 1);
+  if (more > 0) npz_error(s->npz, s->member, "there are bytes after its data");
+  return more == 0;
+}
+
 /* Sizes against the limits and against what the file holds, before anything is allocated for them. */
-static bool check_sizes(Stream *s, const NpyHeader *h, int64_t header_bytes, int64_t *count,
-                        int64_t *file_bytes) {
+static bool check_sizes(Stream *s, const NpyHeader *h, int64_t header_bytes, int64_t *count) {
   Npz *z = s->npz;
   int64_t n = 1, bytes, memory, total;
   for (int i = 0; i < h->shape.rank; i++)
@@ -162,7 +180,6 @@ static bool check_sizes(Stream *s, const NpyHeader *h, int64_t header_bytes, int
   if (bytes > NPY_MAX_BYTES || memory > NPY_MAX_BYTES)
     return npz_error(z, s->member, "it is larger than the limit of 1 GiB");
   *count = n;
-  *file_bytes = bytes;
   return true;
 }
 
@@ -192,18 +209,18 @@ static bool read_header(Stream *s, NpyHeader *h, int64_t *header_bytes) {
   return ok;
 }
 
+static bool read_start(Stream *s, NpyHeader *h, int64_t *count) {
+  int64_t header_bytes = 0;
+  return read_header(s, h, &header_bytes) && check_sizes(s, h, header_bytes, count);
+}
+
 static const NpyArray *read_array(Stream *s, const char *name) {
   Npz *z = s->npz;
   NpyHeader h;
-  int64_t header_bytes = 0, count = 0, bytes = 0;
-  if (!read_header(s, &h, &header_bytes) || !check_sizes(s, &h, header_bytes, &count, &bytes)) return NULL;
+  int64_t count = 0;
+  if (!read_start(s, &h, &count)) return NULL;
   void *data = arena_alloc(z->arena, (size_t)count * (size_t)dtype_info[h.dtype->dtype].bytes);
-  bool plain = !h.swap && !h.dtype->convert && !(h.fortran_order && h.shape.rank > 1);
-  if (!(plain ? read_plain(s, bytes, data) : read_converted(s, &h, count, data))) return NULL;
-  uint8_t extra;
-  int64_t more = stream_read(s, &extra, 1);
-  if (more > 0) npz_error(z, s->member, "there are bytes after its data");
-  if (more != 0) return NULL;
+  if (!read_elements(s, &h, 0, count, data) || !read_end(s)) return NULL;
   NpyArray *array = ARENA_NEW(z->arena, NpyArray);
   *array = (NpyArray){name, h.dtype->dtype, h.shape, data};
   return array;
@@ -233,29 +250,30 @@ static bool check_member(const Npz *z, const char *member, const zip_stat_t *st)
   return true;
 }
 
-static const NpyArray *read_member(Npz *z, const Member *m) {
+static bool open_member(Npz *z, const Member *m, Stream *s) {
   if (!z->zip) {
-    Stream s = {.npz = z, .size = z->file_size};
-    if (lseek(z->fd, 0, SEEK_SET) < 0) {
-      npz_error(z, NULL, strerror(errno));
-      return NULL;
-    }
-    return read_array(&s, m->name);
+    *s = (Stream){.npz = z, .size = z->file_size};
+    return lseek(z->fd, 0, SEEK_SET) == 0 || npz_error(z, NULL, strerror(errno));
   }
   zip_stat_t st;
-  if (zip_stat_index(z->zip, m->index, 0, &st)) {
-    npz_error(z, m->name, zip_strerror(z->zip));
-    return NULL;
-  }
-  if (!check_member(z, m->name, &st)) return NULL;
+  if (zip_stat_index(z->zip, m->index, 0, &st)) return npz_error(z, m->name, zip_strerror(z->zip));
+  if (!check_member(z, m->name, &st)) return false;
   zip_file_t *zf = zip_fopen_index(z->zip, m->index, 0);
-  if (!zf) {
-    npz_error(z, m->name, zip_strerror(z->zip));
-    return NULL;
-  }
-  Stream s = {.npz = z, .member = m->name, .zf = zf, .size = (int64_t)st.size};
+  if (!zf) return npz_error(z, m->name, zip_strerror(z->zip));
+  *s = (Stream){.npz = z, .member = m->name, .zf = zf, .size = (int64_t)st.size};
+  return true;
+}
+
+static void close_member(Stream *s) {
+  if (s->zf) zip_fclose(s->zf);
+  s->zf = NULL;
+}
+
+static const NpyArray *read_member(Npz *z, const Member *m) {
+  Stream s;
+  if (!open_member(z, m, &s)) return NULL;
   const NpyArray *array = read_array(&s, m->name);
-  zip_fclose(zf);
+  close_member(&s);
   return array;
 }
 
@@ -381,4 +399,55 @@ const NpyArray *npz_get(Npz *z, const char *name, bool *ok) {
     m->wide = wide;
   }
   return m->wide;
+}
+
+/* ---- streams ---- */
+
+struct NpyStream {
+  Stream stream;
+  NpyHeader header;
+  NpyArray array;
+  int64_t count, done; /* elements */
+};
+
+NpyStream *npz_stream(Npz *z, const char *name, bool *ok) {
+  const Member *m = strmap_get(z->by_name, name);
+  *ok = true;
+  if (!m) return NULL;
+  NpyStream *s = ARENA_NEW(z->arena, NpyStream);
+  *ok = open_member(z, m, &s->stream);
+  if (!*ok) return NULL;
+  *ok = read_start(&s->stream, &s->header, &s->count);
+  if (!*ok) {
+    close_member(&s->stream);
+    return NULL;
+  }
+  DType dtype = s->header.dtype->dtype;
+  s->array = (NpyArray){m->name, dtype == DT_F16 ? DT_F32 : dtype, s->header.shape, NULL};
+  return s;
+}
+
+const NpyArray *npy_stream_array(const NpyStream *s) { return &s->array; }
+bool npy_stream_in_order(const NpyStream *s) { return !needs_walk(&s->header); }
+
+static bool read_widened(NpyStream *s, int64_t count, float *out) {
+  uint16_t half[1024];
+  for (int64_t at = 0, n; at < count; at += n) {
+    n = count - at < 1024 ? count - at : 1024;
+    if (!read_elements(&s->stream, &s->header, s->done + at, n, half)) return false;
+    half_widen(half, n, out + at);
+  }
+  return true;
+}
+
+bool npy_stream_read(NpyStream *s, void *out, int64_t count) {
+  if (count > s->count - s->done) BUG("reading past the end of '%s'", s->array.name);
+  bool ok = s->header.dtype->dtype == DT_F16 ? read_widened(s, count, out)
+                                             : read_elements(&s->stream, &s->header, s->done, count, out);
+  s->done += count;
+  return ok && (s->done < s->count || read_end(&s->stream));
+}
+
+void npy_stream_close(NpyStream *s) {
+  if (s) close_member(&s->stream);
 }

@@ -27,6 +27,20 @@ const NpyArray *npz_get(Npz *z, const char *name, bool *ok);
 /* The same, but float16 stays f16. */
 const NpyArray *npz_get_stored(Npz *z, const char *name, bool *ok);
 
+/* An array read from front to back, so that it need not fit into memory. Streams of one archive may be open
+ * side by side, on one thread at a time; those of a bare .npy may not. */
+typedef struct NpyStream NpyStream;
+/* At the array's first element. NULL as from npz_get. */
+NpyStream *npz_stream(Npz *z, const char *name, bool *ok);
+/* Its name, element type (float16 comes as f32) and shape; no data. */
+const NpyArray *npy_stream_array(const NpyStream *s);
+/* Its elements come in C order. Otherwise (Fortran order) it cannot be read as a stream. */
+bool npy_stream_in_order(const NpyStream *s);
+/* The next `count` elements; with the last one, what the file says behind them is checked as well. False
+ * after an error. */
+bool npy_stream_read(NpyStream *s, void *out, int64_t count);
+void npy_stream_close(NpyStream *s); /* before npz_close; NULL is allowed */
+
 /* Serialises arrays to .npz bytes in memory (stored, fixed time stamps: the same bytes each time). The bytes
  * are the arena's. False where a name cannot be a member's: twice, or longer than 65,531 bytes. */
 bool npz_write(Arena *a, const NpyArray *arrays, int n, const void **bytes, size_t *size);

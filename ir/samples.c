@@ -4,26 +4,42 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <pthread.h>
 #include <string.h>
 
+/* Arrays up to this size stay in memory; larger ones are read sample by sample. */
+enum { KEEP_BYTES = 16 << 20 };
+/* Threads may ask for samples a little out of order: those that a stream has passed are set aside. */
+enum { ASIDE = 16 };
+
 typedef struct {
-  const char *data;
-  int64_t bytes; /* of one sample */
+  const Tensor *input;
+  const char *array; /* its name in the file */
+  bool quantize;     /* float32 in the file, 8 bits in the graph */
+  int64_t count;     /* elements of one sample */
+  const char *data;  /* of all samples, as the graph has them; NULL: they come from the stream */
+  NpyStream *stream; /* NULL: not open */
 } InputData;
 
-struct Samples {
-  InputData *inputs;
-  int n_inputs;
-  int64_t count;
-};
-
 typedef struct {
+  int64_t index; /* -1: free */
+  Arena *arena;
+  const void **in;
+} Aside;
+
+struct Samples {
   Diag *diag;
   Arena *arena;
   const char *path;
   const Graph *graph;
   Npz *npz;
-} Reader;
+  InputData *inputs;
+  int n_inputs;
+  int64_t count;
+  pthread_mutex_t lock; /* of what follows, and of the streams */
+  int64_t next;         /* the sample that the streams are at */
+  Aside aside[ASIDE];
+};
 
 static bool dims_equal(const int64_t *a, const int64_t *b, int n) {
   return n <= 0 || !memcmp(a, b, sizeof *a * (size_t)n);
@@ -41,105 +57,221 @@ int64_t samples_in_shape(const Shape *all, const Shape *one) {
   return 0;
 }
 
+/* ---- opening: names, types, shapes ---- */
+
 /* "array 'x'", or "the array" of a bare .npy. */
-static const char *array_name(const Reader *r, const NpyArray *array) {
-  return *array->name ? arena_printf(r->arena, "array '%.100s'", array->name) : "the array";
+static const char *array_name(const Samples *s, const char *name) {
+  return *name ? arena_printf(s->arena, "array '%.100s'", name) : "the array";
 }
 
-static const NpyArray *find_array(Reader *r, const Tensor *input, bool *ok) {
-  const NpyArray *array = npz_get(r->npz, input->name, ok);
-  if (array || !*ok || r->graph->n_inputs > 1) return array;
-  array = npz_get(r->npz, "x", ok);
+static NpyStream *find_array(Samples *s, const Tensor *input, bool *ok) {
+  NpyStream *array = npz_stream(s->npz, input->name, ok);
+  if (array || !*ok || s->graph->n_inputs > 1) return array;
+  array = npz_stream(s->npz, "x", ok);
   if (array || !*ok) return array;
-  return npz_get(r->npz, "", ok);
+  return npz_stream(s->npz, "", ok);
 }
 
-static bool no_array(Reader *r, const Tensor *input) {
-  const char *also = r->graph->n_inputs == 1 ? ", nor 'x'" : "";
+static bool no_array(const Samples *s, const Tensor *input) {
+  const char *also = s->graph->n_inputs == 1 ? ", nor 'x'" : "";
   StrBuf names;
-  strbuf_init(&names, r->arena);
-  int n = npz_count(r->npz);
-  for (int i = 0; i < n && i < 5; i++) strbuf_printf(&names, "%s'%.60s'", i ? ", " : "", npz_name(r->npz, i));
-  return diag_error(r->diag, (SrcLoc){0}, "%s: no array for the input '%.100s'%s (it holds %s%s)", r->path,
+  strbuf_init(&names, s->arena);
+  int n = npz_count(s->npz);
+  for (int i = 0; i < n && i < 5; i++) strbuf_printf(&names, "%s'%.60s'", i ? ", " : "", npz_name(s->npz, i));
+  return diag_error(s->diag, (SrcLoc){0}, "%s: no array for the input '%.100s'%s (it holds %s%s)", s->path,
                     input->name, also, names.text, n > 5 ? ", ..." : "");
 }
 
-static bool check_finite(Reader *r, const NpyArray *array, int64_t samples) {
-  const float *v = array->data;
-  int64_t n = shape_count(&array->shape), each = n / samples;
-  for (int64_t i = 0; i < n; i++)
-    if (!isfinite(v[i]))
-      return diag_error(r->diag, (SrcLoc){0},
-                        "%s: %s: sample %" PRId64 " holds %s (element %" PRId64 " of the sample)", r->path,
-                        array_name(r, array), i / each, isnan(v[i]) ? "a NaN" : "an infinity", i % each);
+static bool check_array(const Samples *s, InputData *in, const NpyArray *array, int64_t *samples) {
+  const Type *type = &in->input->type;
+  in->array = array->name;
+  in->count = shape_count(&type->shape);
+  in->quantize =
+      array->dtype == DT_F32 && type->quant && type->quant->axis < 0 && dtype_info[type->dtype].bytes == 1;
+  if (array->dtype != type->dtype && !in->quantize)
+    return diag_error(s->diag, (SrcLoc){0}, "%s: %s is %s, the input '%.100s' is %s", s->path,
+                      array_name(s, array->name), dtype_info[array->dtype].name, in->input->name,
+                      dtype_info[type->dtype].name);
+  *samples = samples_in_shape(&array->shape, &type->shape);
+  if (*samples == 0 && array->shape.rank > 0 && array->shape.dim[0] == 0)
+    return diag_error(s->diag, (SrcLoc){0}, "%s: %s holds no samples", s->path, array_name(s, array->name));
+  if (*samples == 0 || shape_count(&array->shape) == 0)
+    return diag_error(s->diag, (SrcLoc){0}, "%s: %s has the shape %s, the input '%.100s' has %s", s->path,
+                      array_name(s, array->name), shape_text(s->arena, &array->shape), in->input->name,
+                      shape_text(s->arena, &type->shape));
   return true;
 }
 
-static const void *quantized(Reader *r, const NpyArray *array, const Type *type) {
-  const float *v = array->data;
+/* ---- values ---- */
+
+static bool check_finite(const Samples *s, const InputData *in, const float *v, int64_t sample) {
+  for (int64_t i = 0; i < in->count; i++)
+    if (!isfinite(v[i]))
+      return diag_error(s->diag, (SrcLoc){0},
+                        "%s: %s: sample %" PRId64 " holds %s (element %" PRId64 " of the sample)", s->path,
+                        array_name(s, in->array), sample, isnan(v[i]) ? "a NaN" : "an infinity", i);
+  return true;
+}
+
+static const void *quantized(Arena *a, const InputData *in, const float *v, int64_t samples) {
+  const Type *type = &in->input->type;
   const DTypeInfo *info = &dtype_info[type->dtype];
-  int64_t n = shape_count(&array->shape);
-  uint8_t *q = arena_alloc(r->arena, (size_t)n);
-  for (int64_t i = 0; i < n; i++) /* s8 in two's complement, as a byte */
+  uint8_t *q = arena_array(a, (size_t)in->count, (size_t)samples);
+  for (int64_t i = 0; i < in->count * samples; i++) /* s8 in two's complement, as a byte */
     q[i] = (uint8_t)quantize_value(v[i], type->quant->scale[0], type->quant->zero[0], (int32_t)info->min,
                                    (int32_t)info->max);
   return q;
 }
 
-static bool read_input(Reader *r, const Tensor *input, InputData *out, int64_t *samples) {
+/* A whole array in memory. */
+static bool keep_input(Samples *s, InputData *in, int64_t samples) {
   bool ok;
-  const NpyArray *array = find_array(r, input, &ok);
-  if (!array) return ok ? no_array(r, input) : false;
-  const Type *type = &input->type;
-  bool to_quantize =
-      array->dtype == DT_F32 && type->quant && type->quant->axis < 0 && dtype_info[type->dtype].bytes == 1;
-  if (array->dtype != type->dtype && !to_quantize)
-    return diag_error(r->diag, (SrcLoc){0}, "%s: %s is %s, the input '%.100s' is %s", r->path,
-                      array_name(r, array), dtype_info[array->dtype].name, input->name,
-                      dtype_info[type->dtype].name);
-  int64_t n = samples_in_shape(&array->shape, &type->shape);
-  if (n == 0 && array->shape.rank > 0 && array->shape.dim[0] == 0)
-    return diag_error(r->diag, (SrcLoc){0}, "%s: %s holds no samples", r->path, array_name(r, array));
-  if (n == 0 || shape_count(&array->shape) == 0)
-    return diag_error(r->diag, (SrcLoc){0}, "%s: %s has the shape %s, the input '%.100s' has %s", r->path,
-                      array_name(r, array), shape_text(r->arena, &array->shape), input->name,
-                      shape_text(r->arena, &type->shape));
-  if (array->dtype == DT_F32 && !check_finite(r, array, n)) return false;
-  *out = (InputData){to_quantize ? quantized(r, array, type) : array->data, type_bytes(type)};
-  *samples = n;
+  const NpyArray *array = npz_get(s->npz, in->array, &ok);
+  if (!array) return false;
+  for (int64_t i = 0; i < samples && array->dtype == DT_F32; i++)
+    if (!check_finite(s, in, (const float *)array->data + i * in->count, i)) return false;
+  in->data = in->quantize ? quantized(s->arena, in, array->data, samples) : array->data;
   return true;
 }
 
-static Samples *read_inputs(Reader *r) {
-  Samples *s = ARENA_NEW(r->arena, Samples);
-  s->n_inputs = r->graph->n_inputs;
-  s->inputs = ARENA_NEW_ARRAY(r->arena, InputData, (size_t)s->n_inputs);
+/* Reads a stream through once, before any sample is used: what is wrong with the file shows at once. */
+static bool check_stream(Samples *s, InputData *in, int64_t samples) {
+  Arena *a = arena_new();
+  DType dtype = npy_stream_array(in->stream)->dtype;
+  void *one = arena_array(a, (size_t)in->count, (size_t)dtype_info[dtype].bytes);
+  bool ok = true;
+  for (int64_t i = 0; ok && i < samples; i++)
+    ok = npy_stream_read(in->stream, one, in->count) && (dtype != DT_F32 || check_finite(s, in, one, i));
+  arena_free(a);
+  return ok;
+}
+
+static void close_stream(InputData *in) {
+  npy_stream_close(in->stream);
+  in->stream = NULL;
+}
+
+static bool read_input(Samples *s, InputData *in, int64_t *samples) {
+  bool ok;
+  in->stream = find_array(s, in->input, &ok);
+  if (!in->stream) return ok ? no_array(s, in->input) : false;
+  const NpyArray *array = npy_stream_array(in->stream);
+  ok = check_array(s, in, array, samples);
+  bool keep = !npy_stream_in_order(in->stream) ||
+              shape_count(&array->shape) * dtype_info[array->dtype].bytes <= KEEP_BYTES;
+  if (ok && !keep) ok = check_stream(s, in, *samples);
+  close_stream(in);
+  return ok && (!keep || keep_input(s, in, *samples));
+}
+
+static bool read_inputs(Samples *s) {
   for (int i = 0; i < s->n_inputs; i++) {
     int64_t n = 0;
-    if (!read_input(r, r->graph->inputs[i], &s->inputs[i], &n)) return NULL;
-    if (i > 0 && n != s->count) {
-      diag_error(r->diag, (SrcLoc){0},
-                 "%s: %" PRId64 " samples for the input '%.100s', but %" PRId64 " for '%.100s'", r->path,
-                 s->count, r->graph->inputs[0]->name, n, r->graph->inputs[i]->name);
-      return NULL;
-    }
+    s->inputs[i].input = s->graph->inputs[i];
+    if (!read_input(s, &s->inputs[i], &n)) return false;
+    if (i > 0 && n != s->count)
+      return diag_error(s->diag, (SrcLoc){0},
+                        "%s: %" PRId64 " samples for the input '%.100s', but %" PRId64 " for '%.100s'",
+                        s->path, s->count, s->graph->inputs[0]->name, n, s->graph->inputs[i]->name);
     s->count = n;
   }
-  return s;
+  return true;
 }
 
 Samples *samples_open(Diag *d, Arena *a, const char *path, const Graph *g) {
-  Reader r = {d, a, path, g, npz_open(d, a, path, (SrcLoc){0})};
-  if (!r.npz) return NULL;
-  Samples *s = read_inputs(&r);
-  npz_close(r.npz);
-  return s;
+  Npz *npz = npz_open(d, a, path, (SrcLoc){0});
+  if (!npz) return NULL;
+  Samples *s = ARENA_NEW(a, Samples);
+  *s = (Samples){.diag = d, .arena = a, .path = path, .graph = g, .npz = npz, .n_inputs = g->n_inputs};
+  s->inputs = ARENA_NEW_ARRAY(a, InputData, (size_t)s->n_inputs);
+  for (int i = 0; i < ASIDE; i++) s->aside[i].index = -1;
+  pthread_mutex_init(&s->lock, NULL);
+  if (read_inputs(s)) return s;
+  samples_close(s);
+  return NULL;
+}
+
+void samples_close(Samples *s) {
+  if (!s) return;
+  for (int i = 0; i < s->n_inputs; i++) close_stream(&s->inputs[i]);
+  for (int i = 0; i < ASIDE; i++)
+    if (s->aside[i].index >= 0) arena_free(s->aside[i].arena);
+  npz_close(s->npz);
+  pthread_mutex_destroy(&s->lock);
 }
 
 int64_t samples_count(const Samples *s) { return s->count; }
 
-bool samples_load(Samples *s, int64_t i, const void **in) {
-  if (i < 0 || i >= s->count) return false;
-  for (int k = 0; k < s->n_inputs; k++) in[k] = s->inputs[k].data + i * s->inputs[k].bytes;
+/* ---- loading; under the lock ---- */
+
+/* The sample that the streams are at. */
+static bool read_next(Samples *s, Arena *a, const void **in) {
+  for (int k = 0; k < s->n_inputs; k++) {
+    InputData *d = &s->inputs[k];
+    bool ok;
+    if (d->data) {
+      in[k] = d->data + s->next * type_bytes(&d->input->type);
+      continue;
+    }
+    if (!d->stream && !(d->stream = npz_stream(s->npz, d->array, &ok))) return false;
+    void *values =
+        arena_array(a, (size_t)d->count, (size_t)dtype_info[npy_stream_array(d->stream)->dtype].bytes);
+    if (!npy_stream_read(d->stream, values, d->count)) return false;
+    in[k] = d->quantize ? quantized(a, d, values, 1) : values;
+  }
+  s->next++;
   return true;
+}
+
+/* A place for the sample that the streams are at: a free one, or that of the oldest. */
+static Aside *place_aside(Samples *s) {
+  Aside *best = &s->aside[0];
+  for (int i = 0; i < ASIDE; i++)
+    if (s->aside[i].index < best->index) best = &s->aside[i];
+  if (best->index >= 0) arena_free(best->arena);
+  *best = (Aside){s->next, arena_new(), NULL};
+  best->in = ARENA_NEW_ARRAY(best->arena, const void *, (size_t)s->n_inputs);
+  return best;
+}
+
+static bool take_aside(Samples *s, int64_t i, Arena *a, const void **in) {
+  for (int n = 0; n < ASIDE; n++) {
+    Aside *p = &s->aside[n];
+    if (p->index != i) continue;
+    for (int k = 0; k < s->n_inputs; k++)
+      in[k] = s->inputs[k].data ? p->in[k]
+                                : arena_memdup(a, p->in[k], (size_t)type_bytes(&s->inputs[k].input->type));
+    arena_free(p->arena);
+    p->index = -1;
+    return true;
+  }
+  return false;
+}
+
+static bool load_streamed(Samples *s, int64_t i, Arena *a, const void **in) {
+  if (take_aside(s, i, a, in)) return true;
+  if (i < s->next) { /* long gone: from the start */
+    for (int k = 0; k < s->n_inputs; k++) close_stream(&s->inputs[k]);
+    s->next = 0;
+  }
+  while (s->next < i) {
+    Aside *p = place_aside(s);
+    if (!read_next(s, p->arena, p->in)) return false;
+  }
+  return read_next(s, a, in);
+}
+
+bool samples_load(Samples *s, int64_t i, Arena *a, const void **in) {
+  if (i < 0 || i >= s->count) return false;
+  bool streamed = false;
+  for (int k = 0; k < s->n_inputs; k++) {
+    const InputData *d = &s->inputs[k];
+    streamed |= !d->data;
+    if (d->data) in[k] = d->data + i * type_bytes(&d->input->type);
+  }
+  if (!streamed) return true;
+  pthread_mutex_lock(&s->lock);
+  bool ok = load_streamed(s, i, a, in);
+  pthread_mutex_unlock(&s->lock);
+  return ok;
 }

@@ -16,12 +16,14 @@
 typedef struct Samples Samples;
 
 /* Reads and checks all of it: names, types, shapes, equal numbers of samples, no NaN and no infinity
- * (messages name file, array and sample). NULL after an error. What it reads is the arena's; nothing needs to
- * be closed. */
+ * (messages name file, array and sample). Large arrays are not kept: their samples are read again when they
+ * are asked for, so that memory does not grow with their number. NULL after an error. */
 Samples *samples_open(Diag *d, Arena *a, const char *path, const Graph *g);
+void samples_close(Samples *s); /* what samples_load gave from `a` stays valid; NULL is allowed */
 int64_t samples_count(const Samples *s);
-/* Sample i's data, one pointer per graph input. Safe from any thread; false only where i is out of range. */
-bool samples_load(Samples *s, int64_t i, const void **in);
+/* Sample i's data, one pointer per graph input, in memory of `a` or of the samples. Safe from any thread,
+ * fastest in order. False where i is out of range, or after an error (the file has changed meanwhile). */
+bool samples_load(Samples *s, int64_t i, Arena *a, const void **in);
 
 /* How many samples of shape `one` an array of shape `all` holds by the rules above; 0 where it does not fit.
  */

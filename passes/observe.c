@@ -40,8 +40,8 @@ typedef struct {
   int64_t done, total;
 } Calibration;
 
-static bool load_sample(void *user, int64_t i, const void **in) {
-  return samples_load(((Calibration *)user)->samples, i, in);
+static bool load_sample(void *user, int64_t i, Arena *a, const void **in) {
+  return samples_load(((Calibration *)user)->samples, i, a, in);
 }
 
 static bool wants_tensor(void *user, const Tensor *t) {
@@ -98,10 +98,7 @@ static bool check_values(Calibration *c, const Tensor *t) {
   return true;
 }
 
-/* All samples in order; the groups' observers see them. */
-static bool run_calibration(PassCtx *ctx, const Graph *g, Arena *tmp) {
-  Samples *samples = samples_open(ctx->diag, tmp, ctx->calib_path, g);
-  if (!samples) return false;
+static bool observe_samples(PassCtx *ctx, const Graph *g, Arena *tmp, Samples *samples) {
   Calibration c = {ctx, samples, strmap_new(tmp), 0, samples_count(samples)};
   if (c.total < 1)
     return diag_error(ctx->diag, (SrcLoc){0}, "%s: it holds no calibration samples", ctx->calib_path);
@@ -115,6 +112,15 @@ static bool run_calibration(PassCtx *ctx, const Graph *g, Arena *tmp) {
   /* The first tensor that overflows is the cause, those behind it follow. */
   for (const Node *n = g->first; ok && n; n = n->next)
     for (int i = 0; ok && i < n->n_results; i++) ok = check_values(&c, n->results[i]);
+  return ok;
+}
+
+/* All samples in order; the groups' observers see them. */
+static bool run_calibration(PassCtx *ctx, const Graph *g, Arena *tmp) {
+  Samples *samples = samples_open(ctx->diag, tmp, ctx->calib_path, g);
+  if (!samples) return false;
+  bool ok = observe_samples(ctx, g, tmp, samples);
+  samples_close(samples);
   return ok;
 }
 

@@ -106,7 +106,8 @@ typedef struct {
   const Tensor *only; /* watched; NULL: all */
 } Record;
 
-static bool load(void *user, int64_t i, const void **in) {
+static bool load(void *user, int64_t i, Arena *a, const void **in) {
+  (void)a;
   Record *r = user;
   __atomic_add_fetch(&r->calls_to_load, 1, __ATOMIC_RELAXED);
   in[0] = r->inputs[i];

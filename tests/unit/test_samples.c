@@ -17,6 +17,8 @@ static Arena *arena;
 static char path[64];
 static char messages[2000];
 static float ramp[256];
+static Samples *opened[64];
+static int n_opened;
 
 static int setup(void **state) {
   (void)state;
@@ -29,6 +31,7 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
   (void)state;
+  while (n_opened) samples_close(opened[--n_opened]);
   arena_free(arena);
   return unlink(path);
 }
@@ -63,6 +66,7 @@ static Samples *open_arrays(const Graph *g, const NpyArray *arrays, int n) {
   Samples *s = samples_open(&d, arena, path, g);
   fclose(out);
   assert_int_equal(d.errors, s ? 0 : 1);
+  opened[n_opened++] = s;
   return s;
 }
 
@@ -97,11 +101,11 @@ static void stacking_rules(void **state) {
     assert_int_equal(s ? samples_count(s) : 0, cases[i].samples);
     for (int64_t k = 0; k < cases[i].samples; k++) {
       const void *in = NULL;
-      assert_true(samples_load(s, k, &in));
+      assert_true(samples_load(s, k, arena, &in));
       assert_memory_equal(in, ramp + k * cases[i].batch * 6, sizeof(float) * 6);
     }
     const void *in = NULL;
-    if (s) assert_false(samples_load(s, cases[i].samples, &in) || samples_load(s, -1, &in));
+    if (s) assert_false(samples_load(s, cases[i].samples, arena, &in) || samples_load(s, -1, arena, &in));
   }
   Shape scalar = {0}, three = {1, {3}};
   assert_int_equal(samples_in_shape(&scalar, &scalar), 1);
@@ -114,11 +118,11 @@ static void arrays_are_found_by_name(void **state) {
   const void *in = NULL;
   const NpyArray both[] = {{"x", DT_F32, {2, {2, 3}}, ramp}, {"image", DT_F32, {2, {2, 3}}, ramp + 10}};
   Samples *s = open_arrays(g, both, 2);
-  assert_true(s && samples_load(s, 0, &in));
+  assert_true(s && samples_load(s, 0, arena, &in));
   assert_true(*(const float *)in == 10);
   const NpyArray bare = {"", DT_F32, {2, {2, 3}}, ramp + 20};
   assert_non_null(s = open_arrays(g, &bare, 0));
-  assert_true(samples_load(s, 0, &in) && *(const float *)in == 20);
+  assert_true(samples_load(s, 0, arena, &in) && *(const float *)in == 20);
   const NpyArray other[] = {{"y", DT_F32, {1, {1}}, ramp}, {"z", DT_F32, {1, {1}}, ramp}};
   refuse(g, other, 2, "no array for the input 'image', nor 'x' (it holds 'y', 'z')");
 }
@@ -135,7 +139,7 @@ static void inputs_go_together(void **state) {
   assert_non_null(s);
   assert_int_equal(samples_count(s), 3);
   const void *in[2] = {NULL};
-  assert_true(samples_load(s, 2, in));
+  assert_true(samples_load(s, 2, arena, in));
   assert_true(*(const float *)in[0] == 8 && *(const int32_t *)in[1] == 5);
   const NpyArray uneven[] = {{"state", DT_S32, {2, {2, 2}}, states}, {"input", DT_F32, {2, {3, 4}}, ramp}};
   refuse(g, uneven, 2, "3 samples for the input 'input', but 2 for 'state'");
@@ -168,6 +172,32 @@ static void values_must_be_finite(void **state) {
   refuse(g, &x, 1, "array 'x': sample 2 holds an infinity (element 2 of the sample)");
 }
 
+/* Arrays too large to be kept: each sample comes from the file, in any order of asking. */
+static void large_arrays_are_streamed(void **state) {
+  (void)state;
+  enum { COUNT = 40, EACH = 128 * 1024 };
+  const char *names[] = {"input", "state"};
+  const Type types[] = {type_of(DT_F32, shape_of(2, (int64_t)1, (int64_t)EACH)),
+                        type_of(DT_S32, shape_of(1, (int64_t)1))};
+  Graph *g = graph_with(2, names, types);
+  float *x = arena_array(arena, COUNT * EACH, sizeof *x);
+  int32_t states[COUNT];
+  for (int i = 0; i < COUNT * EACH; i++) x[i] = (float)i;
+  for (int i = 0; i < COUNT; i++) states[i] = 100 + i;
+  const NpyArray arrays[] = {{"input", DT_F32, {2, {COUNT, EACH}}, x},
+                             {"state", DT_S32, {2, {COUNT, 1}}, states}};
+  Samples *s = open_arrays(g, arrays, 2);
+  static const int order[] = {0, 1, 3, 2, 4, 30, 20, 5, 39, 39, 0, 17};
+  for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+    const void *in[2];
+    assert_true(samples_load(s, order[i], arena, in));
+    assert_memory_equal(in[0], x + (int64_t)order[i] * EACH, EACH * sizeof *x);
+    assert_int_equal(*(const int32_t *)in[1], 100 + order[i]);
+  }
+  x[33 * EACH + 7] = NAN;
+  refuse(g, arrays, 2, "array 'input': sample 33 holds a NaN (element 7 of the sample)");
+}
+
 static void quantized_inputs_take_floats(void **state) {
   (void)state;
   const char *name = "q";
@@ -178,10 +208,10 @@ static void quantized_inputs_take_floats(void **state) {
   const NpyArray x = {"q", DT_F32, {1, {4}}, v}, raw = {"q", DT_S8, {1, {4}}, want};
   const void *in = NULL;
   Samples *s = open_arrays(g, &x, 1);
-  assert_true(s && samples_load(s, 0, &in));
+  assert_true(s && samples_load(s, 0, arena, &in));
   assert_memory_equal(in, want, 4);
   assert_non_null(s = open_arrays(g, &raw, 1));
-  assert_true(samples_load(s, 0, &in));
+  assert_true(samples_load(s, 0, arena, &in));
   assert_memory_equal(in, want, 4);
 }
 
@@ -202,6 +232,7 @@ int main(void) {
       TEST(inputs_go_together),
       TEST(wrong_arrays_are_refused),
       TEST(values_must_be_finite),
+      TEST(large_arrays_are_streamed),
       TEST(quantized_inputs_take_floats),
       TEST(unreadable_files_are_refused),
   };
