@@ -57,6 +57,7 @@ const char *qconfig_unknown_preset(Arena *a, const char *name);
 
 /* The set of a user's Lua file (docs/quantization.md). NULL after diagnostics. */
 const QConfigSet *qconfig_read(Diag *d, Arena *a, const char *path);
+const QConfigSet *qconfig_read_source(Diag *d, Arena *a, const Source *s);
 
 /* The set with the observer `text` (observer_parse) for all activations but those that rules give their own.
  * NULL after a diagnostic. */

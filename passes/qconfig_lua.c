@@ -378,9 +378,12 @@ static void open_config(lua_State *L) {
   for (int i = 0; observer_table[i]; i++) lua_script_function(L, observer_table[i]->name, make_observer);
 }
 
-const QConfigSet *qconfig_read(Diag *d, Arena *a, const char *path) {
+const QConfigSet *qconfig_read_source(Diag *d, Arena *a, const Source *s) {
   ConfigDraft draft = {.preset = NULL};
+  return lua_script_run(d, a, s, open_config, &draft) ? config_draft_complete(d, a, &draft) : NULL;
+}
+
+const QConfigSet *qconfig_read(Diag *d, Arena *a, const char *path) {
   const Source *s = source_read(d, a, path, MAX_CONFIG_BYTES);
-  if (!s || !lua_script_run(d, a, s, open_config, &draft)) return NULL;
-  return config_draft_complete(d, a, &draft);
+  return s ? qconfig_read_source(d, a, s) : NULL;
 }
