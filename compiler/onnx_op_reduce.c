@@ -3,10 +3,10 @@
 
 #include <string.h>
 
-/* ---- Softmax ---- */
+/* ---- Softmax, LogSoftmax ---- */
 
 /* Before opset 13 softmax ran over everything from `axis` on, seen as one row. */
-static Tensor *old_softmax(OnnxNode *n, Tensor *x) {
+static Tensor *old_softmax(OnnxNode *n, OpId op, Tensor *x) {
   Shape shape = x->type.shape, rows = {.rank = 2, .dim = {1, 1}};
   AxisAttrs attrs = {1};
   int axis = 0;
@@ -18,19 +18,20 @@ static Tensor *old_softmax(OnnxNode *n, Tensor *x) {
     return NULL;
   }
   for (int i = 0; i < shape.rank; i++) rows.dim[i >= axis] *= shape.dim[i];
-  Tensor *y = onnx_emit1(n, OP_softmax, NULL, onnx_reshape(n, NULL, x, &rows), &attrs);
+  Tensor *y = onnx_emit1(n, op, NULL, onnx_reshape(n, NULL, x, &rows), &attrs);
   return onnx_reshape(n, onnx_output_name(n, 0), y, &shape);
 }
 
 bool onnx_import_softmax(OnnxNode *n) {
+  OpId op = strcmp(n->op->name, "LogSoftmax") ? OP_softmax : OP_log_softmax;
   Tensor *x = onnx_operand(n, 0, false);
   if (!x) return false;
   int rank = x->type.shape.rank, axis;
   bool last = onnx_attr_int(n, "axis", n->opset < 13 ? 1 : -1) == rank - 1 && rank > 1;
-  if (n->opset < 13 && !last) return onnx_set_output(n, 0, old_softmax(n, x));
+  if (n->opset < 13 && !last) return onnx_set_output(n, 0, old_softmax(n, op, x));
   if (!onnx_axis(n, onnx_attr_int(n, "axis", n->opset < 13 ? 1 : -1), rank, &axis)) return false;
   AxisAttrs attrs = {axis};
-  return onnx_set_output(n, 0, onnx_emit1(n, OP_softmax, onnx_output_name(n, 0), x, &attrs));
+  return onnx_set_output(n, 0, onnx_emit1(n, op, onnx_output_name(n, 0), x, &attrs));
 }
 
 /* ---- reductions ---- */

@@ -39,6 +39,11 @@ static const OnnxAttr attrs_mod[] = {{"fmod", ONNX_INT}, {0}};
 static const OnnxAttr attrs_batch_norm[] = {
     {"epsilon", ONNX_FLOAT},     {"momentum", ONNX_FLOAT}, /* of training alone */
     {"training_mode", ONNX_INT}, {"spatial", ONNX_INT, 8}, {"is_test", ONNX_INT, 6}, {0}};
+static const OnnxAttr attrs_layer_norm[] = {
+    {"axis", ONNX_INT}, {"epsilon", ONNX_FLOAT}, {"stash_type", ONNX_INT}, {0}};
+static const OnnxAttr attrs_group_norm[] = {
+    {"num_groups", ONNX_INT}, {"epsilon", ONNX_FLOAT}, {"stash_type", ONNX_INT}, {0}};
+static const OnnxAttr attrs_epsilon[] = {{"epsilon", ONNX_FLOAT}, {"consumed_inputs", ONNX_INTS, 5}, {0}};
 static const OnnxAttr attrs_axis[] = {{"axis", ONNX_INT}, {0}};
 static const OnnxAttr attrs_reduce[] = {
     {"axes", ONNX_INTS}, {"keepdims", ONNX_INT}, {"noop_with_empty_axes", ONNX_INT}, {0}};
@@ -137,7 +142,11 @@ static const OnnxOp ops[] = {
     {"Pow", "", 1, 0, 2, 2, 1, attrs_binary, onnx_import_pow},
     {"PRelu", "", 1, 0, 2, 2, 1, attrs_none, onnx_import_prelu},
     {"BatchNormalization", "", 6, 0, 5, 5, 5, attrs_batch_norm, onnx_import_batch_norm},
+    {"LayerNormalization", "", 17, 0, 2, 3, 3, attrs_layer_norm, onnx_import_layer_norm},
+    {"GroupNormalization", "", 18, 0, 3, 3, 1, attrs_group_norm, onnx_import_group_norm},
+    {"InstanceNormalization", "", 1, 0, 3, 3, 1, attrs_epsilon, onnx_import_instance_norm},
     {"Softmax", "", 1, 0, 1, 1, 1, attrs_axis, onnx_import_softmax},
+    {"LogSoftmax", "", 1, 0, 1, 1, 1, attrs_axis, onnx_import_softmax},
     {"ReduceMean", "", 1, 17, 1, 1, 1, attrs_reduce, onnx_import_reduce},
     {"ReduceMean", "", 18, 0, 1, 2, 1, attrs_reduce, onnx_import_reduce},
     {"ReduceSum", "", 1, 0, 1, 2, 1, attrs_reduce, onnx_import_reduce, onnx_fold_reduce},

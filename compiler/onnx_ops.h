@@ -30,6 +30,11 @@ bool onnx_import_pow(OnnxNode *n);
 bool onnx_import_prelu(OnnxNode *n);
 bool onnx_import_batch_norm(OnnxNode *n);
 
+/* onnx_op_norm.c */
+bool onnx_import_layer_norm(OnnxNode *n);
+bool onnx_import_group_norm(OnnxNode *n);
+bool onnx_import_instance_norm(OnnxNode *n);
+
 /* onnx_op_reduce.c: one value of many */
 bool onnx_import_softmax(OnnxNode *n);
 bool onnx_import_reduce(OnnxNode *n);

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "passes/recognize.h"
 #include "passes/rewrite.h"
 
 typedef bool (*Rule)(PassCtx *ctx, Node *n); /* true where the graph has changed */
@@ -230,7 +231,7 @@ static const Rule rules[OP_COUNT] = {
 int canonical_forms(PassCtx *ctx, Graph *g) {
   int total = 0;
   for (int changed = 1; changed; total += changed) {
-    changed = 0;
+    changed = recognize(ctx, g); /* before the rules turn means into pools */
     GRAPH_FOREACH_NODE(g, n) {
       if (rules[n->op] && rules[n->op](ctx, n)) changed++;
     }

@@ -32,6 +32,18 @@ typedef struct {
   float eps;
 } BatchNormAttrs;
 
+/* layer_norm(%x, @gamma?, @beta?) over the dims from `axis` on, whose shape gamma and beta have */
+typedef struct {
+  int64_t axis;
+  float eps;
+} LayerNormAttrs;
+
+/* group_norm(%x [N,C,...], @gamma [C]?, @beta [C]?): C / groups channels at a time */
+typedef struct {
+  int64_t groups;
+  float eps;
+} GroupNormAttrs;
+
 /* max_pool2d, avg_pool2d over [N,C,H,W], max_pool3d, avg_pool3d over [N,C,D,H,W]; the last three concern
  * averages only. `ceil_mode` is resolved by the importer: it enlarges the pad behind; such cells never count
  * (avg: see pad_extra). */

@@ -160,17 +160,56 @@ static bool step_reduce(Gen *g, OpId op) {
   return gen_finish(g, n, op == OP_reduce_sum ? x->amp * 3 : x->amp);
 }
 
-static Node *softmax_node(Gen *g, Tensor *x) {
-  Node *n = gen_node(g, OP_softmax, &x, 1);
+static Node *softmax_node(Gen *g, Tensor *x, OpId op) {
+  Node *n = gen_node(g, op, &x, 1);
   int rank = x->type.shape.rank;
   ATTRS(n, AxisAttrs)->axis = rng_chance(&g->rng, 60) ? rank - 1 : rng_range(&g->rng, -rank, rank - 1);
   return n;
 }
 
 static bool step_softmax(Gen *g, OpId op) {
+  Live *x = gen_pick(g, 1, 5);
+  return x && gen_finish(g, softmax_node(g, x->tensor, op), op == OP_softmax ? 1 : x->amp);
+}
+
+/* gamma and beta: both, the first, the second, or none. */
+static Node *affine_node(Gen *g, OpId op, Tensor *x, Shape shape) {
+  Tensor *operands[3] = {x, NULL, NULL};
+  if (rng_chance(&g->rng, 75)) operands[1] = gen_float_constant(g, "gamma", shape, 0.5, 1);
+  if (rng_chance(&g->rng, 75)) operands[2] = gen_float_constant(g, "beta", shape, 0.5, 0);
+  return gen_node(g, op, operands, operands[2] ? 3 : operands[1] ? 2 : 1);
+}
+
+static Node *layer_norm_node(Gen *g, Tensor *x) {
+  const Shape *s = &x->type.shape;
+  int axis = rng_chance(&g->rng, 60) ? s->rank - 1 : (int)rng_range(&g->rng, 0, s->rank - 1);
+  Shape normalized = {0};
+  for (int i = axis; i < s->rank; i++) normalized.dim[normalized.rank++] = s->dim[i];
+  Node *n = affine_node(g, OP_layer_norm, x, normalized);
+  ATTRS(n, LayerNormAttrs)->axis = rng_chance(&g->rng, 20) ? axis - s->rank : axis;
+  if (rng_chance(&g->rng, 30)) ATTRS(n, LayerNormAttrs)->eps = 1e-3f;
+  return n;
+}
+
+static Node *group_norm_node(Gen *g, Tensor *x) {
+  int64_t channels = x->type.shape.dim[1],
+          groups = rng_chance(&g->rng, 30) ? channels : rng_range(&g->rng, 1, channels);
+  while (channels % groups) groups--;
+  Node *n = affine_node(g, OP_group_norm, x, shape_of(1, channels));
+  ATTRS(n, GroupNormAttrs)->groups = groups;
+  return n;
+}
+
+static bool step_layer_norm(Gen *g, OpId op) {
   (void)op;
   Live *x = gen_pick(g, 1, 5);
-  return x && gen_finish(g, softmax_node(g, x->tensor), 1);
+  return x && gen_finish(g, layer_norm_node(g, x->tensor), 4);
+}
+
+static bool step_group_norm(Gen *g, OpId op) {
+  (void)op;
+  Live *x = gen_pick(g, 2, 5);
+  return x && gen_finish(g, group_norm_node(g, x->tensor), 4);
 }
 
 /* ---- moves ---- */
@@ -406,11 +445,14 @@ static bool step_island(Gen *g, OpId op) {
   Tensor *f = gen_finish_float(g, gen_node(g, OP_dequantize, &x->tensor, 1));
   double amp = x->amp;
   for (int64_t count = rng_range(&g->rng, 0, 2); f && count > 0; count--) {
-    int64_t kind = rng_range(&g->rng, 0, f->type.shape.rank >= 2 ? 3 : 1);
+    int64_t kind = rng_range(&g->rng, 0, f->type.shape.rank >= 2 ? 4 : 1);
     Node *n;
     if (kind == 0) {
-      n = softmax_node(g, f);
+      n = softmax_node(g, f, OP_softmax);
       amp = 1;
+    } else if (kind == 4) {
+      n = rng_chance(&g->rng, 50) ? layer_norm_node(g, f) : group_norm_node(g, f);
+      amp = 4;
     } else if (kind == 1) {
       n = gen_node(g, RNG_PICK(&g->rng, unary), &f, 1);
       amp = unary_amp(n, amp);
@@ -461,6 +503,9 @@ const GenStep gen_steps[] = {{OP_conv2d, 60, F | Q, step_conv},
                              {OP_lstm, 3, F | Q, step_recurrent},
                              {OP_gru, 3, F | Q, step_recurrent},
                              {OP_rnn, 1, F | Q, step_recurrent},
+                             {OP_log_softmax, 1, F, step_softmax},
+                             {OP_layer_norm, 3, F, step_layer_norm},
+                             {OP_group_norm, 3, F, step_group_norm},
                              {OP_reshape, 4, F | Q, step_reshape},
                              {OP_flatten, 2, F | Q, step_flatten},
                              {OP_transpose, 4, F | Q, step_transpose},

@@ -121,6 +121,23 @@ def batch_norm(c):
     return c.quantized(c.model.node('relu', [y]) if c.relu else y)
 
 
+def affine(c):
+    return [c.model.constant(c.data.array(c.case[k]['v']), ir_type('float32', c.case[k]['v']['shape']))
+            for k in ('gamma', 'beta')]
+
+
+def layer_norm(c):
+    axis = len(c.shape(0)) - len(c.case['gamma']['v']['shape'])
+    y = c.model.node('layer_norm', [c.dequantized(0)] + affine(c), {'axis': axis, 'eps': float(c.params['eps'])})
+    return c.quantized(y)
+
+
+def group_norm(c):
+    groups = c.params.get('num_groups', c.shape(0)[1])
+    y = c.model.node('group_norm', [c.dequantized(0)] + affine(c), {'groups': groups, 'eps': float(c.params['eps'])})
+    return c.quantized(y)
+
+
 def softmax(c):
     return c.quantized(c.model.node('softmax', [c.dequantized(0)], {'axis': c.params['dim']}))
 
@@ -187,6 +204,7 @@ BUILDERS = {
     'max_pool2d': (max_pool, EXACT), 'avg_pool2d': (avg_pool, QUANTUM),
     'adaptive_avg_pool2d': (adaptive_avg_pool, QUANTUM), 'mean': (mean, QUANTUM),
     'batch_norm2d': (batch_norm, QUANTUM), 'batch_norm2d_relu': (batch_norm, QUANTUM),
+    'layer_norm': (layer_norm, QUANTUM), 'group_norm': (group_norm, QUANTUM), 'instance_norm': (group_norm, QUANTUM),
     'softmax': (softmax, QUANTUM), 'matmul': (matmul, QUANTUM),
 }
 

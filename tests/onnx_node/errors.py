@@ -480,6 +480,18 @@ case('prelu: a slope [3, 1, 1] does not broadcast to [1, 2, 4, 4]', [node('PRelu
      consts={'a': w_of(3, 1, 1)})
 case('max: the shapes [1, 2, 4, 4] and [3] do not broadcast', [node('Max', 'x w', 'y')], consts={'w': w_of(3)})
 case('the input must be [N, C, ...], not [2, 3]', [node('GlobalMaxPool', 'x', 'y')], {'x': [2, 3]})
+case("the output 'InvStdDev' is not supported", [helper.make_node('LayerNormalization', ['x', 'g'], ['y', '', 'd'])],
+     outs=['y', 'd'], consts={'g': w_of(4)}, opset=17)
+case('expand: [3] does not broadcast to [4]', [node('LayerNormalization', 'x g', 'y')], consts={'g': w_of(3)}, opset=17)
+case('axis 4 is out of range for a rank of 4', [node('LayerNormalization', 'x g', 'y', axis=4)],
+     consts={'g': w_of(4)}, opset=17)
+case("attribute 'num_groups' is missing", [node('GroupNormalization', 'x g g', 'y')], consts={'g': w_of(2)}, opset=21)
+case('group_norm: 3 groups do not divide 2 channels', [node('GroupNormalization', 'x g g', 'y', num_groups=3)],
+     consts={'g': w_of(2)}, opset=21)
+case('operand 1 of group_norm must be [N, C, ...], not [2]', [node('InstanceNormalization', 'x g g', 'y')], {'x': [2]},
+     consts={'g': w_of(2)})
+case('the gamma of group_norm must be [2], not [4]', [node('InstanceNormalization', 'x g b', 'y')],
+     consts={'g': w_of(4), 'b': w_of(2)})
 BN = {k: w_of(2) for k in 'sbmv'}
 case(
     'is in training mode, which is not supported',

@@ -535,6 +535,57 @@ for opset, axis, axes in [
         {'y': softmax(x, axes)},
         opset=opset,
     )
+for opset, axis, axes in [(11, 1, (1, 2, 3)), (13, 1, (1,)), (13, None, (3,))]:
+    case(
+        f'log softmax opset {opset} axis {axis}',
+        [node('LogSoftmax', 'x', 'y', **({} if axis is None else {'axis': axis}))],
+        {'x': x},
+        {'y': np.log(softmax(x, axes))},
+        opset=opset,
+    )
+
+
+def normalized(x, axes, eps):
+    d = x.astype(np.float64) - x.mean(axes, keepdims=True)
+    return d / np.sqrt((d * d).mean(axes, keepdims=True) + eps)
+
+
+for axis, axes, sg, sb in [
+    (-1, (3,), (5,), (5,)), (2, (2, 3), (4, 5), (5,)), (1, (1, 2, 3), (3, 4, 5), None), (3, (3,), (1,), (5,)),
+]:
+    g, b = x_of(*sg), None if sb is None else x_of(*sb)
+    case(
+        f'LayerNormalization {axis}',
+        [node('LayerNormalization', 'x g' if b is None else 'x g b', 'y', axis=axis, epsilon=1e-3)],
+        {'x': x},
+        {'y': normalized(x, axes, 1e-3) * g + (0 if b is None else b)},
+        {'g': g} if b is None else {'g': g, 'b': b},
+        opset=17,
+    )
+v = x_of(2, 6, 3, 2)
+for opset, groups in [(18, 1), (18, 2), (18, 6), (21, 3), (21, 6)]:
+    g, b = x_of(groups if opset < 21 else 6), x_of(groups if opset < 21 else 6)
+    rows = normalized(v.reshape(2, groups, -1), (2,), 1e-5).reshape(v.shape)
+    each = [np.repeat(p, 6 // p.size)[:, None, None] for p in (g, b)]
+    case(
+        f'GroupNormalization opset {opset} groups {groups}',
+        [node('GroupNormalization', 'x g b', 'y', num_groups=groups)],
+        {'x': v},
+        {'y': rows * each[0] + each[1]},
+        {'g': g, 'b': b},
+        opset=opset,
+    )
+for opset, v in [(1, v), (6, x_of(2, 3, 7)), (6, x_of(1, 2, 3, 4, 2))]:
+    g, b = x_of(v.shape[1]), x_of(v.shape[1])
+    each = [p.reshape(-1, *[1] * (v.ndim - 2)) for p in (g, b)]
+    case(
+        f'InstanceNormalization opset {opset} {v.shape}',
+        [node('InstanceNormalization', 'x g b', 'y', epsilon=1e-2)],
+        {'x': v},
+        {'y': normalized(v, tuple(range(2, v.ndim)), 1e-2) * each[0] + each[1]},
+        {'g': g, 'b': b},
+        opset=opset,
+    )
 for keep in (0, 1):
     case(
         f'ReduceMean attribute {keep}',

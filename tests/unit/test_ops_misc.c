@@ -157,6 +157,99 @@ static void reductions_name_tensors_of_impossible_scales(void **state) {
   ASSERT_REFUSED(n, "reduce_sum: the scales of 'x' and 'y' are too far apart");
 }
 
+/* ---- norms ---- */
+
+static void layer_norm_rows(void **state) {
+  (void)state;
+  /* means 2 and 0, variances 1 and 4 */
+  const float x[] = {1, 3, 1, 3, -2, 2, 2, -2}, gamma[] = {1, 2, 3, 4}, beta[] = {0, 0, 10, -10};
+  Node *n = NODE(OP_layer_norm, plain(DT_F32, "2,4"));
+  ATTRS(n, LayerNormAttrs)->eps = 0;
+  ASSERT_FLOATS(EVAL(n, x), -1, 1, -1, 1, -1, 1, 1, -1);
+  n = NODE(OP_layer_norm, plain(DT_F32, "2,4"), plain(DT_F32, "4"), plain(DT_F32, "4"));
+  ATTRS(n, LayerNormAttrs)->eps = 0;
+  ASSERT_FLOATS(EVAL(n, x, gamma, beta), -1, 2, 7, -6, -1, 2, 13, -14);
+  n = NODE(OP_layer_norm, plain(DT_F32, "2,4"), (Type){0}, plain(DT_F32, "4"));
+  ATTRS(n, LayerNormAttrs)->eps = 3; /* roots of 4 and 7 */
+  ASSERT_FLOATS(EVAL(n, x, NULL, beta), -0.5f, 0.5f, 9.5f, -9.5f, -2 / sqrtf(7), 2 / sqrtf(7),
+                2 / sqrtf(7) + 10, -2 / sqrtf(7) - 10);
+  n = NODE(OP_layer_norm, plain(DT_F32, "2,2,2"), plain(DT_F32, "2,2"));
+  *ATTRS(n, LayerNormAttrs) = (LayerNormAttrs){-2, 0};
+  ASSERT_FLOATS(EVAL(n, x, gamma), -1, 2, -3, 4, -1, 2, 3, -4);
+  assert_int_equal(ATTRS(n, LayerNormAttrs)->axis, 1);
+}
+
+static void group_norm_groups(void **state) {
+  (void)state;
+  /* two images of two channels of two: the groups are as the rows above */
+  const float x[] = {1, 3, 1, 3, -2, 2, 2, -2}, gamma[] = {2, 3}, beta[] = {1, -1};
+  Type t = plain(DT_F32, "2,2,2"), c = plain(DT_F32, "2");
+  Node *n = NODE(OP_group_norm, t, c, c);
+  ATTRS(n, GroupNormAttrs)->eps = 0;
+  ASSERT_FLOATS(EVAL(n, x, gamma, beta), -1, 3, -4, 2, -1, 3, 2, -4);
+  const float other[] = {0, 4, 10, 10, 1, 1, 3, -3};
+  n = NODE(OP_group_norm, t, c);
+  *ATTRS(n, GroupNormAttrs) = (GroupNormAttrs){2, 0};
+  ASSERT_FLOATS(EVAL(n, other, gamma), -2, 2, NAN, NAN, NAN, NAN, 3, -3); /* without eps, 0 / 0 */
+  *ATTRS(n, GroupNormAttrs) = (GroupNormAttrs){2, 1e-5f};
+  ASSERT_FLOATS(EVAL(n, other, gamma), -2 / sqrtf(4 + 1e-5f) * 2, 2 / sqrtf(4 + 1e-5f) * 2, 0, 0, 0, 0,
+                3 / sqrtf(9 + 1e-5f) * 3, -3 / sqrtf(9 + 1e-5f) * 3);
+}
+
+static void norms_sum_in_sixteen_parts(void **state) {
+  (void)state;
+  /* elements 0 and 16 share a partial sum, where 2^24 swallows the 1; elements 1 and 17 do not */
+  float x[32] = {[0] = 16777216, [16] = 1, [1] = 1, [17] = 1};
+  const float *y = EVAL(NODE(OP_layer_norm, plain(DT_F32, "32")), x);
+  float mean = 16777218.0f / 32, squares[32], sums[16] = {0};
+  for (int i = 0; i < 32; i++) squares[i] = (x[i] - mean) * (x[i] - mean);
+  for (int i = 0; i < 32; i++) sums[i % 16] += squares[i];
+  for (int w = 8; w; w /= 2)
+    for (int i = 0; i < w; i++) sums[i] += sums[i + w];
+  float deviation = sqrtf(sums[0] / 32 + 1e-5f);
+  for (int i = 0; i < 32; i++) ASSERT_FLOATS(&y[i], (x[i] - mean) / deviation);
+}
+
+static void norms_refuse(void **state) {
+  (void)state;
+  Type t = plain(DT_F32, "2,6,3");
+  ASSERT_REFUSED(NODE(OP_layer_norm, t, plain(DT_F32, "6")), "the gamma of layer_norm must be [3], not [6]");
+  ASSERT_REFUSED(NODE(OP_layer_norm, t, (Type){0}, plain(DT_F32, "1,3")),
+                 "the beta of layer_norm must be [3], not [1, 3]");
+  ASSERT_REFUSED(
+      NODE(OP_layer_norm, quantized(DT_U8, "2", 1, 0)),
+      "operand 1 of layer_norm must be f32, not u8<scale=1, zero=0>[2]: layer_norm has no integer form");
+  Node *n = NODE(OP_layer_norm, t);
+  ATTRS(n, LayerNormAttrs)->axis = 3;
+  ASSERT_REFUSED(n, "axis 3 of layer_norm is out of range for an operand of rank 3");
+  n = NODE(OP_layer_norm, t);
+  ATTRS(n, LayerNormAttrs)->eps = -1;
+  ASSERT_REFUSED(n, "layer_norm: eps must be a finite number of at least 0, not -1");
+  n = NODE(OP_group_norm, t);
+  ATTRS(n, GroupNormAttrs)->groups = 4;
+  ASSERT_REFUSED(n, "group_norm: 4 groups do not divide 6 channels");
+  ATTRS(n, GroupNormAttrs)->groups = 0;
+  ASSERT_REFUSED(n, "group_norm: 0 groups do not divide 6 channels");
+  ASSERT_REFUSED(NODE(OP_group_norm, plain(DT_F32, "6")),
+                 "operand 1 of group_norm must be [N, C, ...], not [6]");
+  ASSERT_REFUSED(NODE(OP_group_norm, t, plain(DT_F32, "3")), "the gamma of group_norm must be [6], not [3]");
+  ASSERT_REFUSED(NODE(OP_group_norm, t, plain(DT_U8, "6")),
+                 "operand 2 of group_norm must be f32, not u8[6]: group_norm has no integer form");
+}
+
+static void log_softmax_rows(void **state) {
+  (void)state;
+  const float x[] = {1, 1, 1, 1, -1000, 0};
+  const float *y = EVAL(NODE(OP_log_softmax, plain(DT_F32, "4")), x);
+  for (int i = 0; i < 4; i++) assert_true(fabs((double)y[i] + 1.3862943611198906) < 2e-7);
+  ASSERT_FLOATS(EVAL(NODE(OP_log_softmax, plain(DT_F32, "1,2")), x + 4), -1000, 0);
+  Node *n = NODE(OP_log_softmax, plain(DT_F32, "2,1"));
+  ATTRS(n, AxisAttrs)->axis = 0;
+  ASSERT_FLOATS(EVAL(n, x + 4), -1000, 0);
+  ASSERT_REFUSED(NODE(OP_log_softmax, quantized(DT_U8, "2", 1, 0)),
+                 "log_softmax has no integer form: its operand must be f32, not u8<scale=1, zero=0>[2]");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, op_setup, op_teardown)
 
 int main(void) {
@@ -173,6 +266,11 @@ int main(void) {
       TEST(reductions_of_bytes),
       TEST(reductions_refuse),
       TEST(reductions_name_tensors_of_impossible_scales),
+      TEST(layer_norm_rows),
+      TEST(group_norm_groups),
+      TEST(norms_sum_in_sixteen_parts),
+      TEST(norms_refuse),
+      TEST(log_softmax_rows),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
