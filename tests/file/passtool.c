@@ -241,12 +241,9 @@ int main(int argc, char **argv) {
   Options o = {.tolerance = -1, .print.inline_limit = 16};
   o.ctx =
       (PassCtx){.diag = &d, .arena = a, .threads = 2, .dump_to = stdout, .qconfig = qconfig_preset(a, "qcc")};
-  if (!parse_options(argc, argv, &o, &d)) {
-    if (d.errors) return 1;
-    fputs("usage: passtool [options] FILE.ir (see its source)\n", stderr);
-    return 2;
-  }
-  int status = run(a, &d, &o);
+  bool parsed = parse_options(argc, argv, &o, &d);
+  if (!parsed && !d.errors) fputs("usage: passtool [options] FILE.ir (see its source)\n", stderr);
+  int status = parsed ? run(a, &d, &o) : d.errors ? 1 : 2;
   arena_free(a);
   return status;
 }
