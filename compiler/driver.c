@@ -170,6 +170,28 @@ static bool name_prefix(Driver *r) {
   return true;
 }
 
+/* What the modes of -quantize make of the configuration's default. */
+static const struct {
+  const char *name;
+  bool sets_mode;
+  QMode mode;
+  DType weight;
+} quantize_modes[] = {[QUANTIZE_STATIC] = {"-quantize static"},
+                      [QUANTIZE_DYNAMIC] = {"-quantize dynamic", true, QMODE_DYNAMIC, DT_S8},
+                      [QUANTIZE_WEIGHTS] = {"-quantize weights", true, QMODE_WEIGHTS, DT_S8},
+                      [QUANTIZE_F16] = {"-quantize f16", true, QMODE_WEIGHTS, DT_F16},
+                      [QUANTIZE_NONE] = {"-quantize none"}};
+
+static bool complete_qconfig(Driver *r) {
+  const Options *o = r->options;
+  if (r->qconfig && quantize_modes[o->quantize].sets_mode)
+    r->qconfig = qconfig_with_mode(r->arena, r->qconfig, quantize_modes[o->quantize].mode,
+                                   quantize_modes[o->quantize].weight);
+  if (r->qconfig && o->observer)
+    r->qconfig = qconfig_with_observer(r->diag, r->arena, r->qconfig, o->observer);
+  return r->qconfig != NULL;
+}
+
 /* The configuration of quantization, as far as the options name it: a preset, and -observer for the
  * activations that no rule gives one. A word with a dot or a slash is a file, which is read with the model.
  */
@@ -181,17 +203,14 @@ static bool choose_qconfig(Driver *r) {
     return diag_error(r->diag, (SrcLoc){0}, "-config: %s (the name of a file has a dot or a slash)",
                       complaint);
   r->qconfig = qconfig_preset(r->arena, name);
-  if (o->observer) r->qconfig = qconfig_with_observer(r->diag, r->arena, r->qconfig, o->observer);
-  return r->qconfig != NULL;
+  return complete_qconfig(r);
 }
 
 static bool read_qconfig(Driver *r) {
   const Options *o = r->options;
   if (!o->config || !strpbrk(o->config, "./")) return true;
   r->qconfig = qconfig_read(r->diag, r->arena, o->config);
-  if (r->qconfig && o->observer)
-    r->qconfig = qconfig_with_observer(r->diag, r->arena, r->qconfig, o->observer);
-  return r->qconfig != NULL;
+  return complete_qconfig(r);
 }
 
 static bool resolve_options(Driver *r) {
@@ -214,12 +233,10 @@ static bool check_outputs(Driver *r) {
  * inputs from the calibration data, too. */
 static void warn_quantized(Driver *r) {
   const Options *o = r->options;
-  const char *idle = o->calib && !o->verify           ? "-calib"
-                     : o->config                      ? "-config"
-                     : o->observer                    ? "-observer"
-                     : o->quantize == QUANTIZE_NONE   ? "-quantize none"
-                     : o->quantize == QUANTIZE_STATIC ? "-quantize static"
-                                                      : NULL;
+  const char *idle = o->calib && !o->verify ? "-calib"
+                     : o->config            ? "-config"
+                     : o->observer          ? "-observer"
+                                            : quantize_modes[o->quantize].name;
   if (idle)
     diag_warning(r->diag, "quantized-model", (SrcLoc){0},
                  "%s is not used: the model is quantized already and stays as it is", idle);
@@ -240,9 +257,9 @@ static PassCtx pass_context(const Driver *r) {
   return (PassCtx){
       .diag = r->diag,
       .arena = r->arena,
-      .mode = o->quantize == QUANTIZE_STATIC ? MODE_STATIC
-              : o->quantize == QUANTIZE_NONE ? MODE_NONE
-                                             : MODE_AUTO,
+      .mode = o->quantize == QUANTIZE_NONE ? MODE_NONE
+              : o->quantize                ? MODE_STATIC
+                                           : MODE_AUTO,
       .calib_path = o->calib ? o->calib : r->graph->calibrate_path,
       .quantized_io = o->io == IO_QUANTIZED,
       .float_io = o->io == IO_FLOAT,
@@ -291,8 +308,7 @@ static bool evaluate(Driver *r) {
   const EvalOptions o = eval_options(r, &progress);
   /* A model that came quantized has no float form: its quantize and dequantize nodes, taken one by one, stand
    * in. */
-  const char *const names[2] = {graph_is_quantized(r->reference) ? "qdq" : "float",
-                                graph_is_quantized(r->graph) ? "int8" : "float32"};
+  const char *const names[2] = {graph_is_quantized(r->reference) ? "qdq" : "float", graph_form(r->graph)};
   StrBuf report;
   strbuf_init(&report, r->arena);
   bool ok = eval_compare(&o, interp_new(r->arena, r->reference), interp_new(r->arena, r->graph),

@@ -44,8 +44,10 @@ static const OptionDesc options[] = {
     {NULL, OPT_GROUP, .help = "Quantization"},
     {"calib", OPT_STRING, AT(calib), "FILE",
      "calibration data: .npz or .npy, arrays named after the inputs, or x"},
-    {"quantize", OPT_CHOICE, AT(quantize), "M", "static (default with calibration data), none (float32 code)",
-     LIST("static", "none"), LIST("dynamic")},
+    {"quantize", OPT_CHOICE, AT(quantize), "M",
+     "static (default with calibration data), dynamic (s8 weights, operands at\n"
+     "                         run time), weights (s8, computed in float), f16 (so), none (float32 code)",
+     LIST("static", "dynamic", "weights", "f16", "none"), NULL},
     {"config", OPT_STRING, AT(config), "C",
      "how a float model is quantized: a Lua file, or a preset: qcc (default),\n"
      "                         fbgemm, qnnpack, onednn, tensorrt ... (docs/quantization.md)"},
@@ -88,9 +90,9 @@ static const OptionDesc options[] = {
 enum { N_OPTIONS = sizeof options / sizeof *options };
 
 /* Every name that diag_warning is called with. */
-static const char *const warnings[] = {"bias-scale",      "constant-input", "eval-labels",
-                                       "float-model",     "float-op",       "io",
-                                       "quantized-model", "unused-rule"};
+static const char *const warnings[] = {"bias-scale",  "constant-input",  "eval-labels",
+                                       "float-model", "float-op",        "half-range",
+                                       "io",          "quantized-model", "unused-rule"};
 enum { N_WARNINGS = sizeof warnings / sizeof *warnings };
 static const char no_warning[] = "Wno-";
 

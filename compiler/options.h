@@ -5,7 +5,14 @@
 #include "ir/diag.h"
 
 typedef enum { EMIT_UNSET, EMIT_C, EMIT_IR, EMIT_DOT } EmitKind;
-typedef enum { QUANTIZE_AUTO, QUANTIZE_STATIC, QUANTIZE_NONE } QuantizeChoice;
+typedef enum {
+  QUANTIZE_AUTO,
+  QUANTIZE_STATIC,
+  QUANTIZE_DYNAMIC,
+  QUANTIZE_WEIGHTS,
+  QUANTIZE_F16,
+  QUANTIZE_NONE
+} QuantizeChoice;
 typedef enum { IO_MODEL, IO_FLOAT, IO_QUANTIZED } IoChoice;
 typedef enum { LAYOUT_MODEL, LAYOUT_NCHW, LAYOUT_NHWC } LayoutChoice;
 

@@ -18,7 +18,7 @@ static bool has_arithmetic(const Graph *g) {
 
 bool is_to_be_quantized(const PassCtx *ctx, const Graph *g) {
   if (ctx->mode == MODE_NONE || graph_is_quantized(g) || !has_arithmetic(g)) return false;
-  return ctx->mode == MODE_STATIC || ctx->calib_path;
+  return ctx->mode == MODE_STATIC || ctx->calib_path || qconfig_needs_no_data(ctx->qconfig);
 }
 
 /* --- the samples --- */

@@ -10,7 +10,7 @@ typedef enum {
   MODE_AUTO,
   MODE_STATIC,
   MODE_NONE
-} QuantMode; /* auto: static with calibration data, else none */
+} QuantMode; /* static: by the configuration; auto: so where there is the data that it needs, else none */
 
 /* What the pipeline needs from outside. The driver fills it in; passes only read it, but for `plan`. */
 typedef struct PassCtx {

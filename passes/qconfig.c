@@ -28,6 +28,36 @@ const QConfigSet *qconfig_with_observer(Diag *d, Arena *a, const QConfigSet *set
   return copy;
 }
 
+/* Halves of a placeholder, as PyTorch's float16_dynamic_qconfig has them; s8 of the preset qcc. */
+static ObserverSpec weight_spec(Arena *a, DType dtype) {
+  static const char noop[] = "noop";
+  ObserverSpec spec = {.quant = {.dtype = DT_F16, .symmetric = true}};
+  if (dtype != DT_F16) return qconfig_preset(a, "qcc")->rules[0].config.weight;
+  if (!observer_named(&spec, noop, sizeof noop - 1)) BUG("no observer '%s'", noop);
+  return spec;
+}
+
+const QConfigSet *qconfig_with_mode(Arena *a, const QConfigSet *set, QMode mode, DType weight) {
+  QConfigSet *copy = arena_memdup(a, set, sizeof *set);
+  QRule *rules = arena_memdup(a, set->rules, sizeof *rules * (size_t)set->n_rules);
+  QConfig *base = &rules[0].config;
+  copy->rules = rules;
+  base->mode = mode;
+  if (base->weight.quant.dtype != weight) base->weight = weight_spec(a, weight);
+  if (mode == QMODE_DYNAMIC) base->activation.quant = qspec_of(DT_U8, set->dynamic_reduce_range);
+  qconfig_inherit(rules, set->n_rules, set->dynamic_reduce_range);
+  return copy;
+}
+
+bool qconfig_needs_no_data(const QConfigSet *set) {
+  bool any = false;
+  for (int i = 0; i < set->n_rules; i++) {
+    if (set->rules[i].config.mode == QMODE_STATIC) return false;
+    any |= set->rules[i].config.mode != QMODE_FLOAT;
+  }
+  return any;
+}
+
 static bool fits_name(const QRule *r, const char *name) {
   return r->kind == QRULE_NAME ? !strcmp(r->match, name) : glob_match(r->match, name);
 }

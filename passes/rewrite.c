@@ -91,6 +91,22 @@ bool graph_is_quantized(const Graph *g) {
   return false;
 }
 
+const char *graph_form(const Graph *g) {
+  bool integer = false, dynamic = false, weights = false, half = false;
+  for (const Node *n = g->first; n; n = n->next) {
+    dynamic |= n->op == OP_dynamic_quantize;
+    for (int i = 0; i < n->n_results; i++) integer |= tensor_is_quantized(n->results[i]);
+    for (int i = 0; i < n->n_operands; i++) {
+      const Tensor *t = n->operands[i];
+      weights |= t && tensor_is_const(t) && tensor_is_quantized(t);
+      half |= t && t->type.dtype == DT_F16;
+    }
+  }
+  if (integer) return "int8";
+  if (dynamic) return "dynamic";
+  return weights ? "weights" : half ? "f16" : "float32";
+}
+
 bool node_is_float(const Node *n) {
   return op_info[n->op]->quant != QUANT_CONVERT && n->results[0]->type.dtype == DT_F32;
 }

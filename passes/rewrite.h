@@ -46,6 +46,9 @@ static inline Type type_f32(Shape s) { return (Type){DT_F32, s, NULL}; }
 
 /* Does any tensor of the graph carry a quantization? */
 bool graph_is_quantized(const Graph *g);
+/* How it computes, for reports: "int8", "dynamic", "weights" (s8 weights in float), "f16" or "float32"; where
+ * several are true, the first of them. */
+const char *graph_form(const Graph *g);
 /* The node works on float32: neither quantize, dequantize nor an integer op. */
 bool node_is_float(const Node *n);
 

@@ -3,6 +3,7 @@
 #include "codegen/conv_phase.h"
 #include "codegen/dense.h"
 #include "codegen/depthwise.h"
+#include "codegen/widen.h"
 
 /* A run is a row of the window ([kw][ic]) or one tap ([ic]). */
 static int64_t conv_weight(const Dense *d, int64_t phase, int64_t c, int64_t run, int64_t i) {
@@ -97,5 +98,8 @@ static bool conv_emit(Cg *cg, const Node *n, Buffer *scratch) {
   return ok;
 }
 
-const Lowering lower_conv = {
-    .layout = LAYOUT_CHANNELS_LAST, .halo = conv_halo, .constants = 1, .emit = conv_emit};
+const Lowering lower_conv = {.layout = LAYOUT_CHANNELS_LAST,
+                             .halo = conv_halo,
+                             .constants = 1,
+                             .expand = widen_weight,
+                             .emit = conv_emit};

@@ -1,8 +1,8 @@
 /* passtool [options] FILE.ir: runs passes over a graph and prints what comes out, for the file tests.
  *   -run P,Q,...     these passes in this order, the verifier after each (default: the pipeline)
- *   -stop-after P, -dump-after P (to stdout), -observer O, -io quantized|float, -quantize auto|static|none,
- *   -calib FILE      as the compiler's
- *   -config FILE.lua (before -observer), -print-qconfig
+ *   -stop-after P, -dump-after P (to stdout), -observer O, -io quantized|float, -quantize MODE, -calib FILE
+ *                    as the compiler's
+ *   -config FILE.lua (before -observer and -quantize), -print-qconfig
  *   -make-calib FILE write random samples there first, and calibrate with them
  *   -same TOL        the outputs on random inputs must be the same before and after: bit for bit where TOL is
  * 0, else within TOL of the largest magnitude -Werror, -Wno-X, -types, -quiet, -inline N Exit status: 0, 1
@@ -24,13 +24,22 @@ typedef struct {
   PassCtx ctx;
 } Options;
 
-static bool parse_mode(const char *text, QuantMode *mode) {
-  static const char *const names[] = {"auto", "static", "none"};
-  for (int i = 0; i < 3; i++)
-    if (!strcmp(text, names[i])) {
-      *mode = (QuantMode)i;
-      return true;
-    }
+static bool parse_mode(const char *text, PassCtx *ctx) {
+  static const struct {
+    const char *name;
+    QuantMode mode;
+    QMode layers; /* of all layers, where MODE_STATIC is not that */
+    DType weight;
+  } modes[] = {{"auto", MODE_AUTO, QMODE_STATIC, DT_S8},       {"static", MODE_STATIC, QMODE_STATIC, DT_S8},
+               {"dynamic", MODE_STATIC, QMODE_DYNAMIC, DT_S8}, {"weights", MODE_STATIC, QMODE_WEIGHTS, DT_S8},
+               {"f16", MODE_STATIC, QMODE_WEIGHTS, DT_F16},    {"none", MODE_NONE, QMODE_STATIC, DT_S8}};
+  for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+    if (strcmp(text, modes[i].name)) continue;
+    ctx->mode = modes[i].mode;
+    if (modes[i].layers != QMODE_STATIC)
+      ctx->qconfig = qconfig_with_mode(ctx->arena, ctx->qconfig, modes[i].layers, modes[i].weight);
+    return true;
+  }
   return false;
 }
 
@@ -55,7 +64,7 @@ static bool parse_value(Options *o, const char *name, const char *value) {
   else if (!strcmp(name, "-inline"))
     o->print.inline_limit = atoll(value);
   else if (!strcmp(name, "-quantize"))
-    return parse_mode(value, &o->ctx.mode);
+    return parse_mode(value, &o->ctx);
   else if (!strcmp(name, "-io")) {
     o->ctx.quantized_io = !strcmp(value, "quantized");
     o->ctx.float_io = !strcmp(value, "float");

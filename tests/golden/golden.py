@@ -107,23 +107,26 @@ class Tools:
             raise Failure(f'{os.path.basename(cmd[0])}: {r.stderr.strip()[:300]}')
         return r.stdout
 
-    def run_file(self, model, inputs):
+    def run_file(self, model, inputs, options=()):
         """`qcc -run` on one sample: the outputs as float32, by name."""
         np.savez(f'{self.tmp}/in.npz', **inputs)
         out = f'{self.tmp}/out.npz'
-        self.call([self.qcc, model, '-run', f'{self.tmp}/in.npz', '-o', out])
+        self.call([self.qcc, model, '-run', f'{self.tmp}/in.npz', '-o', out, *options])
         with np.load(out) as z:
             return {name: z[name] for name in z.files}
 
-    def run(self, model, output):
-        """The output of a Model, as float32."""
+    def run_all(self, model, outputs):
+        """The outputs of a Model, by name, as float32."""
         path = f'{self.tmp}/golden.ir'
         with open(path, 'w') as f:
-            f.write(model.text(output))
+            f.write(model.text(outputs))
         if model.constants:
             np.savez(f'{self.tmp}/weights.npz', **model.constants)
-        results = self.run_file(path, model.inputs)
-        return next(iter(results.values()))
+        return self.run_file(path, model.inputs)
+
+    def run(self, model, output):
+        """The output of a Model, as float32."""
+        return next(iter(self.run_all(model, output).values()))
 
     def run_quantized(self, model, output, scale, zero, shape):
         """The same in integers; the output's parameters undo what -run did to them."""

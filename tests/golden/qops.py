@@ -5,6 +5,7 @@ and PyTorch's coincide) or may differ by one quantum. A builder gets a Case and 
 """
 import numpy as np
 
+import dynamic
 import quantize
 from golden import Model, Skip, ir_type
 
@@ -227,6 +228,8 @@ def undefined(data, case, tools):
 
 
 CONVERSIONS = {
+    'choose_qparams_dynamic': dynamic.parameters,
+    'linear_dynamic': dynamic.linear,
     'quantize_per_tensor': quantize_tensor,
     'quantize_per_channel': quantize_tensor,
     'quantize_per_tensor_overflow': undefined,

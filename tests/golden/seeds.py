@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 
+import dynamic
 import observers
 import quantize
 from golden import Failure, Skip
@@ -26,7 +27,7 @@ def check(data, case, tools):
         quantize.compare(tools, data.array(case['x']), case['scale'], case['zero_point'], 'quint8', None,
                          data.array(case['q']))
     elif kind == 'dynamic_linear_demo':
-        raise Skip('dynamic quantization')
+        dynamic.demo(data, case, tools)
     else:
         network(data, case, tools, CONFIGS[kind])
 

@@ -131,6 +131,21 @@ def test_constant_calibration(t):
     assert t.run('tiny.ir', '-calib', 'calib.npz', '-o', 'm.c').stderr == ''
 
 
+def test_modes_without_data(t):
+    """Dynamic quantization, small weights: no calibration data, no warning; the report names what ran."""
+    import numpy as np
+    head = '  %f = reshape(%y) { shape = [1, 3] }\n  %z = linear(%f, [[1, 2, 3], [-1, 0.5, 2]])\n  output %z'
+    t.write('tiny.ir', TINY.replace('  output %y', head))
+    x = np.random.default_rng(1).normal(size=(4, 2, 4, 4)).astype('f4')
+    np.savez(t.dir / 'labels.npz', x=x, y=np.zeros(4, 'i8'))
+    for mode, name in (('dynamic', 'dynamic'), ('weights', 'weights'), ('f16', 'f16'), ('none', 'float32')):
+        r = t.run('tiny.ir', '-quantize', mode, '-o', 'm.c', '-verify')
+        assert r.stderr == '' and ' 0 mismatches' in r.stdout, r.stderr + r.stdout
+        r = t.run('tiny.ir', '-quantize', mode, '-eval', 'labels.npz')
+        assert re.search(f'^accuracy .* {name} ', r.stdout), r.stdout
+    assert t.run('tiny.ir', '-config', 'fbgemm_dynamic', '-emit', 'ir', '-o', '-').stderr == ''
+
+
 def test_idle_options(t):
     """Options about quantizing, given with a model that is quantized: a warning names them."""
     t.tiny()

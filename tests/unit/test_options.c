@@ -90,6 +90,8 @@ static void values_may_hold_anything(void **state) {
   assert_true(o.print_qconfig);
   assert_true(parse("m -quantize none -io quantized -layout nhwc -observer minmax -name p", &o));
   assert_true(o.quantize == QUANTIZE_NONE && o.io == IO_QUANTIZED && o.layout == LAYOUT_NHWC);
+  assert_true(parse("m -quantize f16", &o));
+  assert_true(o.quantize == QUANTIZE_F16);
   assert_true(parse("-- -m", &o));
   assert_string_equal(o.model, "-m");
 }
@@ -135,8 +137,7 @@ static void later_options_are_refused(void **state) {
                                "threads 2",
                                "instrument",
                                "emit report",
-                               "emit onnx",
-                               "quantize dynamic"};
+                               "emit onnx"};
   for (size_t i = 0; i < sizeof later / sizeof *later; i++)
     refuse(arena_printf(arena, "m -%s", later[i]), "is not in this version of qcc");
 }

@@ -114,8 +114,8 @@ static void minmax_is_the_range(void **state) {
 
 static void the_table_is_the_pipeline(void **state) {
   (void)state;
-  static const char *const order[] = {"canonicalize", "qdq",    "fold_bn", "fuse",   "observe",
-                                      "quantize",     "settle", "io",      "tables", "cleanup"};
+  static const char *const order[] = {"canonicalize", "qdq",    "fold_bn", "fuse",   "observe", "quantize",
+                                      "dynamic",      "settle", "io",      "tables", "cleanup"};
   int n = 0;
   for (; pass_table[n].name; n++) {
     assert_true(n < (int)(sizeof order / sizeof *order));

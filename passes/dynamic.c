@@ -1,0 +1,86 @@
+/* Layers in the modes that need no calibration: their operand is quantized while the model runs (rule 14 of
+ * docs/numerics.md), or their weights alone are small. */
+#include <string.h>
+
+#include "ir/quant.h"
+#include "passes/plan.h"
+#include "passes/small_weights.h"
+
+bool pass_dynamic(PassCtx *ctx, Graph *g);
+
+/* Which op a float layer becomes; its attributes are the same. */
+static const OpId dynamic_ops[OP_COUNT] = {[OP_linear] = OP_dynamic_linear, [OP_conv2d] = OP_dynamic_conv2d};
+static bool is_layer(const Node *n) { return dynamic_ops[n->op] != 0; }
+
+static bool is_float_layer(const Node *n) {
+  const Tensor *bias = node_operand(n, 2);
+  return is_layer(n) && node_is_float(n) && is_const_f32(n->operands[1]) && (!bias || is_const_f32(bias)) &&
+         !tensor_is_const(n->operands[0]);
+}
+
+/* The dynamic_quantize of `x`: one serves all layers that want the same of it. They come in topological
+ * order. */
+static Node *quantized_at_run_time(PassCtx *ctx, Tensor *x, int64_t qmax, Node *before) {
+  for (int i = 0; i < x->n_uses; i++) {
+    Node *n = x->uses[i].node;
+    if (n->op != OP_dynamic_quantize) continue;
+    const DynamicQuantizeAttrs *a = ATTRS(n, DynamicQuantizeAttrs);
+    if (a->rule == DYNAMIC_ATEN && a->qmax == qmax) return n;
+  }
+  Graph *g = before->graph;
+  const char *names[3];
+  static const char *const parts[] = {"q", "scale", "zero"};
+  for (int i = 0; i < 3; i++) names[i] = arena_printf(g->arena, "%s.%s", x->name, parts[i]);
+  Node *n = graph_node(g, OP_dynamic_quantize, &x, 1, names, 3, node_loc(before), before);
+  *ATTRS(n, DynamicQuantizeAttrs) = (DynamicQuantizeAttrs){DYNAMIC_ATEN, qmax};
+  node_must_infer(ctx, n);
+  return n;
+}
+
+static bool become_dynamic(PassCtx *ctx, Node *n, const QConfig *c) {
+  Type type;
+  const void *data;
+  if (!small_weight(ctx->diag, n->graph->arena, n, n->operands[1], &c->weight, &type, &data)) return false;
+  set_const_operand(n, 1, type, data);
+  Node *q = quantized_at_run_time(ctx, n->operands[0], c->activation.quant.quant_max == 127 ? 127 : 255, n);
+  Tensor *operands[] = {q->results[0], q->results[1], q->results[2], n->operands[1], node_operand(n, 2)};
+  Node *fresh = node_replacement(n, dynamic_ops[n->op], operands, operands[4] ? 5 : 4);
+  memcpy(fresh->attrs, n->attrs, op_info[n->op]->attrs_size);
+  fresh->name = n->name;
+  node_replace(ctx, n, fresh);
+  return true;
+}
+
+static bool become_small(PassCtx *ctx, Node *n, const QConfig *c) {
+  Type type;
+  const void *data;
+  if (!small_weight(ctx->diag, n->graph->arena, n, n->operands[1], &c->weight, &type, &data)) return false;
+  set_const_operand(n, 1, type, data);
+  return true;
+}
+
+static bool has_mode(const QConfig *c, QMode mode) {
+  DType w = c->weight.quant.dtype;
+  if (c->mode == QMODE_DYNAMIC && w == DT_F16)
+    return mode == QMODE_WEIGHTS; /* as PyTorch's float16_dynamic_qconfig */
+  return c->mode == mode && (w == DT_S8 || w == DT_U8 || w == DT_F16);
+}
+
+bool pass_dynamic(PassCtx *ctx, Graph *g) {
+  if (!ctx->plan) return true;
+  bool ok = true;
+  GRAPH_FOREACH_NODE(g, n) {
+    const QConfig *c = qconfig_of(ctx->qconfig, n, NULL);
+    bool dynamic = has_mode(c, QMODE_DYNAMIC);
+    if (!is_layer(n) || (!dynamic && !has_mode(c, QMODE_WEIGHTS))) continue;
+    if (!is_float_layer(n)) {
+      if (node_is_float(n))
+        diag_warning(ctx->diag, "float-op", node_loc(n),
+                     "%s '%s' is computed in float: its weights are not constant", op_info[n->op]->name,
+                     node_label(n));
+    } else {
+      ok &= dynamic ? become_dynamic(ctx, n, c) : become_small(ctx, n, c);
+    }
+  }
+  return ok;
+}
