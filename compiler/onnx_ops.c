@@ -13,6 +13,15 @@ static const OnnxAttr attrs_window[] = {{"auto_pad", ONNX_STRING},
                                         {"dilations", ONNX_INTS},
                                         {"group", ONNX_INT},
                                         {0}};
+static const OnnxAttr attrs_conv_transpose[] = {{"auto_pad", ONNX_STRING},
+                                                {"kernel_shape", ONNX_INTS},
+                                                {"strides", ONNX_INTS},
+                                                {"pads", ONNX_INTS},
+                                                {"dilations", ONNX_INTS},
+                                                {"group", ONNX_INT},
+                                                {"output_padding", ONNX_INTS},
+                                                {"output_shape", ONNX_INTS},
+                                                {0}};
 static const OnnxAttr attrs_max_pool[] = {{"auto_pad", ONNX_STRING},
                                           {"kernel_shape", ONNX_INTS},
                                           {"strides", ONNX_INTS},
@@ -95,6 +104,7 @@ static const OnnxAttr attrs_rnn[] = {ATTRS_RECURRENT, {0}};
 static const OnnxOp ops[] = {
     /* name, domain, opsets, inputs, outputs, attributes, import, fold */
     {"Conv", "", 1, 0, 2, 3, 1, attrs_window, onnx_import_conv},
+    {"ConvTranspose", "", 1, 0, 2, 3, 1, attrs_conv_transpose, onnx_import_conv_transpose},
     {"MaxPool", "", 1, 0, 1, 1, 2, attrs_max_pool, onnx_import_max_pool},
     {"AveragePool", "", 1, 0, 1, 1, 1, attrs_average_pool, onnx_import_average_pool},
     {"GlobalAveragePool", "", 1, 0, 1, 1, 1, NULL, onnx_import_global_average_pool},

@@ -12,6 +12,9 @@ bool onnx_import_average_pool(OnnxNode *n);
  */
 Tensor *onnx_emit_conv(OnnxNode *n, const char *name, Tensor *x, Tensor *w, Tensor *bias);
 
+/* onnx_op_conv_transpose.c */
+bool onnx_import_conv_transpose(OnnxNode *n);
+
 /* onnx_op_dense.c: matrix products */
 bool onnx_import_gemm(OnnxNode *n);
 bool onnx_import_matmul(OnnxNode *n);

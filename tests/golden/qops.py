@@ -49,14 +49,13 @@ def reference(case):
 
 # ---- layers ----
 
-def weight_and_bias(c, shape):
+def weight_and_bias(c, data):
     """The constants of a layer; the bias is rounded as rule 4 of docs/numerics.md says."""
     w = c.case['weight']
     axis = w.get('axis')
     scale = np.float32(w['scale'] if axis is None else c.data.array(w['scales']))
     zero = w['zero_point'] if axis is None else c.data.array(w['zero_points'])
-    data = c.data.array(w['v']).reshape(shape)
-    operands = [c.model.constant(data, ir_type('int8', shape, scale, zero, axis))]
+    operands = [c.model.constant(data, ir_type('int8', data.shape, scale, zero, axis))]
     if 'bias' in c.case:
         s_x = np.float32(c.case['inputs'][0]['scale'])
         b = np.rint(c.data.array(c.case['bias']['v']).astype(np.float64) / (np.float64(s_x) * np.float64(scale)))
@@ -66,27 +65,41 @@ def weight_and_bias(c, shape):
     return operands
 
 
-def conv2d(c):
-    p = c.params
-    attributes = {'stride': p['stride'], 'pad': p['padding'] * 2, 'dilation': p['dilation'], 'groups': p['groups']}
-    operands = [c.input(0)] + weight_and_bias(c, c.case['weight']['v']['shape'])
-    return c.model.node('conv2d', operands, {**attributes, **c.relu}, c.out_type())
+def with_height(shape):
+    """What goes over one dim, as images of one row."""
+    return [*shape[:2], 1, shape[2]] if len(shape) == 3 else list(shape)
 
 
-def conv1d(c):
-    """As a convolution of images of one row."""
+def layer(c, op, weight, **more):
+    """A convolution of one to three dims."""
     p = c.params
-    n, channels, width = c.shape(0)
-    oc, ic, kernel = c.case['weight']['v']['shape']
-    attributes = {'stride': [1] + p['stride'], 'pad': [0] + p['padding'] + [0] + p['padding'],
-                  'dilation': [1] + p['dilation'], 'groups': p['groups']}
-    operands = [c.input(0, [n, channels, 1, width])] + weight_and_bias(c, [oc, ic, 1, kernel])
-    shape = [c.out_shape[0], c.out_shape[1], 1, c.out_shape[2]]
-    return c.model.node('conv2d', operands, {**attributes, **c.relu}, c.out_type(shape))
+    lists = {'stride': p['stride'], 'pad': p['padding'], 'dilation': p['dilation'], **more}
+    if len(p['stride']) == 1:
+        lists = {k: [0 if 'pad' in k else 1] + v for k, v in lists.items()}
+    lists['pad'] = lists['pad'] * 2
+    dims = len(lists['stride'])
+    operands = [c.input(0, with_height(c.shape(0)))]
+    operands += weight_and_bias(c, weight.reshape(with_height(weight.shape)))
+    attributes = {**lists, 'groups': p['groups'], **c.relu}
+    return c.model.node(f'{op}{dims}d', operands, attributes, c.out_type(with_height(c.out_shape)))
+
+
+def conv(c):
+    return layer(c, 'conv', c.data.array(c.case['weight']['v']))
+
+
+def conv_transpose(c):
+    """PyTorch's weight [IC, OC / groups, ...] as [OC, IC / groups, ...]."""
+    if 'axis' in c.case['weight']:
+        raise Skip('a transposed convolution with a scale per channel')
+    w, g = c.data.array(c.case['weight']['v']), c.params['groups']
+    ic, oc, *kernel = w.shape
+    w = w.reshape(g, ic // g, oc, *kernel).swapaxes(1, 2).reshape(g * oc, ic // g, *kernel)
+    return layer(c, 'conv_transpose', np.ascontiguousarray(w), output_pad=c.params['output_padding'])
 
 
 def linear(c):
-    operands = [c.input(0)] + weight_and_bias(c, c.case['weight']['v']['shape'])
+    operands = [c.input(0)] + weight_and_bias(c, c.data.array(c.case['weight']['v']))
     return c.model.node('linear', operands, c.relu, c.out_type())
 
 
@@ -168,19 +181,14 @@ def max_pool(c):
 
 
 def avg_pool(c):
-    if c.params['divisor_override']:
-        raise Skip('average pool with a divisor of its own')
     attributes, extra = window(c)
-    attributes.update(pad_extra=extra, count_include_pad=c.params['count_include_pad'])
+    attributes.update(pad_extra=extra, count_include_pad=c.params['count_include_pad'],
+                      divisor=c.params['divisor_override'] or 0)
     return c.model.node('avg_pool2d', [c.input(0)], attributes, c.out_type())
 
 
 def adaptive_avg_pool(c):
-    """Windows of one size, where the image divides evenly."""
-    if any(size % out for size, out in zip(c.shape(0)[2:], c.out_shape[2:])):
-        raise Skip('adaptive average pool with windows of different sizes')
-    kernel = [size // out for size, out in zip(c.shape(0)[2:], c.out_shape[2:])]
-    return c.model.node('avg_pool2d', [c.input(0)], {'kernel': kernel, 'stride': kernel}, c.out_type())
+    return c.model.node('adaptive_avg_pool', [c.input(0)], {'size': c.out_shape[2:]}, c.out_type())
 
 
 def mean(c):
@@ -190,8 +198,10 @@ def mean(c):
 
 EXACT, QUANTUM = 0, 1
 BUILDERS = {
-    'conv2d': (conv2d, QUANTUM), 'conv2d_relu': (conv2d, QUANTUM),
-    'conv1d': (conv1d, QUANTUM), 'conv1d_relu': (conv1d, QUANTUM),
+    'conv1d': (conv, QUANTUM), 'conv1d_relu': (conv, QUANTUM),
+    'conv2d': (conv, QUANTUM), 'conv2d_relu': (conv, QUANTUM),
+    'conv3d': (conv, QUANTUM), 'conv3d_relu': (conv, QUANTUM),
+    'conv_transpose1d': (conv_transpose, QUANTUM), 'conv_transpose2d': (conv_transpose, QUANTUM),
     'linear': (linear, QUANTUM), 'linear_relu': (linear, QUANTUM),
     'add': (binary('add'), QUANTUM), 'add_relu': (binary('add'), QUANTUM), 'add_broadcast': (binary('add'), QUANTUM),
     'mul': (binary('mul'), EXACT), 'mul_relu': (binary('mul'), EXACT),

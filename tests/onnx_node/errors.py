@@ -372,15 +372,28 @@ case(
     consts=W,
 )
 case(
-    'an input of rank 5 is not supported',
+    'an input of rank 6 is not supported: windows over one to three dimensions only',
     [node('Conv', 'x w', 'y')],
-    {'x': [1, 2, 4, 4, 4]},
-    consts={'w': w_of(4, 2, 3, 3, 3)},
+    {'x': [1, 2, 4, 4, 4, 4]},
+    consts={'w': w_of(4, 2, 3, 3, 3, 3)},
 )
 case('the weight has rank 3, the input rank 4', [node('Conv', 'x w', 'y')], consts={'w': w_of(4, 2, 3)})
 case("the weight 'w' must be a constant", [node('Conv', 'x w', 'y')], {**X, 'w': [4, 2, 3, 3]})
 case("the bias 'b' must be a constant", [node('Conv', 'x w b', 'y')], {**X, 'b': [4]}, consts=W)
 case("conv2d: 0 groups do not divide", [node('Conv', 'x w', 'y', group=0)], consts=W)
+T = {'w': w_of(2, 4, 3, 3)}
+case("attribute 'group' is 3, which does not divide 2 channels", [node('ConvTranspose', 'x w', 'y', group=3)], consts=T)
+case("attribute 'group' is 0, which does not divide", [node('ConvTranspose', 'x w', 'y', group=0)], consts=T)
+case('the weight [3, 4, 3, 3] does not fit 2 input channels', [node('ConvTranspose', 'x w', 'y')],
+     consts={'w': w_of(3, 4, 3, 3)})
+case('the bias is [2]; [4] is needed', [node('ConvTranspose', 'x w b', 'y')], consts={**T, 'b': w_of(2)})
+case("the weight 'w' must be a constant", [node('ConvTranspose', 'x w', 'y')], {**X, 'w': [2, 4, 3, 3]})
+case("attribute 'output_padding' has 1 values; 2 are needed",
+     [node('ConvTranspose', 'x w', 'y', output_padding=[1])], consts=T)
+case("attribute 'output_shape' holds 0; it must be from 1 to",
+     [node('ConvTranspose', 'x w', 'y', output_shape=[0, 4])], consts=T)
+case("attribute 'auto_pad' is 'SAME', which is not known", [node('ConvTranspose', 'x w', 'y', auto_pad='SAME')], consts=T)
+case('leaves nothing of a height of', [node('ConvTranspose', 'x w', 'y', pads=[9, 0, 9, 0])], consts=T)
 case("attribute 'kernel_shape' is missing", [node('MaxPool', 'x', 'y')])
 case(
     "the output 'Indices' is not supported",

@@ -5,6 +5,7 @@ import itertools
 import sys
 
 import recurrent
+import spatial
 from onnxtest import *
 
 rand = np.random.default_rng(1)
@@ -1013,6 +1014,7 @@ case(
 
 
 recurrent.add_cases(case, rand)
+spatial.add_cases(case, rand, conv, pool)
 
 
 def run(tool, c):
