@@ -122,6 +122,8 @@ static void join(PlanGroup *a, PlanGroup *b) {
   if (a == b) return;
   PlanGroup *first = a->index < b->index ? a : b, *second = first == a ? b : a;
   second->joined = first;
+  bool known = !first->spec.observer->needs_data; /* before: the other's values need not fit there */
+  if (known && second->spec.observer->needs_data) first->spec = second->spec;
   if (!same_fixed(first->fixed, second->fixed)) first->fixed = NULL;
 }
 

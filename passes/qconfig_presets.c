@@ -71,17 +71,24 @@ enum { ALL = QGIVEN_MODE | QGIVEN_ACTIVATION | QGIVEN_WEIGHT };
 #define FIXED_OPS                                                                                            \
   FIXED("sigmoid", torch_0_to_1), FIXED("hard_sigmoid", torch_0_to_1), FIXED("softmax", torch_0_to_1),       \
       FIXED("tanh", torch_minus_1_to_1)
+#define WEIGHT(op, weight)                                                                                   \
+  { op, QGIVEN_WEIGHT, QMODE_STATIC, NULL, &weight }
 #define MODE(op, mode)                                                                                       \
   { op, QGIVEN_MODE, mode, NULL, NULL }
 
 static const Rule qcc[] = {DEFAULT(QMODE_STATIC, minmax_u8, channels_s8)};
 /* FBGEMM knows no transposed convolution with a scale per channel. */
-static const Rule fbgemm[] = {DEFAULT(QMODE_STATIC, torch_u7, torch_channels_s8), FIXED_OPS};
+static const Rule fbgemm[] = {DEFAULT(QMODE_STATIC, torch_u7, torch_channels_s8),
+                              WEIGHT("conv_transpose2d", torch_s8), WEIGHT("conv_transpose3d", torch_s8),
+                              FIXED_OPS};
 static const Rule qnnpack[] = {DEFAULT(QMODE_STATIC, torch_u8, torch_s8), FIXED_OPS};
 static const Rule onednn[] = {DEFAULT(QMODE_STATIC, torch_u8, torch_channels_s8), FIXED_OPS};
 static const Rule tensorrt[] = {DEFAULT(QMODE_STATIC, tensorrt_s8, tensorrt_channels_s8)};
-static const Rule dynamic[] = {DEFAULT(QMODE_FLOAT, torch_u8, torch_s8), MODE("linear", QMODE_DYNAMIC)};
-static const Rule float16[] = {DEFAULT(QMODE_FLOAT, torch_u8, torch_f16), MODE("linear", QMODE_WEIGHTS)};
+/* What quantize_dynamic takes if it is not told: neither convolutions nor plain RNNs. */
+static const Rule dynamic[] = {DEFAULT(QMODE_FLOAT, torch_u8, torch_s8), MODE("linear", QMODE_DYNAMIC),
+                               MODE("lstm", QMODE_DYNAMIC), MODE("gru", QMODE_DYNAMIC)};
+static const Rule float16[] = {DEFAULT(QMODE_FLOAT, torch_u8, torch_f16), MODE("linear", QMODE_WEIGHTS),
+                               MODE("lstm", QMODE_WEIGHTS), MODE("gru", QMODE_WEIGHTS)};
 
 #define RULES(table) table, sizeof table / sizeof *table
 
