@@ -21,6 +21,7 @@ typedef struct {
   Diag *diag;
   Arena *arena;
   const Source *source;
+  const LuaIndex *index; /* its lines */
   void *user;
   size_t memory;
   int64_t steps;
@@ -64,7 +65,7 @@ static int current_line(lua_State *L) {
 }
 
 SrcLoc lua_script_here(lua_State *L) {
-  return lua_locate_call(script_of(L)->source, current_line(L), lua_script_name(L));
+  return lua_locate_call(script_of(L)->index, current_line(L), lua_script_name(L));
 }
 
 SrcLoc lua_script_key(lua_State *L, const char *key, int value) {
@@ -75,13 +76,13 @@ SrcLoc lua_script_key(lua_State *L, const char *key, int value) {
     v = (LuaValue){lua_tostring(L, -1), type == LUA_TSTRING};
   else if (type == LUA_TBOOLEAN)
     v.text = lua_toboolean(L, value) ? "true" : "false";
-  SrcLoc loc = lua_locate_key(script_of(L)->source, current_line(L), lua_script_name(L), key, v);
+  SrcLoc loc = lua_locate_key(script_of(L)->index, current_line(L), lua_script_name(L), key, v);
   if (value) lua_pop(L, 1);
   return loc.source ? loc : lua_script_here(L);
 }
 
 SrcLoc lua_script_word(lua_State *L, const char *word) {
-  return lua_locate_word(script_of(L)->source, current_line(L), word);
+  return lua_locate_word(script_of(L)->index, current_line(L), word);
 }
 
 /* ---- limits ---- */
@@ -110,7 +111,7 @@ static void check_limits(lua_State *L, lua_Debug *ar) {
   s->steps += STEPS_PER_CHECK;
   bool long_time = (clock() - s->start) / CLOCKS_PER_SEC >= MAX_SECONDS;
   if (s->steps < MAX_STEPS && !long_time) return;
-  SrcLoc loc = lua_locate_word(s->source, current_line(L), "");
+  SrcLoc loc = lua_locate_word(s->index, current_line(L), "");
   if (long_time)
     diag_error(s->diag, loc, "this file runs for more than %d seconds", MAX_SECONDS);
   else
@@ -195,7 +196,7 @@ static int unknown_global(lua_State *L) {
   Script *s = script_of(L);
   if (lua_type(L, 2) != LUA_TSTRING) return 0;
   const char *name = lua_tostring(L, 2);
-  SrcLoc loc = lua_locate_word(s->source, current_line(L), name);
+  SrcLoc loc = lua_locate_word(s->index, current_line(L), name);
   Suggest near = {.word = name};
   for (int i = 0; i < s->n_functions; i++) suggest_offer(&near, s->functions[i]);
   for (int i = 0; base_names[i]; i++) suggest_offer(&near, base_names[i]);
@@ -242,12 +243,12 @@ static SrcLoc place_of(const Script *s, int line, const char *message) {
   }
   while (first && first > message && first[-1] != '\'') first--;
   const char *word = first && first > message ? arena_strndup(s->arena, first, (size_t)(last - first)) : "";
-  return lua_locate_word(s->source, line, word);
+  return lua_locate_word(s->index, line, word);
 }
 
 static void report(lua_State *L, Script *s, int status) {
   if (status == LUA_ERRMEM) {
-    diag_error(s->diag, lua_locate_word(s->source, s->line, ""), "this file needs more than %d MiB of memory",
+    diag_error(s->diag, lua_locate_word(s->index, s->line, ""), "this file needs more than %d MiB of memory",
                MAX_MEMORY_MIB);
   } else if (lua_type(L, -1) == LUA_TSTRING) {
     const char *message = lua_tostring(L, -1);
@@ -259,7 +260,7 @@ static void report(lua_State *L, Script *s, int status) {
     }
     diag_error(s->diag, place_of(s, line, message), "%s", message);
   } else if (lua_touserdata(L, -1) != &s->stopped) {
-    diag_error(s->diag, lua_locate_word(s->source, s->line, "error"), "an error that is no text but a %s",
+    diag_error(s->diag, lua_locate_word(s->index, s->line, "error"), "an error that is no text but a %s",
                luaL_typename(L, -1));
   }
 }
@@ -285,7 +286,13 @@ static int load(lua_State *L, const Source *s) {
 }
 
 bool lua_script_run(Diag *d, Arena *a, const Source *source, void (*open)(lua_State *L), void *user) {
-  Script s = {.diag = d, .arena = a, .source = source, .open = open, .user = user, .start = clock()};
+  Script s = {.diag = d,
+              .arena = a,
+              .source = source,
+              .index = lua_index(a, source),
+              .open = open,
+              .user = user,
+              .start = clock()};
   int errors = d->errors;
   if (!is_text(&s)) return false;
   lua_State *L = lua_newstate(allocate, &s);

@@ -121,6 +121,52 @@ static Lexer lexer_of(const Source *s) {
   return l;
 }
 
+/* ---- lines ---- */
+
+typedef struct {
+  uint32_t begin;
+  uint32_t token; /* the first in the line or below */
+  int token_line;
+} Line;
+
+struct LuaIndex {
+  const Source *source;
+  Line *lines; /* by number; 0 is not used */
+  int n;       /* the last one */
+};
+
+const LuaIndex *lua_index(Arena *a, const Source *s) {
+  LuaIndex *x = ARENA_NEW(a, LuaIndex);
+  *x = (LuaIndex){.source = s, .n = 1};
+  for (size_t i = 0; i < s->len; i++) x->n += s->text[i] == '\n';
+  x->lines = ARENA_NEW_ARRAY(a, Line, (size_t)x->n + 1);
+  int line = 1;
+  for (size_t i = 0; i < s->len; i++)
+    if (s->text[i] == '\n') x->lines[++line].begin = (uint32_t)i + 1;
+  Lexer l = lexer_of(s);
+  Token t;
+  line = 0;
+  do {
+    t = next_token(&l);
+    for (int last = t.kind == TOKEN_END ? x->n : t.line; line <= last; line++) {
+      x->lines[line].token = t.begin;
+      x->lines[line].token_line = t.line;
+    }
+  } while (t.kind != TOKEN_END);
+  return x;
+}
+
+static const Line *line_at(const LuaIndex *x, int line) {
+  return &x->lines[line < 1 ? 1 : line < x->n ? line : x->n];
+}
+
+static Lexer lexer_at(const LuaIndex *x, int line) {
+  const Line *l = line_at(x, line);
+  return (Lexer){x->source, l->token, l->token_line};
+}
+
+/* ---- calls and words ---- */
+
 static bool is(const Source *s, Token t, const char *text) {
   size_t n = strlen(text);
   return t.end - t.begin == n && !memcmp(s->text + t.begin, text, n);
@@ -130,10 +176,10 @@ static SrcLoc loc_of(const Source *s, Token t) {
   return (SrcLoc){.source = s, .begin = t.begin, .end = t.end};
 }
 
-/* The next token that calls the function in `line` or below; TOKEN_END: none. */
+/* The next token in `line` that calls the function; TOKEN_END: none. */
 static Token next_call(Lexer *l, int line, const char *function) {
-  for (Token t = next_token(l); t.kind != TOKEN_END; t = next_token(l)) {
-    if (t.line < line || t.kind != TOKEN_NAME || !is(l->source, t, function)) continue;
+  for (Token t = next_token(l); t.kind != TOKEN_END && t.line <= line; t = next_token(l)) {
+    if (t.kind != TOKEN_NAME || !is(l->source, t, function)) continue;
     Lexer ahead = *l;
     Token after = next_token(&ahead);
     if (is(l->source, after, "{") || is(l->source, after, "(") || after.kind == TOKEN_STRING) return t;
@@ -141,17 +187,15 @@ static Token next_call(Lexer *l, int line, const char *function) {
   return (Token){0};
 }
 
-static SrcLoc first_word(const Source *s, int line) {
-  Lexer l = lexer_of(s);
-  Token t = next_token(&l);
-  while (t.kind != TOKEN_END && t.line < line) t = next_token(&l);
-  return loc_of(s, t);
+static SrcLoc first_word(const LuaIndex *x, int line) {
+  Lexer l = lexer_at(x, line);
+  return loc_of(x->source, next_token(&l));
 }
 
-SrcLoc lua_locate_call(const Source *s, int line, const char *function) {
-  Lexer l = lexer_of(s);
+SrcLoc lua_locate_call(const LuaIndex *x, int line, const char *function) {
+  Lexer l = lexer_at(x, line);
   Token t = next_call(&l, line, function);
-  return t.kind != TOKEN_END && t.line == line ? loc_of(s, t) : first_word(s, line);
+  return t.kind == TOKEN_END ? first_word(x, line) : loc_of(x->source, t);
 }
 
 /* Is the token a string or number of that value? */
@@ -205,26 +249,24 @@ static bool key_in_call(Lexer *l, const char *key, LuaValue value, Token *found)
   return false;
 }
 
-SrcLoc lua_locate_key(const Source *s, int line, const char *function, const char *key, LuaValue value) {
-  Lexer l = lexer_of(s);
+SrcLoc lua_locate_key(const LuaIndex *x, int line, const char *function, const char *key, LuaValue value) {
+  Lexer l = lexer_at(x, line);
   Token found = {0};
-  for (Token t = next_call(&l, line, function); t.kind != TOKEN_END; t = next_call(&l, line, function)) {
-    if (t.line > line) break;
+  while (next_call(&l, line, function).kind != TOKEN_END) {
     Lexer inside = l;
     if (key_in_call(&inside, key, value, &found)) break;
   }
-  return found.kind == TOKEN_END ? (SrcLoc){0} : loc_of(s, found);
+  return found.kind == TOKEN_END ? (SrcLoc){0} : loc_of(x->source, found);
 }
 
-SrcLoc lua_locate_word(const Source *s, int line, const char *word) {
-  Lexer l = lexer_of(s);
+SrcLoc lua_locate_word(const LuaIndex *x, int line, const char *word) {
+  const Source *s = x->source;
   size_t n = strlen(word);
-  while (l.line < line && !at_end(&l)) skip(&l, 1);
-  for (uint32_t i = l.at; n && i + n <= s->len && s->text[i] != '\n'; i++) {
+  for (uint32_t i = line_at(x, line)->begin; n && i + n <= s->len && s->text[i] != '\n'; i++) {
     bool cut = (i > 0 && is_word(word[0]) && is_word(s->text[i - 1])) ||
                (is_word(word[n - 1]) && is_word(s->text[i + n])); /* part of a longer word */
     if (!cut && !memcmp(s->text + i, word, n))
       return (SrcLoc){.source = s, .begin = i, .end = i + (uint32_t)n};
   }
-  return first_word(s, line);
+  return first_word(x, line);
 }

@@ -4,6 +4,10 @@
 
 #include "ir/diag.h"
 
+/* A file with its lines, so that places are found without reading it from the start. */
+typedef struct LuaIndex LuaIndex;
+const LuaIndex *lua_index(Arena *a, const Source *s);
+
 /* What is looked for behind `key =`; NULL or "" matches any value. Strings without their quotes, numbers as C
  * would read them. */
 typedef struct {
@@ -11,13 +15,12 @@ typedef struct {
   bool is_string;
 } LuaValue;
 
-/* The name `function` at the first call of it that starts in `line` or below; the line's first word where
- * there is none. */
-SrcLoc lua_locate_call(const Source *s, int line, const char *function);
+/* The name `function` at the first call of it in `line`; the line's first word where there is none. */
+SrcLoc lua_locate_call(const LuaIndex *x, int line, const char *function);
 /* The key at the top level of the table in such a call: the one whose value matches, else the first. Not
  * found: source is NULL. */
-SrcLoc lua_locate_key(const Source *s, int line, const char *function, const char *key, LuaValue value);
+SrcLoc lua_locate_key(const LuaIndex *x, int line, const char *function, const char *key, LuaValue value);
 /* `word` in `line`; the line's first word where it is not there. */
-SrcLoc lua_locate_word(const Source *s, int line, const char *word);
+SrcLoc lua_locate_word(const LuaIndex *x, int line, const char *word);
 
 #endif

@@ -12,6 +12,7 @@ typedef struct {
 typedef struct {
   Arena *arena;
   const Plan *plan;
+  const char **rules; /* the last cell of each, once it is known */
   Row *rows;
   int n;
 } Table;
@@ -63,7 +64,7 @@ static const char *spec_text(Arena *a, const ObserverSpec *s) {
   return b.text;
 }
 
-static const char *rule_text(const Table *t, const QRule *r) {
+static const char *make_rule_text(const Table *t, const QRule *r) {
   static const char *const kinds[] = {
       [QRULE_DEFAULT] = "default", [QRULE_OP] = "op ", [QRULE_PATTERN] = "pattern ", [QRULE_NAME] = "node "};
   static const char *const parts[] = {"mode", "activation", "weight"};
@@ -89,6 +90,11 @@ static const char *rule_text(const Table *t, const QRule *r) {
   }
   if (*between == ',') strbuf_puts(&b, ")");
   return b.text;
+}
+
+static const char *rule_text(const Table *t, const QRule *r) {
+  const char **known = &t->rules[r - t->plan->qconfig->rules];
+  return *known ? *known : (*known = make_rule_text(t, r));
 }
 
 /* How the tensor's values become integers. */
@@ -153,6 +159,7 @@ static void put_table(StrBuf *out, const Table *t) {
 
 static void print_plan(StrBuf *out, const Plan *plan) {
   Table t = {.arena = out->arena, .plan = plan};
+  t.rules = ARENA_NEW_ARRAY(t.arena, const char *, (size_t)plan->qconfig->n_rules);
   t.rows = ARENA_NEW_ARRAY(t.arena, Row, (size_t)(plan->graph->n_inputs + plan->graph->n_nodes) + 1);
   *add_row(&t) = (Row){{"NODE", "OP", "MODE", "RESULT", "WEIGHT", "RULE"}};
   for (int i = 0; i < plan->graph->n_inputs; i++) add_input(&t, plan->graph->inputs[i]);

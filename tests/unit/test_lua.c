@@ -173,8 +173,8 @@ static void messages_show_the_place(void **state) {
 }
 
 static SrcLoc key_at(const char *text, int line, const char *key, const char *value, bool is_string) {
-  return lua_locate_key(source_from_text(arena, "t.lua", text, strlen(text)), line, "f", key,
-                        (LuaValue){value, is_string});
+  return lua_locate_key(lua_index(arena, source_from_text(arena, "t.lua", text, strlen(text))), line, "f",
+                        key, (LuaValue){value, is_string});
 }
 
 static void finds(const char *text, int line, const char *key, uint32_t begin) {
