@@ -23,7 +23,9 @@ static int32_t plane_weight(const DensePack *s, int64_t c, Run r, int64_t i) {
 
 static bool pair_is_safe(const DensePack *s, int32_t w0, int32_t w1) {
   int64_t positive = (w0 > 0 ? w0 : 0) + (w1 > 0 ? w1 : 0), negative = (w0 < 0 ? w0 : 0) + (w1 < 0 ? w1 : 0);
-  return positive * 255 <= s->cg->target->dot_pair_sum && -negative * 255 <= s->cg->target->dot_pair_sum + 1;
+  int64_t most = s->x_most ? s->x_most : 255;
+  return positive * most <= s->cg->target->dot_pair_sum &&
+         -negative * most <= s->cg->target->dot_pair_sum + 1;
 }
 
 /* Every pair of weights that a dot product may add up in 16 bits. */
@@ -158,15 +160,38 @@ static int32_t *integer_bias(const DensePack *s) {
   return bias;
 }
 
+void dense_scaled(DensePack *s, int64_t channels, int64_t k, const int32_t *weights, const float *scale) {
+  Arena *a = s->cg->arena;
+  s->quantized = s->scaled = true;
+  s->lc = (LinearConstants){.channels = channels, .k = k};
+  s->lc.weights = arena_memdup(a, weights, sizeof *weights * (size_t)(channels * k));
+  s->lc.multiplier = arena_memdup(a, scale, sizeof *scale * (size_t)channels);
+}
+
+/* The sums of each channel's weights: times the zero point they are what it adds to a sum. */
+static void pack_scaled(DensePack *s, const int32_t *flips) {
+  const Dense *d = s->d;
+  int32_t *sums = ARENA_NEW_ARRAY(s->cg->arena, int32_t, (size_t)s->lc.channels);
+  for (int64_t c = 0; c < s->lc.channels; c++) sums[c] = (int32_t)dense_sum(d, &s->lc, 0, c);
+  s->sums = pack_channels(s, "sums", DT_S32, 1, sums);
+  s->scales = pack_channels(s, "scales", DT_F32, 1, s->lc.multiplier);
+  if (s->form == FORM_FLIP) s->bias = pack_channels(s, "flips", DT_S32, 1, flips);
+  if (d->bias) s->addend = pack_channels(s, "bias", DT_F32, 1, d->bias->data);
+}
+
 void dense_pack(DensePack *s) {
   const Dense *d = s->d;
   if (s->quantized) choose_form(s);
   s->k_steps = s->planes * dense_runs(d) * s->groups_per_run;
   s->vector = s->lanes * s->step;
   s->stored = s->form == FORM_FLIP ? 2 * s->vector : s->vector;
-  int32_t *bias = s->quantized ? integer_bias(s) : NULL;
+  int32_t *bias = s->scaled      ? ARENA_NEW_ARRAY(s->cg->arena, int32_t, (size_t)s->lc.channels)
+                  : s->quantized ? integer_bias(s)
+                                 : NULL;
   pack_weights(s, bias); /* before the bias: flipped weights add to it */
-  if (s->quantized) {
+  if (s->scaled) {
+    pack_scaled(s, bias);
+  } else if (s->quantized) {
     s->bias = pack_channels(s, "bias", DT_S32, d->phases, bias);
     s->multiplier = pack_channels(s, "m", DT_F32, 1, s->lc.multiplier);
   } else {

@@ -17,7 +17,9 @@ typedef struct {
   Cg *cg;
   const Dense *d;
   bool quantized;
+  bool scaled;          /* quantized, with parameters that are chosen at run time and a float result */
   DType x_elem, y_elem; /* as stored */
+  int32_t x_most;       /* the largest value that a stored u8 operand has; 0: 255 */
   /* what follows is set by dense_shape and dense_pack */
   DenseForm form;
   int64_t planes;         /* weights beyond [-127, 127] are sums of several planes */
@@ -28,6 +30,9 @@ typedef struct {
   int64_t stored;         /* weight elements that one vector takes: twice that where masks follow */
   int lanes, mr, nv;
   const VirBase *weights, *bias, *multiplier; /* bias: of each phase */
+  /* scaled, where bias is what sign flips add to the sums (NULL: nothing): the sums of the weights, their
+   * scales, and the float bias (NULL: none) */
+  const VirBase *sums, *scales, *addend;
   LinearConstants lc;
 } DensePack;
 
@@ -36,9 +41,15 @@ void dense_shape(DensePack *s);
 
 /* Decides the form and makes the constants. For 8-bit operands `lc` must be there. */
 void dense_pack(DensePack *s);
+/* Before that, for results that are scaled (of one phase): sets `lc` of weights minus their zero points, in
+ * the order of the weight's elements, and the scale of each channel. */
+void dense_scaled(DensePack *s, int64_t channels, int64_t k, const int32_t *weights, const float *scale);
 
 /* Vectors of output channels in a group. */
 int64_t dense_vectors(const DensePack *s);
+
+/* The register tile of mr pixels x nv vectors; of the last vector only `last` lanes are stored. */
+VirFunc *dense_tile(const DensePack *s, int mr, int nv, int last);
 
 /* The register tiles of a packed kernel: inline functions that must be made before the function that calls
  * them is begun; NULL where the kernel needs none such. */
@@ -49,5 +60,14 @@ typedef struct {
 void dense_tiles(const DensePack *s, DenseTiles *t);
 /* All pixels of all panels: `x` is the first pixel's window, `y` its result, in loops that may be open. */
 void dense_calls(const DensePack *s, const DenseTiles *t, VirBuilder *b, VirAddr x, VirAddr y);
+
+/* Scaled products: what depends on the parameters of the operand is computed before, from its scale and its
+ * stored zero point, into memory for dense_channels(s) elements each: where the sums start (s32), and what
+ * they are multiplied by. */
+int64_t dense_channels(const DensePack *s);
+void dense_start(const DensePack *s, VirBuilder *b, const VirVar *scale, const VirVar *zero, VirAddr start,
+                 VirAddr factors);
+void dense_calls_scaled(const DensePack *s, const DenseTiles *t, VirBuilder *b, VirAddr x, VirAddr y,
+                        VirAddr start, VirAddr factors);
 
 #endif

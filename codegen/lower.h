@@ -59,7 +59,7 @@ typedef struct KernelArg {
 /* One call of the run function. */
 typedef struct Kernel {
   VirFunc *func;
-  KernelArg args[8];
+  KernelArg args[12];
   int n_args;
   const char *comment; /* printed above the call; or NULL */
   struct Kernel *next;

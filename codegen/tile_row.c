@@ -1,9 +1,12 @@
 #include "codegen/tile_row.h"
 
 static void call_tile(VirBuilder *b, VirFunc *tile, TilePlace p) {
-  VirAddr args[5] = {p.x, p.w, p.bias, p.m, p.y};
-  if (!p.quantized) args[3] = p.y;
-  vir_call(b, tile, p.quantized ? 5 : 4, args);
+  VirAddr args[6] = {p.x, p.w, p.bias};
+  int n = 3;
+  if (p.quantized) args[n++] = p.m;
+  if (p.addend.base) args[n++] = p.addend;
+  args[n++] = p.y;
+  vir_call(b, tile, n, args);
 }
 
 void tile_row(VirBuilder *b, TilePlace p, const TileRow *row) {

@@ -5,9 +5,9 @@
 #include "codegen/vir.h"
 
 /* What a tile is called with: the first pixel's window, the weights, biases, multipliers (quantized ones
- * only) and the first pixel's result. */
+ * only), what is added to the products of integers (without a base: nothing) and the first pixel's result. */
 typedef struct {
-  VirAddr x, w, bias, m, y;
+  VirAddr x, w, bias, m, addend, y;
   bool quantized;
 } TilePlace;
 

@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "codegen/dense_pack.h"
+#include "codegen/dynamic.h"
 #include "codegen/gate.h"
 #include "codegen/recurrent.h"
 #include "ir/ops/recurrent.h"
@@ -19,7 +20,14 @@ typedef struct {
   VirBuilder b;
   const VirBase *x, *y, *h, *c, *q; /* y NULL: nobody reads it */
   const VirBase *p;                 /* peepholes; or NULL */
+  const VirBase *start, *bytes;     /* dynamic: the scratch memory as s32 and as bytes, as q is as f32 */
 } Direction;
+
+/* Where things lie in the scratch memory, in elements of 4 bytes (bytes: in bytes). The state times the reset
+ * gate is there where the product with it comes second. */
+typedef struct {
+  int64_t left, factors, start, bytes, size;
+} ScratchPlan;
 
 /* The product of a part of the recurrent weight's rows with a vector per batch element. */
 typedef struct {
@@ -40,13 +48,54 @@ static int64_t row_major(const Dense *d, int64_t phase, int64_t c, int64_t run, 
   return c * d->length + i;
 }
 
+static bool resets_first(const Node *n) {
+  return n->op == OP_gru && !ATTRS(n, RecurrentAttrs)->linear_before_reset;
+}
+
+static ScratchPlan plan_scratch(const Cg *cg, const Node *n) {
+  RecurrentDims s = recurrent_dims(n);
+  int64_t lanes = cg->target->lanes, rows = s.gates * s.hidden, state = s.batch * s.hidden;
+  ScratchPlan p = {.left = s.batch * rows};
+  p.factors = p.start = p.left + (resets_first(n) ? state : 0);
+  if (ATTRS(n, RecurrentAttrs)->dynamic) {
+    int64_t channels = (rows + lanes - 1) / lanes * lanes;
+    p.start = p.factors + channels;
+    p.bytes = 4 * (p.start + channels);
+    p.size = p.bytes + (state + 3 + 3) / 4 * 4; /* a k-group may run over by 3 */
+  } else {
+    p.size = 4 * p.start;
+  }
+  return p;
+}
+
+/* The rows as integers, their zero points subtracted. */
+static void take_integers(Product *p, const Direction *d, int64_t first, int64_t rows) {
+  const Tensor *r = d->node->operands[RECURRENT_R];
+  const Quant *quant = r->type.quant;
+  int64_t k = d->s.hidden, all = d->s.gates * k;
+  int32_t *weights = ARENA_NEW_ARRAY(d->cg->arena, int32_t, (size_t)(rows * k));
+  float *scale = ARENA_NEW_ARRAY(d->cg->arena, float, (size_t)rows);
+  for (int64_t i = 0; i < rows; i++) {
+    int64_t channel = recurrent_channel(&r->type, first + i, all);
+    scale[i] = quant->scale[channel];
+    for (int64_t j = 0; j < k; j++) {
+      int64_t at = (first + i) * k + j;
+      int32_t q = r->type.dtype == DT_U8 ? ((const uint8_t *)r->data)[at] : ((const int8_t *)r->data)[at];
+      weights[i * k + j] = q - quant->zero[channel];
+    }
+  }
+  dense_scaled(&p->pack, rows, k, weights, scale);
+}
+
+/* Rows [first, first + rows) of the direction. */
 static void make_product(Product *p, const Direction *d, int64_t first, int64_t rows) {
   const Node *n = d->node;
   const Tensor *r = n->operands[RECURRENT_R], *bias = node_operand(n, RECURRENT_B);
   int64_t all = d->s.gates * d->s.hidden, k = d->s.hidden, at = d->index * all + first;
+  DType act = d->cg->target->act;
   *p = (Product){0};
   p->weight = (Tensor){.name = r->name, .type = {DT_F32, shape_of(2, rows, k), NULL}};
-  p->weight.data = (const float *)r->data + at * k;
+  if (!d->attrs->dynamic) p->weight.data = (const float *)r->data + at * k;
   if (bias) p->bias = (Tensor){.name = bias->name, .type = {DT_F32, shape_of(1, rows), NULL}};
   if (bias) p->bias.data = (const float *)bias->data + at;
   p->dense = (Dense){.node = n,
@@ -63,14 +112,43 @@ static void make_product(Product *p, const Direction *d, int64_t first, int64_t 
                      .y_step = {0, 0, 0, all},
                      .phases = 1,
                      .weight_index = row_major};
-  p->pack = (DensePack){.cg = d->cg, .d = &p->dense, .x_elem = DT_F32, .y_elem = DT_F32};
+  bool dynamic = d->attrs->dynamic;
+  p->pack = (DensePack){.cg = d->cg, .d = &p->dense, .x_elem = dynamic ? act : DT_F32, .y_elem = DT_F32};
+  if (dynamic && act == DT_U8) p->pack.x_most = (int32_t)d->attrs->quantize.qmax;
+  if (dynamic) take_integers(p, d, at, rows);
   dense_shape(&p->pack);
   dense_pack(&p->pack);
   dense_tiles(&p->pack, &p->tiles);
 }
 
+/* The vectors at x + x_at, quantized together, times the weight. */
+static void call_dynamic(Direction *d, const Product *p, VirAddr x, VirAddr y) {
+  Cg *cg = d->cg;
+  VirBuilder *b = &d->b;
+  const DynamicQuantizeAttrs *a = &d->attrs->quantize;
+  ScratchPlan at = plan_scratch(cg, d->node);
+  int32_t bias = cg_dynamic_bias(cg), qmax = (int32_t)a->qmax;
+  int64_t count = d->s.batch * d->s.hidden;
+  const VirVar *lo, *hi, *scale, *zero;
+  VirAddr bytes = vir_addr(d->bytes, at.bytes), start = vir_addr(d->start, at.start),
+          factors = vir_addr(d->q, at.factors);
+  vir_scope(b, NULL);
+  cg_dynamic_range(cg, b, x, count, &lo, &hi);
+  cg_dynamic_choose(b, lo, hi, (DynamicRule)a->rule, qmax, bias, &scale, &zero);
+  const DynamicVectors v = cg_dynamic_vectors(b, scale, zero, qmax, bias, false);
+  cg_dynamic_store(cg, b, x, bytes, count, &v);
+  dense_start(&p->pack, b, scale, zero, start, factors);
+  vir_end(b);
+  dense_calls_scaled(&p->pack, &p->tiles, b, bytes, y, start, factors);
+}
+
 static void call_product(Direction *d, const Product *p, const VirBase *x, int64_t x_at, int64_t y_at) {
-  dense_calls(&p->pack, &p->tiles, &d->b, vir_addr(x, x_at), vir_addr(d->q, y_at));
+  VirAddr from = vir_addr(x, x_at), to = vir_addr(d->q, y_at);
+  if (d->attrs->dynamic) {
+    call_dynamic(d, p, from, to);
+  } else {
+    dense_calls(&p->pack, &p->tiles, &d->b, from, to);
+  }
 }
 
 /* --- vectors --- */
@@ -244,6 +322,10 @@ static void bind(Direction *d, Buffer *scratch) {
   d->h = cg_write(cg, &d->b, n->results[1], "h");
   if (n->op == OP_lstm) d->c = cg_write(cg, &d->b, n->results[2], "c");
   d->q = cg_scratch(cg, &d->b, scratch, "q", DT_F32);
+  if (d->attrs->dynamic) {
+    d->start = cg_scratch(cg, &d->b, scratch, "start", DT_S32);
+    d->bytes = cg_scratch(cg, &d->b, scratch, "bytes", cg->target->act);
+  }
   const Tensor *p = node_operand(n, RECURRENT_P);
   if (p) d->p = cg_read(cg, &d->b, p, "p");
   copy_state(d, d->h, node_operand(n, RECURRENT_H0), "h0");
@@ -255,10 +337,6 @@ static const struct {
   void (*gates)(Direction *, const Gates *);
 } kind_of[OP_COUNT] = {
     [OP_lstm] = {"i, o, f, c", lstm_gates}, [OP_gru] = {"z, r, h", gru_gates}, [OP_rnn] = {"one", rnn_gates}};
-
-static bool resets_first(const Node *n) {
-  return n->op == OP_gru && !ATTRS(n, RecurrentAttrs)->linear_before_reset;
-}
 
 static void emit_direction(Cg *cg, const Node *n, Buffer *scratch, int64_t index) {
   Direction d = {
@@ -279,13 +357,13 @@ static void emit_direction(Cg *cg, const Node *n, Buffer *scratch, int64_t index
     g.x = vir_plus(g.x, t, x_step);
     g.y = vir_plus(g.y, t, y_step);
   }
-  int64_t state = d.s.batch * hidden;
-  call_product(&d, &all, d.h, index * state, 0);
+  call_product(&d, &all, d.h, index * d.s.batch * hidden, 0);
   if (two_products) {
     Gates r = g;
-    r.y = vir_addr(d.q, d.s.batch * rows);
+    int64_t left = plan_scratch(cg, n).left;
+    r.y = vir_addr(d.q, left);
     for_each_vector(&d, r, gru_reset);
-    call_product(&d, &reset, d.q, d.s.batch * rows, products);
+    call_product(&d, &reset, d.q, left, products);
   }
   for_each_vector(&d, g, kind_of[n->op].gates);
   if (t) vir_end(&d.b);
@@ -297,12 +375,7 @@ static bool recurrent_emit(Cg *cg, const Node *n, Buffer *scratch) {
   return true;
 }
 
-static int64_t recurrent_scratch(const Cg *cg, const Node *n) {
-  (void)cg;
-  RecurrentDims s = recurrent_dims(n);
-  int64_t gates = s.gates + resets_first(n);
-  return s.batch * gates * s.hidden * (int64_t)sizeof(float);
-}
+static int64_t recurrent_scratch(const Cg *cg, const Node *n) { return plan_scratch(cg, n).size; }
 
 const Lowering lower_recurrent = {.layout = LAYOUT_ROW_MAJOR,
                                   .constants = RECURRENT_W,

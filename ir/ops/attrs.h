@@ -140,6 +140,8 @@ typedef struct {
   float clip;               /* the functions see values in [-clip, clip]; infinity: all */
   bool input_forget;        /* lstm: the forget gate is 1 - the input gate */
   bool linear_before_reset; /* gru: the reset gate multiplies the recurrent product, not the state */
+  bool dynamic;             /* integer products with weights of 8 bits: rule 14 */
+  DynamicQuantizeAttrs quantize;
 } RecurrentAttrs;
 enum { DIRECTION_FORWARD, DIRECTION_REVERSE, DIRECTION_BIDIRECTIONAL };
 

@@ -46,10 +46,10 @@ static void eval_dynamic_quantize(EvalCtx *ctx, const Node *n, const void *const
     ((uint8_t *)out[0])[i] = (uint8_t)quantize_value(x[i], scale, zero, 0, qmax);
 }
 
-static const char *const rule_names[] = {[DYNAMIC_ATEN] = "aten", [DYNAMIC_ONNX] = "onnx", NULL};
+const char *const dynamic_rule_names[] = {[DYNAMIC_ATEN] = "aten", [DYNAMIC_ONNX] = "onnx", NULL};
 static const DynamicQuantizeAttrs quantize_defaults = {DYNAMIC_ATEN, 255};
 static const AttrDesc quantize_attrs[] = {
-    {"rule", ATTR_ENUM, offsetof(DynamicQuantizeAttrs, rule), .values = rule_names},
+    {"rule", ATTR_ENUM, offsetof(DynamicQuantizeAttrs, rule), .values = dynamic_rule_names},
     {"qmax", ATTR_INT, offsetof(DynamicQuantizeAttrs, qmax)},
     {0}};
 

@@ -4,6 +4,9 @@
 
 #include "ir/ops/dot.h"
 
+/* Of DynamicRule, ends with NULL. */
+extern const char *const dynamic_rule_names[];
+
 /* Operands i .. i + 2 are what dynamic_quantize gives: u8 or s8 without parameters, their scale f32 and their
  * zero point in the same element type, one element each. */
 bool dynamic_check_operands(Diag *d, const Node *n, int i);

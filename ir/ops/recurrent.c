@@ -1,5 +1,7 @@
 /* lstm, gru, rnn over whole sequences: attributes, types, the functions of the gates. */
 #include "ir/ops/recurrent.h"
+#include "ir/ops/dynamic.h"
+#include "ir/quant.h"
 #include "ir/refmath.h"
 
 #include <math.h>
@@ -17,7 +19,7 @@ RecurrentDims recurrent_dims(const Node *n) {
                          .steps = x->dim[0],
                          .batch = x->dim[1],
                          .inputs = w ? x->dim[2] : 0,
-                         .hidden = r->dim[2],
+                         .hidden = r->dim[r->rank - 1],
                          .projected = !w};
 }
 
@@ -53,6 +55,12 @@ float recurrent_function(const GateFunction *f, float x) {
 
 static const char *op_name(const Node *n) { return op_info[n->op]->name; }
 
+static bool check_shape(Diag *d, const Node *n, const char *what, const Shape *shape, const Shape *wanted) {
+  return shape_equal(shape, wanted) ||
+         diag_error(d, node_loc(n), "%s of %s must be %s, not %s", what, op_name(n),
+                    shape_text(d->arena, wanted), shape_text(d->arena, shape));
+}
+
 /* Operand i, where it is there, is f32 of this shape. `what` names it in the message. */
 static bool check_operand(Diag *d, const Node *n, int i, const char *what, Shape shape) {
   const Tensor *t = node_operand(n, i);
@@ -60,9 +68,28 @@ static bool check_operand(Diag *d, const Node *n, int i, const char *what, Shape
   if (t->type.dtype != DT_F32)
     return diag_error(d, node_loc(n), "%s of %s must be f32, not %s", what, op_name(n),
                       type_text(d->arena, &t->type));
-  if (!shape_equal(&t->type.shape, &shape))
-    return diag_error(d, node_loc(n), "%s of %s must be %s, not %s", what, op_name(n),
-                      shape_text(d->arena, &shape), shape_text(d->arena, &t->type.shape));
+  return check_shape(d, n, what, &t->type.shape, &shape);
+}
+
+/* w or r: f32, or stored smaller; where they are dynamic, quantized. */
+static bool check_weight(Diag *d, const Node *n, int i, const char *what, int64_t rows, int64_t k) {
+  const Tensor *t = node_operand(n, i);
+  if (!t) return true;
+  const Type *w = &t->type;
+  int64_t directions = directions_of(n);
+  Shape wanted = w->shape.rank == 2 ? shape_of(2, directions * rows, k) : shape_of(3, directions, rows, k);
+  bool bytes = (w->dtype == DT_S8 || w->dtype == DT_U8) && w->quant,
+       real = w->dtype == DT_F32 || w->dtype == DT_F16;
+  if (!check_shape(d, n, what, &w->shape, &wanted)) return false;
+  if (ATTRS(n, RecurrentAttrs)->dynamic && !bytes)
+    return diag_error(d, node_loc(n), "%s of a dynamic %s must be quantized s8 or u8, not %s%s", what,
+                      op_name(n), dtype_info[w->dtype].name, w->quant || real ? "" : " without a scale");
+  if (!bytes && !real)
+    return diag_error(d, node_loc(n), "%s of %s must be f32, f16, or quantized s8 or u8, not %s%s", what,
+                      op_name(n), dtype_info[w->dtype].name,
+                      w->dtype == DT_S8 || w->dtype == DT_U8 ? " without a scale" : "");
+  if (bytes && w->quant->axis == w->shape.rank - 1)
+    return diag_error(d, node_loc(n), "%s of %s must not be quantized along its last axis", what, op_name(n));
   return true;
 }
 
@@ -75,6 +102,9 @@ static bool check_function(Diag *d, const Node *n, const char *name, const GateF
 static bool check_attrs(Diag *d, const Node *n) {
   const RecurrentAttrs *a = ATTRS(n, RecurrentAttrs);
   if (!(a->clip > 0)) return diag_error(d, node_loc(n), "%s: clip must be a positive number", op_name(n));
+  if (a->quantize.qmax != 255 && a->quantize.qmax != 127)
+    return diag_error(d, node_loc(n), "%s: qmax must be 255 or 127, not %lld", op_name(n),
+                      (long long)a->quantize.qmax);
   return check_function(d, n, "f", &a->f) && check_function(d, n, "g", &a->g) &&
          check_function(d, n, "h", &a->h);
 }
@@ -86,10 +116,13 @@ static bool check_first(Diag *d, const Node *n) {
   if (x->rank != 3 || x->dim[0] < 1 || x->dim[1] < 1 || x->dim[2] < 1)
     return diag_error(d, node_loc(n), "the sequence of %s must be [steps, batch, inputs], not %s", op_name(n),
                       shape_text(d->arena, x));
-  if (r->rank != 3 || r->dim[0] != directions_of(n) || r->dim[2] < 1 || r->dim[1] != gates * r->dim[2])
+  int64_t hidden = r->rank ? r->dim[r->rank - 1] : 0, directions = directions_of(n);
+  bool fits = r->rank == 3 ? r->dim[0] == directions && r->dim[1] == gates * hidden
+                           : r->rank == 2 && r->dim[0] == directions * gates * hidden;
+  if (!fits || hidden < 1)
     return diag_error(d, node_loc(n),
                       "the recurrent weight of %s must be [%lld, %lld * hidden, hidden], not %s", op_name(n),
-                      (long long)directions_of(n), (long long)gates, shape_text(d->arena, r));
+                      (long long)directions, (long long)gates, shape_text(d->arena, r));
   return true;
 }
 
@@ -101,8 +134,8 @@ bool infer_recurrent(Diag *d, Node *n, Type *results) {
   if (s.projected) x.dim[2] = s.directions * rows;
   const char *sequence = s.projected ? "the sequence without a weight" : "the sequence";
   if (!check_operand(d, n, RECURRENT_X, sequence, x) ||
-      !check_operand(d, n, RECURRENT_W, "the weight", shape_of(3, s.directions, rows, s.inputs)) ||
-      !check_operand(d, n, RECURRENT_R, "the recurrent weight", n->operands[RECURRENT_R]->type.shape) ||
+      !check_weight(d, n, RECURRENT_W, "the weight", rows, s.inputs) ||
+      !check_weight(d, n, RECURRENT_R, "the recurrent weight", rows, s.hidden) ||
       !check_operand(d, n, RECURRENT_B, "the bias",
                      shape_of(2, s.directions, s.projected ? rows : 2 * rows)) ||
       !check_operand(d, n, RECURRENT_H0, "the initial state", state) ||
@@ -137,28 +170,34 @@ static const char *const functions[] = {
 };
 
 #define AT(field) offsetof(RecurrentAttrs, field)
-#define DIRECTION                                                                                            \
-  { "direction", ATTR_ENUM, AT(direction), .values = directions }
+/* clang-format off */
+#define DIRECTION {"direction", ATTR_ENUM, AT(direction), .values = directions}
 #define FUNCTION(name)                                                                                       \
-  {#name, ATTR_ENUM, AT(name.kind), .values = functions}, {#name "_alpha", ATTR_FLOAT, AT(name.alpha)}, {    \
-#name "_beta", ATTR_FLOAT, AT(name.beta)                                                                 \
-  }
-#define CLIP                                                                                                 \
-  { "clip", ATTR_FLOAT, AT(clip) }
+  {#name, ATTR_ENUM, AT(name.kind), .values = functions}, {#name "_alpha", ATTR_FLOAT, AT(name.alpha)},      \
+  {#name "_beta", ATTR_FLOAT, AT(name.beta)}
+#define CLIP {"clip", ATTR_FLOAT, AT(clip)}
+#define DYNAMIC                                                                                              \
+  {"dynamic", ATTR_BOOL, AT(dynamic)}, {"rule", ATTR_ENUM, AT(quantize.rule), .values = dynamic_rule_names}, \
+  {"qmax", ATTR_INT, AT(quantize.qmax)}
+/* clang-format on */
 
 static const AttrDesc lstm_attrs[] = {DIRECTION,   FUNCTION(f), FUNCTION(g),
                                       FUNCTION(h), CLIP,        {"input_forget", ATTR_BOOL, AT(input_forget)},
-                                      {0}};
+                                      DYNAMIC,     {0}};
 static const AttrDesc gru_attrs[] = {
     DIRECTION, FUNCTION(f), FUNCTION(g), CLIP, {"linear_before_reset", ATTR_BOOL, AT(linear_before_reset)},
-    {0}};
-static const AttrDesc rnn_attrs[] = {DIRECTION, FUNCTION(f), CLIP, {0}};
+    DYNAMIC,   {0}};
+static const AttrDesc rnn_attrs[] = {DIRECTION, FUNCTION(f), CLIP, DYNAMIC, {0}};
 
-static const RecurrentAttrs lstm_defaults = {
-    .f = {GATE_SIGMOID, 1, 0}, .g = {GATE_TANH, 1, 0}, .h = {GATE_TANH, 1, 0}, .clip = INFINITY};
+static const RecurrentAttrs lstm_defaults = {.f = {GATE_SIGMOID, 1, 0},
+                                             .g = {GATE_TANH, 1, 0},
+                                             .h = {GATE_TANH, 1, 0},
+                                             .clip = INFINITY,
+                                             .quantize = {DYNAMIC_ATEN, 255}};
 static const RecurrentAttrs gru_defaults = {
-    .f = {GATE_SIGMOID, 1, 0}, .g = {GATE_TANH, 1, 0}, .clip = INFINITY};
-static const RecurrentAttrs rnn_defaults = {.f = {GATE_TANH, 1, 0}, .clip = INFINITY};
+    .f = {GATE_SIGMOID, 1, 0}, .g = {GATE_TANH, 1, 0}, .clip = INFINITY, .quantize = {DYNAMIC_ATEN, 255}};
+static const RecurrentAttrs rnn_defaults = {
+    .f = {GATE_TANH, 1, 0}, .clip = INFINITY, .quantize = {DYNAMIC_ATEN, 255}};
 
 #define RECURRENT(op, most, results)                                                                         \
   .name = #op, .min_operands = RECURRENT_R + 1, .max_operands = (most), .optional = 1 << RECURRENT_W,        \

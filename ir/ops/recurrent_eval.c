@@ -1,29 +1,58 @@
 /* The reference kernel of lstm, gru and rnn: rule 16 of docs/numerics.md. */
-#include "ir/ops/dot.h"
+#include "ir/ops/dynamic.h"
 #include "ir/ops/recurrent.h"
+#include "ir/quant.h"
 #include "ir/refmath.h"
 
 #include <math.h>
 #include <string.h>
 
-/* A matrix [rows, k] packed for dot_tile: panels of DOT_LANES rows, [panel][k][lane]. */
+/* Rows of a weight, packed for dot_tile: panels of DOT_LANES rows, [panel][k][lane]. */
 typedef struct {
   int64_t rows, k;
-  const float *panels, *bias; /* bias NULL: 0 */
+  const float *panels, *bias;           /* bias NULL: 0 */
+  const DynamicQuantizeAttrs *quantize; /* of the other operand, at run time; NULL: float products */
+  const float *scale;                   /* [rows]: of the rows, where the products are of integers */
 } Matrix;
 
-static Matrix matrix(Arena *a, const float *w, const float *bias, int64_t rows, int64_t k) {
-  int64_t panels = (rows + DOT_LANES - 1) / DOT_LANES;
+/* Rows [first, first + rows) of operand i, which has `all` rows a direction. */
+static Matrix matrix(Arena *a, const Node *n, int i, const void *data, const float *bias, int64_t first,
+                     int64_t rows, int64_t all) {
+  const Type *w = &n->operands[i]->type;
+  int64_t k = w->shape.dim[w->shape.rank - 1], panels = (rows + DOT_LANES - 1) / DOT_LANES;
+  const RecurrentAttrs *attrs = ATTRS(n, RecurrentAttrs);
+  DotSource source = dot_weight(n->operands[i], data, !attrs->dynamic);
   float *packed = ARENA_NEW_ARRAY(a, float, (size_t)(panels * k * DOT_LANES));
-  for (int64_t r = 0; r < rows; r++)
-    for (int64_t i = 0; i < k; i++)
-      packed[(r / DOT_LANES * k + i) * DOT_LANES + r % DOT_LANES] = w[r * k + i];
-  return (Matrix){rows, k, packed, bias};
+  float *scale = ARENA_NEW_ARRAY(a, float, (size_t)rows);
+  for (int64_t r = 0; r < rows; r++) {
+    int64_t channel = recurrent_channel(w, first + r, all);
+    float *to = packed + r / DOT_LANES * k * DOT_LANES + r % DOT_LANES;
+    dot_load_channel(&source, (first + r) * k, k, channel, to, DOT_LANES);
+    if (attrs->dynamic) scale[r] = w->quant->scale[channel];
+  }
+  return (Matrix){rows, k, packed, bias, attrs->dynamic ? &attrs->quantize : NULL, scale};
 }
 
-/* y[j * y_step + row] = bias[row] + sum of x[j, i] * w[row, i] for j < count, as `linear` has it. */
+/* The integers of x, as float, by rule 14; the output stage that goes with them. */
+static const float *quantized(Arena *a, const Matrix *m, const float *x, int64_t count, DotOutput *o) {
+  float lo, hi, scale, *q = ARENA_NEW_ARRAY(a, float, (size_t)count),
+                       *multiplier = ARENA_NEW_ARRAY(a, float, (size_t)m->rows);
+  int32_t zero, qmax = (int32_t)m->quantize->qmax;
+  dynamic_range(x, count, &lo, &hi);
+  dynamic_params(lo, hi, (DynamicRule)m->quantize->rule, qmax, &scale, &zero);
+  for (int64_t i = 0; i < count; i++) q[i] = (float)(quantize_value(x[i], scale, zero, 0, qmax) - zero);
+  for (int64_t r = 0; r < m->rows; r++) multiplier[r] = scale * m->scale[r];
+  o->kind = DOT_SCALED;
+  o->multiplier = multiplier;
+  return q;
+}
+
+/* y[j * y_step + row] = bias[row] + sum of x[j, i] * w[row, i] for j < count, as `linear` or `dynamic_linear`
+ * has it. */
 static void product(const Matrix *m, const float *x, int64_t count, float *y, int64_t y_step) {
+  Arena *scratch = arena_new();
   DotOutput o = {.bias = m->bias, .act_min = -INFINITY, .act_max = INFINITY};
+  if (m->quantize) x = quantized(scratch, m, x, count * m->k, &o);
   DotTaps t = {.rows = 1, .cols = 1, .k = m->k, .x_step = m->k};
   for (int64_t c = 0; c < m->rows; c += DOT_LANES) {
     int lanes = (int)(m->rows - c < DOT_LANES ? m->rows - c : DOT_LANES);
@@ -35,6 +64,7 @@ static void product(const Matrix *m, const float *x, int64_t count, float *y, in
       j += positions;
     }
   }
+  arena_free(scratch);
 }
 
 /* What a direction needs in each step. */
@@ -123,12 +153,13 @@ static void prepare(Direction *d, Arena *a, const void *const *in, void *const *
   const Node *n = d->node;
   RecurrentDims s = recurrent_dims(n);
   int64_t rows = s.gates * s.hidden, state = s.batch * s.hidden, bias_rows = s.projected ? rows : 2 * rows;
-  const float *r = part(in, n, RECURRENT_R, index * rows * s.hidden);
   const float *b = part(in, n, RECURRENT_B, index * bias_rows + bias_rows - rows);
   d->p = n->op == OP_lstm ? part(in, n, RECURRENT_P, index * 3 * s.hidden) : NULL;
   int64_t first = n->op == OP_gru && !d->attrs->linear_before_reset ? 2 * s.hidden : rows;
-  d->all = matrix(a, r, b, first, s.hidden);
-  if (first < rows) d->reset = matrix(a, r + first * s.hidden, b ? b + first : NULL, rows - first, s.hidden);
+  const void *r = in[RECURRENT_R];
+  d->all = matrix(a, n, RECURRENT_R, r, b, index * rows, first, rows);
+  if (first < rows)
+    d->reset = matrix(a, n, RECURRENT_R, r, b ? b + first : NULL, index * rows + first, rows - first, rows);
   d->q = ARENA_NEW_ARRAY(a, float, (size_t)(s.batch * rows));
   d->rh = ARENA_NEW_ARRAY(a, float, (size_t)state);
   d->h = (float *)out[1] + index * state;
@@ -145,8 +176,8 @@ static const float *project(Arena *a, const Node *n, const void *const *in) {
   int64_t rows = s.gates * s.hidden, count = s.steps * s.batch, width = s.directions * rows;
   float *x = ARENA_NEW_ARRAY(a, float, (size_t)(count * width));
   for (int64_t d = 0; d < s.directions; d++) {
-    Matrix m = matrix(a, part(in, n, RECURRENT_W, d * rows * s.inputs),
-                      part(in, n, RECURRENT_B, d * 2 * rows), rows, s.inputs);
+    const float *bias = part(in, n, RECURRENT_B, d * 2 * rows);
+    Matrix m = matrix(a, n, RECURRENT_W, in[RECURRENT_W], bias, d * rows, rows, rows);
     product(&m, in[RECURRENT_X], count, x + d * rows, width);
   }
   return x;

@@ -2,7 +2,9 @@
  */
 #include "tests/diff/gen_state.h"
 
+#include "ir/half.h"
 #include "ir/ops/recurrent.h"
+#include "ir/quant.h"
 
 #include <math.h>
 
@@ -45,17 +47,46 @@ static Tensor *initial_state(Gen *g, Shape shape) {
   return NULL;
 }
 
+/* [D, rows, k] or as one matrix, f32 or stored small. */
+static Tensor *recurrent_weight(Gen *g, const char *name, Shape s, double size, bool bytes) {
+  Rng *r = &g->rng;
+  int64_t n = shape_count(&s), rows = s.dim[1], all = s.dim[0] * rows;
+  int64_t form = bytes ? 2 : rng_range(r, -2, 2);
+  if (form <= 0) return gen_float_constant(g, name, s, size, 0);
+  if (form == 1) {
+    uint16_t *half = ARENA_NEW_ARRAY(g->arena, uint16_t, (size_t)n);
+    for (int64_t i = 0; i < n; i++) half[i] = half_from_float((float)(rng_normal(r) * size));
+    return graph_constant(g->graph, name, (Type){DT_F16, s, NULL}, half, (SrcLoc){0});
+  }
+  if (rng_chance(r, 30)) s = shape_of(2, all, s.dim[2]);
+  int axis = rng_chance(r, 40) ? -1 : s.rank == 2 ? 0 : (int)rng_range(r, 0, 1);
+  int64_t count = axis < 0 ? 1 : s.dim[axis];
+  DType dtype = rng_chance(r, 85) ? DT_S8 : DT_U8;
+  float *scale = ARENA_NEW_ARRAY(g->arena, float, (size_t)count);
+  int32_t *zero = ARENA_NEW_ARRAY(g->arena, int32_t, (size_t)count);
+  bool zeros = dtype == DT_U8 || rng_chance(r, 20);
+  for (int64_t i = 0; i < count; i++) {
+    scale[i] = (float)(size / 50 * (0.5 + rng_unit(r)));
+    zero[i] = zeros ? (int32_t)rng_range(r, dtype_info[dtype].min, dtype_info[dtype].max) : 0;
+  }
+  Type t = {dtype, s, quant_new(g->arena, axis, count, scale, zero)};
+  uint8_t *q = arena_alloc(g->arena, (size_t)n);
+  gen_data(r, &t, rng_chance(r, 80) ? DATA_TYPICAL : DATA_EXTREME, q);
+  return graph_constant(g->graph, name, t, q, (SrcLoc){0});
+}
+
 /* What follows from the sequence and the recurrent weight; the number of operands. */
-static int choose_operands(Gen *g, OpId op, Shape x, int64_t directions, int64_t hidden, Tensor **operands) {
+static int choose_operands(Gen *g, OpId op, Shape x, int64_t directions, int64_t hidden, bool dynamic,
+                           Tensor **operands) {
   Rng *r = &g->rng;
   int64_t gates = op == OP_lstm ? 4 : op == OP_gru ? 3 : 1, rows = gates * hidden;
   double size = 1 / sqrt((double)hidden);
   bool projected = x.dim[2] == directions * rows && rng_chance(r, 70);
   Shape state = shape_of(3, directions, x.dim[1], hidden);
   if (!projected)
-    operands[RECURRENT_W] =
-        gen_float_constant(g, "w", shape_of(3, directions, rows, x.dim[2]), 1 / sqrt((double)x.dim[2]), 0);
-  operands[RECURRENT_R] = gen_float_constant(g, "r", shape_of(3, directions, rows, hidden), size, 0);
+    operands[RECURRENT_W] = recurrent_weight(g, "w", shape_of(3, directions, rows, x.dim[2]),
+                                             1 / sqrt((double)x.dim[2]), dynamic);
+  operands[RECURRENT_R] = recurrent_weight(g, "r", shape_of(3, directions, rows, hidden), size, dynamic);
   if (rng_chance(r, 80))
     operands[RECURRENT_B] =
         gen_float_constant(g, "b", shape_of(2, directions, (projected ? 1 : 2) * rows), size, 0);
@@ -92,7 +123,9 @@ bool step_recurrent(Gen *g, OpId op) {
   int64_t gates = op == OP_lstm ? 4 : op == OP_gru ? 3 : 1;
   if (x.dim[2] % (directions * gates) == 0 && x.dim[2] <= 200 && rng_chance(&g->rng, 40))
     hidden = x.dim[2] / (directions * gates);
-  int count = choose_operands(g, op, x, directions, hidden, operands);
+  if ((attrs.dynamic = rng_chance(&g->rng, 40)) && rng_chance(&g->rng, 50)) attrs.quantize.qmax = 127;
+  if (attrs.dynamic && rng_chance(&g->rng, 20)) attrs.quantize.rule = DYNAMIC_ONNX;
+  int count = choose_operands(g, op, x, directions, hidden, attrs.dynamic, operands);
   while (!operands[count - 1]) count--;
   Node *n = graph_node(g->graph, op, operands, count, names, op_info[op]->n_results, (SrcLoc){0}, NULL);
   *ATTRS(n, RecurrentAttrs) = attrs;

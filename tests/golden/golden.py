@@ -75,13 +75,17 @@ class Model:
         self.head.append(f'const @{name} : {typ}')
         return f'@{name}'
 
-    def node(self, op, operands, attributes=None, typ=None):
-        name = f'%v{len(self.body)}'
-        text = f'{name} = {op}({", ".join(operands)})'
+    def nodes(self, op, operands, results, attributes=None, typ=None):
+        """A statement; the names of its results."""
+        names = [f'%v{len(self.body)}' + (f'.{i}' if i else '') for i in range(results)]
+        text = f'{", ".join(names)} = {op}({", ".join(operands)})'
         if attributes:
             text += ' { ' + ', '.join(f'{k} = {value_text(v)}' for k, v in attributes.items()) + ' }'
         self.body.append(text + (f' : {typ}' if typ else ''))
-        return name
+        return names
+
+    def node(self, op, operands, attributes=None, typ=None):
+        return self.nodes(op, operands, 1, attributes, typ)[0]
 
     def text(self, output):
         lines = (['weights "weights.npz"'] if self.constants else []) + self.head + self.body + [f'output {output}']

@@ -7,6 +7,7 @@ import numpy as np
 
 import dynamic
 import quantize
+import recurrent
 from golden import Model, Skip, ir_type
 
 RELU = {'act_min': 0}
@@ -237,19 +238,20 @@ def undefined(data, case, tools):
     raise Skip("PyTorch's undefined behaviour, recorded only")
 
 
-CONVERSIONS = {
+WHOLE = {
     'choose_qparams_dynamic': dynamic.parameters,
     'linear_dynamic': dynamic.linear,
     'quantize_per_tensor': quantize_tensor,
     'quantize_per_channel': quantize_tensor,
     'quantize_per_tensor_overflow': undefined,
     'quantize_per_tensor_nonfinite': undefined,
+    **{f'{op}_dynamic': recurrent.check for op in ('lstm', 'gru', 'lstmcell', 'grucell', 'rnncell')},
 }
 
 
 def check(data, case, tools):
-    if case['op'] in CONVERSIONS:
-        return CONVERSIONS[case['op']](data, case, tools)
+    if case['op'] in WHOLE:
+        return WHOLE[case['op']](data, case, tools)
     if case['op'] not in BUILDERS:
         raise Skip(f"operator {case['op']}")
     build, most = BUILDERS[case['op']]

@@ -1,5 +1,6 @@
 /* lstm, gru and rnn: values worked out by hand, by rule 16, with gates that are affine functions; directions,
  * states, refusals. */
+#include "ir/half.h"
 #include "tests/unit/op_test.h"
 
 enum { MOST = 7 };
@@ -219,6 +220,92 @@ static void test_projected(void **state) {
   }
 }
 
+/* By hand: the range of x is [-1, 2], of the first state [0, 255]. */
+static void test_dynamic(void **state) {
+  (void)state;
+  Tensor *operands[] = {graph_input(graph, "x", plain(DT_F32, "1,1,2"), (SrcLoc){0}),
+                        graph_input(graph, "w", quantized(DT_S8, "1,2,2", 0.5f, 0), (SrcLoc){0}),
+                        graph_input(graph, "r", quantized(DT_S8, "1,2,2", 0.25f, 0), (SrcLoc){0}),
+                        graph_input(graph, "b", plain(DT_F32, "1,4"), (SrcLoc){0}),
+                        graph_input(graph, "h", plain(DT_F32, "1,1,2"), (SrcLoc){0})};
+  const char *names[] = {"y", "h"};
+  Node *n = graph_node(graph, OP_rnn, operands, 5, names, 2, (SrcLoc){0}, NULL);
+  attrs(n)->f = identity;
+  attrs(n)->dynamic = true;
+  attrs(n)->quantize.qmax = 127;
+  RUN(n, F(-1, 2), ((const int8_t[]){2, 4, -128, 127}), ((const int8_t[]){1, 0, 0, -3}), F(10, 20, 30, 40),
+      F(3, 127));
+  /* x: scale 3 / 127, zero 42 (2 / scale = 84.67, and 42.33 from below, has the smaller error): q = 0, 127;
+   * h: scale 1, zero 0 */
+  float s = (float)(3.0 / 127), m = s * 0.5f;
+  ASSERT_FLOATS(out[1], (256 * m + 10) + (3 * 0.25f + 30), (16171 * m + 20) + (-381 * 0.25f + 40));
+}
+
+/* Small weights stand for real ones: the same bits as with those. Dynamic: the projected form with a
+ * projection by dynamic_linear's rule is the whole. */
+static void test_small_weights(void **state) {
+  (void)state;
+  const Type forms[] = {plain(DT_F16, "2,12,5"), quantized(DT_S8, "2,12,5", 0.01f, 3),
+                        per_axis(DT_U8, "2,12,5", 0, 2, 0.01f), per_axis(DT_S8, "2,12,5", 1, 12, 0.01f),
+                        per_axis(DT_S8, "24,5", 0, 24, 0.01f)};
+  for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+    Type w = forms[i], real = plain(DT_F32, w.shape.rank == 3 ? "2,12,5" : "24,5"),
+         x = plain(DT_F32, "3,2,5");
+    uint8_t *data = arena_alloc(arena, (size_t)type_bytes(&w));
+    float *values = arena_alloc(arena, (size_t)type_bytes(&real));
+    for (int k = 0; k < 120; k++) {
+      int row = k / 5, channel = i < 2 ? 0 : i == 2 ? row / 12 : i == 3 ? row % 12 : row;
+      if (w.dtype == DT_F16) {
+        ((uint16_t *)data)[k] = half_from_float((float)random_in(-100, 100) / 64);
+        values[k] = half_to_float(((uint16_t *)data)[k]);
+      } else {
+        data[k] = (uint8_t)random_u32();
+        int32_t q = w.dtype == DT_U8 ? data[k] : (int8_t)data[k];
+        values[k] = dequantize_value(q, w.quant->scale[channel], w.quant->zero[channel]);
+      }
+    }
+    const char *names[] = {"y", "h"};
+    Tensor *xs = graph_input(graph, "x", x, (SrcLoc){0}), *small = graph_input(graph, "w", w, (SrcLoc){0}),
+           *wide = graph_input(graph, "w", real, (SrcLoc){0});
+
+    Tensor *r = graph_input(graph, "r", plain(DT_F32, "2,12,4"), (SrcLoc){0});
+    Type rt = r->type;
+    const float *sequence = random_data(&x), *rs = random_data(&rt);
+    Node *n = graph_node(graph, OP_gru, (Tensor *[]){xs, small, r}, 3, names, 2, (SrcLoc){0}, NULL);
+    attrs(n)->direction = DIRECTION_BIDIRECTIONAL;
+    RUN(n, sequence, data, rs);
+    float *want = out[0];
+    Node *m = graph_node(graph, OP_gru, (Tensor *[]){xs, wide, r}, 3, names, 2, (SrcLoc){0}, NULL);
+    attrs(m)->direction = DIRECTION_BIDIRECTIONAL;
+    RUN(m, sequence, values, rs);
+    assert_floats(out[0], want, 3 * 2 * 2 * 4);
+  }
+}
+
+static Node *with_weights(Type w, Type r) {
+  Tensor *operands[] = {graph_input(graph, "x", plain(DT_F32, "2,1,3"), (SrcLoc){0}),
+                        graph_input(graph, "w", w, (SrcLoc){0}), graph_input(graph, "r", r, (SrcLoc){0})};
+  const char *names[] = {"y", "h"};
+  return graph_node(graph, OP_gru, operands, 3, names, 2, (SrcLoc){0}, NULL);
+}
+
+static void test_weight_refusals(void **state) {
+  (void)state;
+  Type f = plain(DT_F32, "1,6,3"), r = plain(DT_F32, "1,6,2");
+  ASSERT_REFUSED(with_weights(plain(DT_S8, "1,6,3"), r),
+                 "the weight of gru must be f32, f16, or quantized s8 or u8, not s8 without a scale");
+  ASSERT_REFUSED(with_weights(f, plain(DT_S32, "1,6,2")),
+                 "the recurrent weight of gru must be f32, f16, or quantized s8 or u8, not s32");
+  ASSERT_REFUSED(with_weights(per_axis(DT_S8, "1,6,3", 2, 3, 1), r),
+                 "the weight of gru must not be quantized along its last axis");
+  Node *n = with_weights(quantized(DT_S8, "1,6,3", 1, 0), r);
+  attrs(n)->dynamic = true;
+  ASSERT_REFUSED(n, "the recurrent weight of a dynamic gru must be quantized s8 or u8, not f32");
+  attrs(n)->quantize.qmax = 100;
+  ASSERT_REFUSED(n, "gru: qmax must be 255 or 127, not 100");
+  ASSERT_REFUSED(with_weights(plain(DT_F32, "5,3"), r), "the weight of gru must be [6, 3], not [5, 3]");
+}
+
 static void test_refusals(void **state) {
   (void)state;
   ASSERT_REFUSED(RECURRENT(OP_lstm, "2,1", "1,4,3", "1,4,1"),
@@ -272,7 +359,7 @@ int main(void) {
       TEST(test_rnn),  TEST(test_rnn_directions), TEST(test_rnn_batch),         TEST(test_lstm),
       TEST(test_gru),  TEST(test_lstm_peepholes), TEST(test_lstm_input_forget), TEST(test_order),
       TEST(test_clip), TEST(test_functions),      TEST(test_projected),         TEST(test_refusals),
-      TEST(test_macs),
+      TEST(test_macs), TEST(test_dynamic),        TEST(test_small_weights),     TEST(test_weight_refusals),
   };
   return cmocka_run_group_tests_name("recurrent", tests, NULL, NULL);
 }

@@ -1,0 +1,251 @@
+/* The register tile of a dense kernel: products unrolled over pixels and vectors of channels, then the
+ * results. */
+#include <stdio.h>
+
+#include "codegen/clamp.h"
+#include "codegen/dense_pack.h"
+
+/* Lines of k-steps that a tile may have, and how many steps a loop over more unrolls. */
+enum { MAX_TILE_LINES = 420, LOOP_UNROLL = 4 };
+enum { MAX_MR = 16, MAX_NV = 8 };
+
+/* The state of building one tile. */
+typedef struct {
+  const DensePack *s;
+  VirBuilder *b;
+  int mr, nv;
+  const VirVar *acc[MAX_MR][MAX_NV];
+  VirAddr x, w;
+} TileBuild;
+
+/* One k-step: weights at `w`, activations at `x` (both relative to the tile's first pixel and vector). */
+static void k_step(TileBuild *t, VirAddr x, VirAddr w) {
+  const DensePack *s = t->s;
+  vir_scope(t->b, NULL);
+  const Target *target = s->cg->target;
+  VirBuilder *b = t->b;
+  const VirVar *weight[MAX_NV], *mask[MAX_NV] = {0};
+  for (int n = 0; n < t->nv; n++) {
+    VirAddr at = vir_offset(w, n * s->stored);
+    char name[16];
+    snprintf(name, sizeof name, "w%d", n);
+    weight[n] = vir_let(b, name, s->quantized ? VIR_load_q : VIR_load_f32, VIR_ARGS(vir_at(at)));
+    snprintf(name, sizeof name, "flip%d", n);
+    if (s->form == FORM_FLIP) mask[n] = VIR_LET(b, name, load_q, vir_at(vir_offset(at, s->vector)));
+  }
+  for (int m = 0; m < t->mr; m++) {
+    VirAddr at = vir_offset(x, m * s->d->x_step[DENSE_PIXELS - 1]);
+    char name[16];
+    snprintf(name, sizeof name, "x%d", m);
+    if (s->quantized) {
+      const VirVar *value = vir_let(b, name, target->broadcast, VIR_ARGS(vir_at(at)));
+      for (int n = 0; n < t->nv; n++) {
+        const VirVar *operand = value;
+        if (s->form == FORM_FLIP)
+          operand =
+              VIR_LET(b, arena_printf(s->cg->arena, "x%d_%d", m, n), xor_q, vir_v(value), vir_v(mask[n]));
+        vir_set(b, t->acc[m][n], s->form == FORM_WIDE ? target->dot_wide : target->dot,
+                VIR_ARGS(vir_v(t->acc[m][n]), vir_v(operand), vir_v(weight[n])));
+      }
+    } else {
+      const VirVar *scalar = VIR_LET(b, "s", get_f32, vir_at(at));
+      const VirVar *value = VIR_LET(b, name, bcast_f32, vir_v(scalar));
+      for (int n = 0; n < t->nv; n++) {
+        const VirVar *product = VIR_LET(b, "p", mul_f32, vir_v(value), vir_v(weight[n]));
+        VIR_SET(b, t->acc[m][n], add_f32, vir_v(t->acc[m][n]), vir_v(product));
+      }
+    }
+  }
+  vir_end(b);
+}
+
+/* The k-steps of one run: unrolled, or a loop with an unrolled rest. */
+static void run_steps(TileBuild *t, VirAddr x, VirAddr w, bool unrolled) {
+  const DensePack *s = t->s;
+  int64_t w_step = t->nv * s->stored, n = s->groups_per_run, looped = 0;
+  if (!unrolled && n > 2 * LOOP_UNROLL) {
+    looped = n / LOOP_UNROLL * LOOP_UNROLL;
+    const VirVar *k = vir_loop(t->b, "k", 0, looped, LOOP_UNROLL);
+    VirAddr xk = vir_plus(x, k, s->step), wk = vir_plus(w, k, w_step);
+    for (int u = 0; u < LOOP_UNROLL; u++) k_step(t, vir_offset(xk, u * s->step), vir_offset(wk, u * w_step));
+    vir_end(t->b);
+  }
+  for (int64_t g = looped; g < n; g++) k_step(t, vir_offset(x, g * s->step), vir_offset(w, g * w_step));
+}
+
+/* The k-steps that fit a tile unrolled. */
+static int64_t most_unrolled(const TileBuild *t) {
+  int each = t->s->form == FORM_FLIP || !t->s->quantized ? 2 : 1; /* with the flip, or the product apart */
+  int weights = t->s->form == FORM_FLIP ? 2 : 1, pixel = t->s->quantized ? 1 : 2;
+  return MAX_TILE_LINES / (2 + t->nv * weights + t->mr * (pixel + t->nv * each));
+}
+
+/* The loops over the planes of the weights and the runs. */
+enum { STEP_DIMS = 1 + DENSE_RUNS };
+
+static void unrolled_runs(TileBuild *t, VirAddr x, VirAddr w, const int64_t *times, const int64_t *x_step,
+                          const int64_t *w_step, int dim, bool unrolled) {
+  if (dim == STEP_DIMS) {
+    run_steps(t, x, w, unrolled);
+    return;
+  }
+  for (int64_t i = 0; i < times[dim]; i++)
+    unrolled_runs(t, vir_offset(x, i * x_step[dim]), vir_offset(w, i * w_step[dim]), times, x_step, w_step,
+                  dim + 1, unrolled);
+}
+
+static void all_steps(TileBuild *t) {
+  const DensePack *s = t->s;
+  const Dense *d = s->d;
+  static const char *const names[STEP_DIMS] = {"plane", "kd", "kh", "kw"};
+  int64_t count[STEP_DIMS] = {s->planes}, x_step[STEP_DIMS] = {0}, w_step[STEP_DIMS];
+  int64_t w_size = s->groups_per_run * t->nv * s->stored;
+  for (int i = STEP_DIMS - 1; i >= 0; i--) {
+    if (i) count[i] = d->runs[i - 1], x_step[i] = d->run_step[i - 1];
+    w_step[i] = w_size;
+    w_size *= count[i];
+  }
+  int64_t most = most_unrolled(t);
+  bool unrolled = s->groups_per_run <= most, loop[STEP_DIMS];
+  int64_t body = unrolled ? s->groups_per_run : LOOP_UNROLL + s->groups_per_run % LOOP_UNROLL;
+  for (int i = STEP_DIMS - 1; i >= 0;
+       i--) { /* the innermost dims are unrolled as long as the body is small */
+    loop[i] = count[i] > 1 && body * count[i] > most;
+    if (!loop[i]) body *= count[i];
+    if (loop[i]) body = most; /* and no dim outside a loop is unrolled */
+  }
+  VirAddr x = t->x, w = t->w;
+  int64_t times[STEP_DIMS];
+  for (int i = 0; i < STEP_DIMS; i++) {
+    times[i] = loop[i] ? 1 : count[i];
+    if (!loop[i]) continue;
+    const VirVar *v = vir_loop(t->b, names[i], 0, count[i], 1);
+    x = vir_plus(x, v, x_step[i]);
+    w = vir_plus(w, v, w_step[i]);
+  }
+  unrolled_runs(t, x, w, times, x_step, w_step, 0, unrolled);
+  for (int i = 0; i < STEP_DIMS; i++)
+    if (loop[i]) vir_end(t->b);
+}
+
+/* Stores whole vectors by fours and twos where the row of results goes on. */
+static void store_act(VirBuilder *b, const ActOps *ops, VirAddr at, const VirVar **q, int nv, int lanes,
+                      int last) {
+  int n = 0, whole = last == lanes ? nv : nv - 1;
+  for (; whole - n >= 4; n += 4)
+    vir_do(b, ops->store_x4,
+           VIR_ARGS(vir_at(vir_offset(at, n * lanes)), vir_v(q[n]), vir_v(q[n + 1]), vir_v(q[n + 2]),
+                    vir_v(q[n + 3])));
+  for (; whole - n >= 2; n += 2)
+    vir_do(b, ops->store_x2, VIR_ARGS(vir_at(vir_offset(at, n * lanes)), vir_v(q[n]), vir_v(q[n + 1])));
+  for (; n < whole; n++) vir_do(b, ops->store, VIR_ARGS(vir_at(vir_offset(at, n * lanes)), vir_v(q[n])));
+  if (n < nv)
+    vir_do(b, ops->store_part, VIR_ARGS(vir_at(vir_offset(at, n * lanes)), vir_v(q[n]), vir_n(last)));
+}
+
+static void epilogue_quantized(TileBuild *t, const VirBase *m, const VirBase *y, int last) {
+  const DensePack *s = t->s;
+  const Dense *d = s->d;
+  VirBuilder *b = t->b;
+  const Storage *sy = cg_storage(s->cg, d->y);
+  int32_t lo, hi;
+  cg_stored_range(s->cg, d->y, d->act_min, d->act_max, &lo, &hi);
+  const VirVar *low = VIR_ONCE(b, "lo", splat_f32, vir_m((float)(lo - sy->zero)));
+  const VirVar *high = VIR_ONCE(b, "hi", splat_f32, vir_m((float)(hi - sy->zero)));
+  const VirVar *zero = VIR_ONCE(b, "zero", splat_s32, vir_n(sy->zero));
+  const VirVar *scale[MAX_NV];
+  for (int n = 0; n < t->nv; n++) {
+    char name[16];
+    snprintf(name, sizeof name, "m%d", n);
+    scale[n] = VIR_LET(b, name, load_f32, vir_at(vir_addr(m, n * s->lanes)));
+  }
+  for (int p = 0; p < t->mr; p++) {
+    const VirVar *q[MAX_NV];
+    for (int n = 0; n < t->nv; n++) {
+      char name[16];
+      snprintf(name, sizeof name, "q%d_%d", p, n);
+      q[n] = VIR_LET(b, name, requant, vir_v(t->acc[p][n]), vir_v(scale[n]), vir_v(low), vir_v(high),
+                     vir_v(zero));
+    }
+    store_act(b, act_ops(sy->elem), vir_addr(y, p * d->y_step[DENSE_PIXELS - 1]), q, t->nv, s->lanes, last);
+  }
+}
+
+static void store_float(const DensePack *s, VirBuilder *b, VirAddr at, const VirVar *v, bool whole,
+                        int last) {
+  if (whole || last == s->lanes) {
+    VIR_DO(b, store_f32, vir_at(at), vir_v(v));
+  } else {
+    VIR_DO(b, store_f32_part, vir_at(at), vir_v(v), vir_n(last));
+  }
+}
+
+/* (float)acc * m + addend */
+static void epilogue_scaled(TileBuild *t, const VirBase *m, const VirBase *addend, const VirBase *y,
+                            int last) {
+  const DensePack *s = t->s;
+  VirBuilder *b = t->b;
+  for (int n = 0; n < t->nv; n++) {
+    vir_scope(b, NULL);
+    const VirVar *factor = VIR_LET(b, "factor", load_f32, vir_at(vir_addr(m, n * s->lanes))), *more = NULL;
+    if (addend) more = VIR_LET(b, "bias", load_f32, vir_at(vir_addr(addend, n * s->lanes)));
+    for (int p = 0; p < t->mr; p++) {
+      const VirVar *v = VIR_LET(b, "v", s32_to_f32, vir_v(t->acc[p][n]));
+      VIR_SET(b, v, mul_f32, vir_v(v), vir_v(factor));
+      if (more) VIR_SET(b, v, add_f32, vir_v(v), vir_v(more));
+      clamp_float(b, v, s->d->act_min, s->d->act_max);
+      VirAddr at = vir_addr(y, p * s->d->y_step[DENSE_PIXELS - 1] + n * s->lanes);
+      store_float(s, b, at, v, n + 1 < t->nv, last);
+    }
+    vir_end(b);
+  }
+}
+
+static void epilogue_float(TileBuild *t, const VirBase *y, int last) {
+  const DensePack *s = t->s;
+  const Dense *d = s->d;
+  VirBuilder *b = t->b;
+  for (int p = 0; p < t->mr; p++)
+    for (int n = 0; n < t->nv; n++) {
+      const VirVar *a = t->acc[p][n];
+      clamp_float(b, a, d->act_min, d->act_max);
+      VirAddr at = vir_addr(y, p * d->y_step[DENSE_PIXELS - 1] + n * s->lanes);
+      store_float(s, b, at, a, n + 1 < t->nv, last);
+    }
+}
+
+VirFunc *dense_tile(const DensePack *s, int mr, int nv, int last) {
+  const Dense *d = s->d;
+  VirBuilder b;
+  char what[40], name[16];
+  snprintf(what, sizeof what, last < s->lanes ? "tile_%dx%d_%d" : "tile_%dx%d", mr, nv, last);
+  vir_func(&b, s->cg->module, cg_name(s->cg, d->node, what), true,
+           arena_printf(s->cg->arena, "%d pixel%s x %d channels, %lld products each", mr, mr == 1 ? "" : "s",
+                        (nv - 1) * s->lanes + last, (long long)(s->k_steps * s->step)));
+  int64_t x_count = (mr - 1) * d->x_step[DENSE_PIXELS - 1] + s->groups_per_run * s->step;
+  for (int k = 0; k < DENSE_RUNS; k++)
+    if (dense_runs(d)) x_count += (d->runs[k] - 1) * d->run_step[k];
+  const VirBase *x = vir_param(&b, "x", s->x_elem, false, x_count);
+  const VirBase *w = vir_param(&b, "w", s->quantized ? DT_S8 : DT_F32, false, s->k_steps * nv * s->stored);
+  const VirBase *bias = vir_param(&b, "bias", s->quantized ? DT_S32 : DT_F32, false, nv * s->lanes);
+  const VirBase *m = s->quantized ? vir_param(&b, "m", DT_F32, false, nv * s->lanes) : NULL;
+  const VirBase *addend = s->addend ? vir_param(&b, "addend", DT_F32, false, nv * s->lanes) : NULL;
+  const VirBase *y = vir_param(&b, "y", s->y_elem, true,
+                               (mr - 1) * d->y_step[DENSE_PIXELS - 1] + (nv - 1) * s->lanes + last);
+  TileBuild t = {.s = s, .b = &b, .mr = mr, .nv = nv, .x = vir_addr(x, 0), .w = vir_addr(w, 0)};
+  for (int p = 0; p < mr; p++)
+    for (int n = 0; n < nv; n++) {
+      snprintf(name, sizeof name, "acc%d_%d", p, n);
+      t.acc[p][n] = vir_let(&b, name, s->quantized ? VIR_load_s32 : VIR_load_f32,
+                            VIR_ARGS(vir_at(vir_addr(bias, n * s->lanes))));
+    }
+  all_steps(&t);
+  if (s->scaled) {
+    epilogue_scaled(&t, m, addend, y, last);
+  } else if (s->quantized) {
+    epilogue_quantized(&t, m, y, last);
+  } else {
+    epilogue_float(&t, y, last);
+  }
+  return b.f;
+}
