@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ir/quant.h"
+#include "passes/dynamic.h"
 #include "passes/plan.h"
 #include "passes/small_weights.h"
 
@@ -66,6 +67,11 @@ static bool has_mode(const QConfig *c, QMode mode) {
   return c->mode == mode && (w == DT_S8 || w == DT_U8 || w == DT_F16);
 }
 
+const char *dynamic_why_float(const Node *n) {
+  if (is_float_layer(n)) return NULL;
+  return is_layer(n) ? "its weights are not constant" : "only layers have this mode";
+}
+
 bool pass_dynamic(PassCtx *ctx, Graph *g) {
   if (!ctx->plan) return true;
   bool ok = true;
@@ -75,9 +81,8 @@ bool pass_dynamic(PassCtx *ctx, Graph *g) {
     if (!is_layer(n) || (!dynamic && !has_mode(c, QMODE_WEIGHTS))) continue;
     if (!is_float_layer(n)) {
       if (node_is_float(n))
-        diag_warning(ctx->diag, "float-op", node_loc(n),
-                     "%s '%s' is computed in float: its weights are not constant", op_info[n->op]->name,
-                     node_label(n));
+        diag_warning(ctx->diag, "float-op", node_loc(n), "%s '%s' is computed in float: %s",
+                     op_info[n->op]->name, node_label(n), dynamic_why_float(n));
     } else {
       ok &= dynamic ? become_dynamic(ctx, n, c) : become_small(ctx, n, c);
     }

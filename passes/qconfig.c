@@ -43,6 +43,7 @@ const QConfigSet *qconfig_with_mode(Arena *a, const QConfigSet *set, QMode mode,
   QConfig *base = &rules[0].config;
   copy->rules = rules;
   base->mode = mode;
+  copy->quantize = mode == QMODE_DYNAMIC ? "dynamic" : weight == DT_F16 ? "f16" : "weights";
   if (base->weight.quant.dtype != weight) base->weight = weight_spec(a, weight);
   if (mode == QMODE_DYNAMIC) base->activation.quant = qspec_of(DT_U8, set->dynamic_reduce_range);
   qconfig_inherit(rules, set->n_rules, set->dynamic_reduce_range);

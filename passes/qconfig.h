@@ -44,6 +44,8 @@ typedef struct QConfigSet {
   bool torch_sharing;
   bool dynamic_reduce_range; /* QMODE_DYNAMIC: operands become 0..127, where a rule does not say otherwise */
   const char *observer;      /* -observer, or NULL: the default rule's activation comes from there */
+  const char
+      *quantize; /* -quantize dynamic, weights or f16, or NULL: the default rule's mode comes from there */
 } QConfigSet;
 
 /* A preset by its name; NULL where unknown. */

@@ -83,10 +83,10 @@ static bool check_weight(Diag *d, QMode mode, const ObserverSpec *s, SrcLoc loc)
   static const struct {
     const char *name, *types;
   } modes[] = {[QMODE_STATIC] = {"static", "s8 or u8"},
-               [QMODE_DYNAMIC] = {"dynamic", "s8"},
-               [QMODE_WEIGHTS] = {"weights", "s8 or f16"}};
+               [QMODE_DYNAMIC] = {"dynamic", "s8 or u8"},
+               [QMODE_WEIGHTS] = {"weights", "s8, u8 or f16"}};
   DType t = s->quant.dtype;
-  if (t != DT_S8 && !(t == DT_U8 && mode == QMODE_STATIC) && !(t == DT_F16 && mode == QMODE_WEIGHTS))
+  if (t != DT_S8 && t != DT_U8 && !(t == DT_F16 && mode == QMODE_WEIGHTS))
     return diag_error(d, loc, "weights are %s in the mode %s, not %s", modes[mode].types, modes[mode].name,
                       dtype_info[t].name);
   if (t != DT_F16 && !observes(s))

@@ -1,4 +1,5 @@
 #include "passes/qconfig_print.h"
+#include "passes/dynamic.h"
 #include "passes/plan.h"
 
 #include <string.h>
@@ -82,6 +83,8 @@ static const char *make_rule_text(const Table *t, const QRule *r) {
                   r->match ? printable(t->arena, r->match) : "");
   if (set->observer && (r->kind == QRULE_DEFAULT || !(r->given & QGIVEN_ACTIVATION)))
     strbuf_printf(&b, ", -observer %s", printable(t->arena, set->observer));
+  if (set->quantize && !(r->kind != QRULE_DEFAULT && (r->given & QGIVEN_MODE)))
+    strbuf_printf(&b, ", -quantize %s", set->quantize);
   const char *between = " (";
   for (int i = 0; i < 3 && r->kind != QRULE_DEFAULT; i++) {
     if (!(r->given & 1u << i)) continue;
@@ -125,23 +128,36 @@ static void add_input(Table *t, const Tensor *x) {
       (Row){{printable(t->arena, x->name), "input", "-", activation_text(t, x), "-", rule_text(t, rule)}};
 }
 
-static const char *weight_text(const Table *t, const Node *n, const QConfig *c, bool is_float) {
-  bool layer = op_info[n->op]->quant == QUANT_LINEAR && tensor_is_const(n->operands[1]);
-  return layer && !is_float ? spec_text(t->arena, &c->weight) : "-";
+static const char *weight_text(const Table *t, const Node *n, const QConfig *c) {
+  bool layer = c->mode == QMODE_STATIC ? op_info[n->op]->quant == QUANT_LINEAR : !dynamic_why_float(n);
+  return layer ? spec_text(t->arena, &c->weight) : "-";
+}
+
+/* NULL: the node is quantized as its mode says. */
+static const char *why_float(const Table *t, const Node *n, QMode mode) {
+  const TensorPlan *p = plan_of(t->plan, n->results[0]);
+  if (mode == QMODE_FLOAT) return "as configured";
+  if (mode != QMODE_STATIC) return dynamic_why_float(n);
+  return p && p->kind == PLAN_FLOAT ? plan_why_float(t->plan, n) : NULL;
+}
+
+/* How the result becomes integers: where it does, of a node in float too. */
+static const char *result_text(const Table *t, const Node *n, const QConfig *c, const char *why) {
+  const char *text = activation_text(t, n->results[0]), *first = why;
+  if (!why && c->mode == QMODE_DYNAMIC)
+    first = arena_printf(t->arena, "operand u8 0..%d at run time",
+                         c->activation.quant.quant_max == 127 ? 127 : 255);
+  if (!first) return text;
+  return *text == '-' ? first : arena_printf(t->arena, "%s; then %s", first, text);
 }
 
 static void add_node(Table *t, const Node *n) {
   const QRule *rule;
   const QConfig *c = qconfig_of(t->plan->qconfig, n, &rule);
-  const TensorPlan *p = plan_of(t->plan, n->results[0]);
-  bool is_float = !p || c->mode == QMODE_FLOAT || (c->mode == QMODE_STATIC && p->kind == PLAN_FLOAT);
-  const char *why = p && is_float && c->mode == QMODE_STATIC ? plan_why_float(t->plan, n) : NULL;
-  const char *activation = c->mode == QMODE_DYNAMIC ? arena_printf(t->arena, "operand u8 0..%d at run time",
-                                                                   (int)c->activation.quant.quant_max)
-                                                    : activation_text(t, n->results[0]);
-  *add_row(t) = (Row){{printable(t->arena, node_label(n)), op_info[n->op]->name,
-                       is_float ? "float" : mode_names[c->mode], why ? why : activation,
-                       weight_text(t, n, c, is_float), rule_text(t, rule)}};
+  const char *why = why_float(t, n, c->mode);
+  *add_row(t) =
+      (Row){{printable(t->arena, node_label(n)), op_info[n->op]->name, why ? "float" : mode_names[c->mode],
+             result_text(t, n, c, why), why ? "-" : weight_text(t, n, c), rule_text(t, rule)}};
 }
 
 static void put_table(StrBuf *out, const Table *t) {

@@ -4,6 +4,7 @@ PyTorch's engines differ in the range of the operand: onednn takes 0..127 where 
 ignores it. Outputs are float; they agree to rounding but where an operand lies so near to the middle of two integers
 that division and multiplication by the reciprocal round differently: that is one quantum of one operand.
 """
+import os
 import re
 
 import numpy as np
@@ -72,7 +73,8 @@ def linear(data, case, tools):
 
 # ---- whole models ----
 
-PRESETS = {'qnnpack': 'qnnpack_dynamic', 'onednn': 'fbgemm_dynamic'}
+EXAMPLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), '../../examples/pytorch/dynamic_linear.lua')
+CONFIGS = {'qnnpack': EXAMPLE, 'onednn': 'fbgemm_dynamic'}
 
 
 def weights_of(tools, model, options):
@@ -108,7 +110,7 @@ def demo(data, case, tools):
         if 'error' in want:
             continue
         results = want['outputs'] if 'outputs' in want else [want]
-        options = ['-quantize', 'dynamic', '-config', PRESETS[engine]]
+        options = ['-config', CONFIGS[engine]]
         for x, y in zip(tests, results, strict=True):
             model = with_batch(tools, data.path(case['onnx']), x.shape[0])
             for (q, scale, zero), expected in zip(weights_of(tools, model, options), case['weights'], strict=True):

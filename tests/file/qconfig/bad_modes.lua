@@ -23,7 +23,7 @@ node("h", { weight = per_channel_minmax { ch_axis = 1 } })
 -- ERR: %s:7:13: error: weights are s8 or u8 in the mode static, not f16
 -- ERR: node("e", { weight = noop { dtype = "f16" } })
 -- ERR:             ^~~~~~
--- ERR: %s:8:31: error: weights are s8 or f16 in the mode weights, not u8
+-- ERR: %s:8:31: error: noop finds no range, which u8 weights need
 -- ERR: node("f", { mode = "weights", weight = noop { dtype = "u8" } })
 -- ERR:                               ^~~~~~
 -- ERR: %s:9:31: error: placeholder finds no range, which s8 weights need

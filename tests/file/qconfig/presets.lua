@@ -32,13 +32,13 @@
 -- OUT: flat   reshape     static  as sum                       -                                        preset tensorrt
 -- OUT: fc     linear      static  max, s8 -127..127 symmetric  max, s8 -127..127 symmetric per channel  preset tensorrt
 -- OUT: prob   softmax     float   it has no integer form       -                                        preset tensorrt
--- OUT: NODE   OP          MODE     RESULT  WEIGHT            RULE
--- OUT: image  input       -        -       -                 preset float16_dynamic
--- OUT: conv1  conv2d      float    -       -                 preset float16_dynamic
--- OUT: pool   max_pool2d  float    -       -                 preset float16_dynamic
--- OUT: conv2  conv2d      float    -       -                 preset float16_dynamic
--- OUT: gate   sigmoid     float    -       -                 preset float16_dynamic
--- OUT: sum    add         float    -       -                 preset float16_dynamic
--- OUT: flat   reshape     float    -       -                 preset float16_dynamic
--- OUT: fc     linear      weights  -       placeholder, f16  preset float16_dynamic: op linear (mode)
--- OUT: prob   softmax     float    -       -                 preset float16_dynamic
+-- OUT: NODE   OP          MODE     RESULT         WEIGHT            RULE
+-- OUT: image  input       -        -              -                 preset float16_dynamic
+-- OUT: conv1  conv2d      float    as configured  -                 preset float16_dynamic
+-- OUT: pool   max_pool2d  float    as configured  -                 preset float16_dynamic
+-- OUT: conv2  conv2d      float    as configured  -                 preset float16_dynamic
+-- OUT: gate   sigmoid     float    as configured  -                 preset float16_dynamic
+-- OUT: sum    add         float    as configured  -                 preset float16_dynamic
+-- OUT: flat   reshape     float    as configured  -                 preset float16_dynamic
+-- OUT: fc     linear      weights  -              placeholder, f16  preset float16_dynamic: op linear (mode)
+-- OUT: prob   softmax     float    as configured  -                 preset float16_dynamic

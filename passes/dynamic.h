@@ -1,0 +1,10 @@
+/* Layers in the modes that need no calibration. */
+#ifndef QCC_PASSES_DYNAMIC_H
+#define QCC_PASSES_DYNAMIC_H
+
+#include "ir/graph.h"
+
+/* Why the node stays in float in QMODE_DYNAMIC and QMODE_WEIGHTS; NULL where it does not. */
+const char *dynamic_why_float(const Node *n);
+
+#endif
