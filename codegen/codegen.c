@@ -16,6 +16,7 @@ static bool emit_kernels(Cg *cg) {
 
 bool codegen_c(Diag *d, Arena *a, const Graph *g, const CodegenOptions *o, StrBuf *c, StrBuf *h) {
   Cg cg = {.diag = d, .arena = a, .options = o, .target = o->target, .graph = graph_clone(a, g)};
+  cg.graph->next_id = 0; /* names of copies do not tell how the graph came about */
   cg.public_outputs = (const Tensor *const *)g->outputs;
   cg.module = vir_module(a, o->target->lanes);
   cg.storage_of = strmap_new(a);

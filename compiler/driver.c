@@ -7,6 +7,7 @@
 #include "compiler/eval.h"
 #include "compiler/model.h"
 #include "compiler/names.h"
+#include "compiler/onnx_export.h"
 #include "compiler/output.h"
 #include "compiler/progress.h"
 #include "compiler/verify_c.h"
@@ -125,8 +126,9 @@ static void name_main_output(Driver *r) {
   r->emit = only_checks ? EMIT_UNSET : o->emit ? (EmitKind)o->emit : o->stop_after ? EMIT_IR : EMIT_C;
   r->output = o->output;
   if (r->output || r->emit == EMIT_UNSET) return;
-  bool named = r->emit == EMIT_C && strcmp(o->model, "-");
-  r->output = named ? path_with_suffix(r->arena, file_base(o->model), ".c") : "-";
+  const char *suffix = r->emit == EMIT_C ? ".c" : r->emit == EMIT_ONNX ? ".onnx" : NULL;
+  bool named = suffix && strcmp(o->model, "-");
+  r->output = named ? path_with_suffix(r->arena, file_base(o->model), suffix) : "-";
 }
 
 /* What stands beside the main file, and the depfile. */
@@ -392,6 +394,14 @@ static bool emit_ir(Driver *r) {
   return true;
 }
 
+static bool emit_onnx(Driver *r) {
+  const void *bytes;
+  size_t size;
+  if (!onnx_export(r->diag, r->arena, r->graph, ONNX_MAX_FILE, &bytes, &size)) return false;
+  add_file(r, r->output, bytes, size);
+  return true;
+}
+
 static bool emit_dot(Driver *r) {
   StrBuf text;
   strbuf_init(&text, r->arena);
@@ -401,7 +411,8 @@ static bool emit_dot(Driver *r) {
 }
 
 static bool emit(Driver *r) {
-  static bool (*const emitters[])(Driver *) = {[EMIT_C] = emit_c, [EMIT_IR] = emit_ir, [EMIT_DOT] = emit_dot};
+  static bool (*const emitters[])(Driver *) = {
+      [EMIT_C] = emit_c, [EMIT_IR] = emit_ir, [EMIT_ONNX] = emit_onnx, [EMIT_DOT] = emit_dot};
   return r->emit == EMIT_UNSET || emitters[r->emit](r);
 }
 

@@ -205,6 +205,7 @@ static void mark_used(OnnxImporter *im, const int *order, bool *live) {
   for (size_t i = 0; i < im->proto->n_output; i++) {
     OnnxValue *v = strmap_get(im->values, onnx_str(im->proto->output[i]->name));
     if (v) v->used = true;
+    if (v) v->uses++;
   }
   for (int i = (int)im->proto->n_node - 1; i >= 0; i--) {
     const Onnx__NodeProto *p = im->proto->node[order[i]];
@@ -213,7 +214,11 @@ static void mark_used(OnnxImporter *im, const int *order, bool *live) {
       live[order[i]] |= v && v->used;
     }
     for (size_t k = 0; live[order[i]] && k < p->n_input; k++)
-      if (*onnx_str(p->input[k])) ((OnnxValue *)strmap_get(im->values, p->input[k]))->used = true;
+      if (*onnx_str(p->input[k])) {
+        OnnxValue *v = strmap_get(im->values, p->input[k]);
+        v->used = true;
+        v->uses++;
+      }
   }
 }
 
@@ -270,13 +275,10 @@ static bool add_output(OnnxImporter *im, const Onnx__ValueInfoProto *info) {
   if (v->bad) return false;
   if (v->data || v->elem) return diag_error(im->diag, loc, "is a constant: it depends on no input");
   Tensor *t = v->tensor;
+  if (!t)
+    return diag_error(im->diag, loc, "is an integer made of a quantized value, which cannot be an output");
   if (t->is_output) return diag_error(im->diag, loc, "is given twice");
   if (!check_declared(im, loc, info, &t->type)) return false;
-  if (t->is_input) { /* an output needs storage of its own */
-    Node *n = graph_node1(im->graph, OP_identity, &t, 1, name, loc, NULL);
-    if (!node_infer(im->diag, n)) return false;
-    t = n->results[0];
-  }
   graph_output(im->graph, t);
   return true;
 }
@@ -297,6 +299,8 @@ Graph *onnx_import_bytes(Diag *d, Arena *a, const char *path, uint8_t *bytes, si
   if (!im.model || !check_model(&im)) return NULL;
   im.proto = im.model->graph;
   im.graph = graph_new(a, onnx_str(im.proto->name));
+  im.own = !strcmp(onnx_str(im.model->producer_name), "qcc");
+  onnx_find_annotations(&im);
   bool ok = add_initializers(&im) && onnx_add_inputs(&im) && add_nodes(&im) && check_node_inputs(&im) &&
             import_nodes(&im) && add_outputs(&im) && onnx_check_inputs_used(&im);
   return ok ? im.graph : NULL;

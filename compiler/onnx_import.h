@@ -23,6 +23,10 @@ typedef struct {
   Tensor *tensor; /* its tensor in the graph. Constants: NULL until a node needs it there */
   int producer;   /* index of the ONNX node; -1: an input or an initializer */
   bool used;      /* by a node that an output depends on, or as an output */
+  int uses;       /* by nodes, and as an output */
+  Tensor
+      *index_of; /* an integer: a quantized tensor's value + index_offset, on its way to a table; or NULL */
+  int64_t index_offset;
 } OnnxValue;
 
 typedef struct {
@@ -35,8 +39,11 @@ typedef struct {
   int64_t opset; /* of the default domain */
   const Onnx__ModelProto *model;
   Graph *graph;
-  StrMap *values;  /* name -> OnnxValue */
-  StrMap *unknown; /* operators that were reported as not supported, with their domains */
+  StrMap *values;      /* name -> OnnxValue */
+  StrMap *annotations; /* tensor name -> Onnx__TensorAnnotation */
+  StrMap *readers;     /* value name -> the first DequantizeLinear of it */
+  bool own;            /* qcc wrote the file */
+  StrMap *unknown;     /* operators that were reported as not supported, with their domains */
 } OnnxImporter;
 
 /* An attribute that an operator may have. */
@@ -156,6 +163,10 @@ Tensor *onnx_emit_typed(OnnxNode *n, OpId op, const char *name, Tensor *const *o
  * dequantize, are given the new shape without a node. */
 Tensor *onnx_reshape(OnnxNode *n, const char *name, Tensor *t, const Shape *shape);
 Tensor *onnx_constant(OnnxNode *n, const char *name, Type type, const void *data);
+/* The same, where the graph may have that constant already: it has one of that name, type and data. */
+Tensor *onnx_shared_constant(OnnxNode *n, const char *name, Type type, const void *data);
+/* Gives a tensor the name of the node's first output. */
+void onnx_rename(OnnxNode *n, Tensor *t);
 /* "base.suffix", for tensors that the model has no name for. */
 const char *onnx_temp_name(const OnnxNode *n, const char *suffix);
 
@@ -170,6 +181,15 @@ Tensor *onnx_transpose_weight(OnnxNode *n, Tensor *w);
 bool onnx_add_inputs(OnnxImporter *im);
 /* At the end: every UINT8 or INT8 input has got its quantization from a DequantizeLinear. */
 bool onnx_check_inputs_used(OnnxImporter *im);
+
+/* ---- quantization that no QuantizeLinear states (onnx_annotation.c, onnx_op_quant.c) ---- */
+
+void onnx_find_annotations(OnnxImporter *im);
+/* *quant is NULL where the tensor has no annotation. False after a diagnostic at `loc`. */
+bool onnx_annotated_quant(OnnxImporter *im, SrcLoc loc, const char *name, DType dtype, const Quant **quant);
+/* The parameters of a result that its annotation or its first reader states. NULL after a diagnostic. */
+const Quant *onnx_result_quant(const OnnxNode *n, const char *name, DType dtype);
+
 /* "3", "batch" or "?". */
 const char *onnx_dim_text(Arena *a, const Onnx__TensorShapeProto__Dimension *d);
 
@@ -177,6 +197,7 @@ const char *onnx_dim_text(Arena *a, const Onnx__TensorShapeProto__Dimension *d);
 
 DType onnx_dtype(int elem);           /* DT_NONE where the IR has no such type */
 const char *onnx_elem_name(int elem); /* "FLOAT16"; NULL where ONNX has no such type */
+int onnx_elem_of(DType t);            /* the reverse of onnx_dtype */
 /* Checks and reads a TensorProto, external data included. *type gets DT_NONE where the IR has no such element
  * type (the sizes have been checked all the same). False after a diagnostic at `loc`. */
 bool onnx_read_tensor(OnnxImporter *im, SrcLoc loc, const Onnx__TensorProto *t, Type *type,

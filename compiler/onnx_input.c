@@ -126,6 +126,7 @@ static bool add_input(OnnxImporter *im, const Onnx__ValueInfoProto *info, ShapeO
     return diag_error(im->diag, loc, "has element type %s; FLOAT is needed, or quantized UINT8 or INT8",
                       onnx_elem_name(elem));
   if (!read_dims(im, loc, name, t->tensor_type->shape, options, &type.shape)) return false;
+  if (type.dtype != DT_F32 && !onnx_annotated_quant(im, loc, name, type.dtype, &type.quant)) return false;
   OnnxValue *v = ARENA_NEW(im->arena, OnnxValue);
   *v = (OnnxValue){.name = name, .loc = loc, .producer = -1, .type = type};
   v->tensor = graph_input(im->graph, name, type, loc);

@@ -1,3 +1,4 @@
+#include "compiler/onnx_build.h"
 #include "compiler/onnx_import.h"
 
 #include <math.h>
@@ -149,8 +150,22 @@ const char *onnx_temp_name(const OnnxNode *n, const char *suffix) {
   return name;
 }
 
+void onnx_rename(OnnxNode *n, Tensor *t) {
+  Graph *g = n->im->graph;
+  const char *name = onnx_output_name(n, 0);
+  if (graph_find(g, name)) return;
+  strmap_put(g->tensors, t->name, NULL);
+  t->name = name;
+  strmap_put(g->tensors, name, t);
+}
+
 Tensor *onnx_constant(OnnxNode *n, const char *name, Type type, const void *data) {
   return graph_constant(n->im->graph, name ? name : onnx_temp_name(n, "const"), type, data, n->loc);
+}
+
+Tensor *onnx_shared_constant(OnnxNode *n, const char *name, Type type, const void *data) {
+  Tensor *t = graph_find(n->im->graph, name);
+  return t && t->data == data && type_equal(&t->type, &type) ? t : onnx_constant(n, name, type, data);
 }
 
 /* Replaces a node of constants by its value. */
@@ -176,6 +191,14 @@ static Tensor *fold(OnnxNode *n, Node *node) {
   return graph_constant(n->im->graph, name, type, out, n->loc);
 }
 
+/* A name that several nodes have is unique only in the description that -emit onnx gives all but the first.
+ */
+static const char *node_name(const Onnx__NodeProto *p) {
+  const char *note = onnx_str(p->doc_string);
+  size_t n = strlen(ONNX_NAME_NOTE);
+  return strncmp(note, ONNX_NAME_NOTE, n) ? onnx_str(p->name) : note + n;
+}
+
 Tensor *onnx_emit_typed(OnnxNode *n, OpId op, const char *name, Tensor *const *operands, int n_operands,
                         const void *attrs, Type result) {
   bool constant = n_operands > 0;
@@ -183,7 +206,7 @@ Tensor *onnx_emit_typed(OnnxNode *n, OpId op, const char *name, Tensor *const *o
     if (operands[i]) constant &= tensor_is_const(operands[i]);
   Node *node = graph_node1(n->im->graph, op, operands, n_operands,
                            name ? name : onnx_temp_name(n, op_info[op]->name), n->loc, NULL);
-  node->name = onnx_str(n->proto->name);
+  node->name = node_name(n->proto);
   if (attrs) memcpy(node->attrs, attrs, op_info[op]->attrs_size);
   node->results[0]->type = result;
   if (!node_infer(n->im->diag, node)) return NULL;
@@ -241,7 +264,7 @@ Tensor *onnx_reshape(OnnxNode *n, const char *name, Tensor *t, const Shape *shap
   const Quant *quant;
   if (tensor_is_const(c) && reshaped_quant(n->im->arena, &c->type, shape, &quant)) {
     Type type = {c->type.dtype, *shape, quant};
-    Tensor *k = onnx_constant(n, q || !name ? onnx_temp_name(n, "weight") : name, type, c->data);
+    Tensor *k = onnx_constant(n, q || !name ? c->name : name, type, c->data);
     return q ? onnx_emit1(n, OP_dequantize, name, k, NULL) : k;
   }
   ReshapeAttrs attrs = {{.n = shape->rank}};
@@ -266,7 +289,6 @@ Tensor *onnx_transpose_weight(OnnxNode *n, Tensor *w) {
   type.shape = shape_of(2, c->type.shape.dim[1], c->type.shape.dim[0]);
   if (old && old->axis >= 0)
     type.quant = quant_new(n->im->arena, 1 - old->axis, old->count, old->scale, old->zero);
-  Tensor *k =
-      onnx_constant(n, onnx_temp_name(n, "weight"), type, transpose_data(n->im->arena, &c->type, c->data));
+  Tensor *k = onnx_constant(n, c->name, type, transpose_data(n->im->arena, &c->type, c->data));
   return q ? onnx_emit1(n, OP_dequantize, NULL, k, NULL) : k;
 }

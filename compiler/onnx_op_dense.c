@@ -113,6 +113,34 @@ bool onnx_import_gemm(OnnxNode *n) {
   return onnx_set_output(n, 0, y);
 }
 
+/* ---- an addition that is the bias of a MatMul ---- */
+
+/* The input that a linear layer without a bias makes for this node alone; NULL: there is none. */
+static Node *open_layer(const OnnxNode *n, int i) {
+  const OnnxValue *v = onnx_input(n, i);
+  Node *p = v->tensor ? v->tensor->producer : NULL;
+  return p && p->op == OP_linear && p->n_operands == 2 && v->uses == 1 ? p : NULL;
+}
+
+bool onnx_import_bias(OnnxNode *n, bool *done) {
+  *done = false;
+  for (int i = 0; i < 2; i++) {
+    Node *layer = open_layer(n, i);
+    const OnnxValue *v = onnx_input(n, 1 - i);
+    bool constant = v->data || (v->tensor && onnx_is_weight(v->tensor));
+    if (!layer || !constant) continue;
+    Tensor *b = onnx_operand(n, 1 - i, false);
+    if (!b) return false;
+    if (b->type.shape.rank != 1 || b->type.shape.dim[0] != layer->operands[1]->type.shape.dim[0]) continue;
+    node_move_before(layer, NULL); /* the bias may stand behind it */
+    node_set_operands(layer, (Tensor *[]){layer->operands[0], layer->operands[1], b}, 3);
+    onnx_rename(n, layer->results[0]);
+    *done = true;
+    return onnx_set_output(n, 0, layer->results[0]);
+  }
+  return true;
+}
+
 /* ---- MatMul ---- */
 
 /* A vector counts as a matrix with one row (left) or one column (right); the result loses that dim again. */
@@ -136,6 +164,8 @@ Tensor *onnx_emit_matmul(OnnxNode *n, const char *name, Tensor *a, Tensor *b) {
                shape_text(arena, &b->type.shape));
     return NULL;
   }
+  if (rank_a == 1 && rank_b == 2 && onnx_is_weight(b)) /* linear takes a vector as it is */
+    return onnx_emit2(n, OP_linear, name, a, onnx_transpose_weight(n, b), NULL);
   a = as_matrix(n, a, true);
   b = as_matrix(n, b, false);
   if (!a || !b) return NULL;

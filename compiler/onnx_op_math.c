@@ -52,6 +52,7 @@ static const SameOp *same_op(const OnnxNode *n) {
 }
 
 bool onnx_import_unary(OnnxNode *n) {
+  if (same_op(n)->op == OP_relu && onnx_import_own_clamp(n, 0, INFINITY)) return true;
   Tensor *x = onnx_operand(n, 0, false);
   return onnx_set_output(n, 0, onnx_emit1(n, same_op(n)->op, onnx_output_name(n, 0), x, NULL));
 }
@@ -72,7 +73,7 @@ bool onnx_import_selu(OnnxNode *n) {
 }
 
 bool onnx_import_gelu(OnnxNode *n) {
-  const char *mode = onnx_attr_string(n, "approximate", "none");
+  const char *mode = onnx_attr_string(n, "approximate", strcmp(n->op->name, "GeluTanh") ? "none" : "tanh");
   GeluAttrs attrs = {!strcmp(mode, "tanh")};
   if (!attrs.approximate && strcmp(mode, "none"))
     return onnx_error(n, "attribute 'approximate' is '%s'; none or tanh are known",
@@ -88,9 +89,10 @@ bool onnx_import_clip(OnnxNode *n) {
       (onnx_has_input(n, 2) && !onnx_scalar_input(n, 2, "max", &attrs.max)))
     return false;
   /* how exporters write that there is no bound */
-  if (attrs.min == -FLT_MAX) attrs.min = -INFINITY;
-  if (attrs.max == FLT_MAX) attrs.max = INFINITY;
+  if (attrs.min == -FLT_MAX && !n->im->own) attrs.min = -INFINITY;
+  if (attrs.max == FLT_MAX && !n->im->own) attrs.max = INFINITY;
   if (attrs.min > attrs.max) attrs.min = attrs.max; /* min(max(x, min), max): everything becomes max */
+  if (onnx_import_own_clamp(n, attrs.min, attrs.max)) return true;
   return onnx_set_output(n, 0, onnx_emit1(n, OP_clip, onnx_output_name(n, 0), x, &attrs));
 }
 
@@ -118,6 +120,10 @@ static Tensor *old_broadcast(OnnxNode *n, const Tensor *a, Tensor *b) {
 }
 
 bool onnx_import_binary(OnnxNode *n) {
+  bool done;
+  if (onnx_is_index_add(n)) return onnx_import_index_add(n);
+  if (same_op(n)->op == OP_mul && onnx_is_own_silu(n)) return onnx_import_own_silu(n);
+  if (n->opset >= 7 && same_op(n)->op == OP_add && (!onnx_import_bias(n, &done) || done)) return done;
   Tensor *a = onnx_operand(n, 0, false), *b = a ? onnx_operand(n, 1, false) : NULL;
   if (b && n->opset < 7) b = old_broadcast(n, a, b);
   return onnx_set_output(n, 0, onnx_emit2(n, same_op(n)->op, onnx_output_name(n, 0), a, b, NULL));
@@ -173,7 +179,9 @@ bool onnx_import_pow(OnnxNode *n) {
     return onnx_error(n, "the exponent, %s, does not broadcast to %s", shape_text(n->im->arena, &shape),
                       shape_text(n->im->arena, &x->type.shape));
   PowAttrs attrs = {exponent};
-  if (exponent == 1)
+  if (n->im->own)
+    y = onnx_emit1(n, OP_pow, name, x, &attrs);
+  else if (exponent == 1)
     y = onnx_emit1(n, OP_identity, name, x, NULL);
   else if (exponent == 2)
     y = onnx_emit2(n, OP_mul, name, x, x, NULL);

@@ -84,6 +84,7 @@ static Tensor *take(OnnxNode *n, const char *name, Tensor *x, int axis, const On
 }
 
 bool onnx_import_gather(OnnxNode *n) {
+  if (onnx_is_lookup(n)) return onnx_import_lookup(n);
   Tensor *x = onnx_operand(n, 0, true);
   OnnxInts list;
   Shape index_shape, to = {0};

@@ -55,7 +55,10 @@ static const Quant *read_params(const OnnxNode *n, const ParamInputs *p, DType d
     return NULL;
   }
   if (!check_scales(n, p, scale)) return NULL;
-  if (count > 1) {
+  /* a list of one is along an axis where that is said of a constant, and else the tensor's */
+  const OnnxValue *of = onnx_input(n, 0);
+  bool list_of_one = scale->type.shape.rank == 1 && of && of->data && onnx_has_attr(n, "axis");
+  if (count > 1 || (list_of_one && axis < shape->rank && axis >= 0 && shape->dim[axis] == 1)) {
     if (!onnx_axis(n, axis, shape->rank, &at)) return NULL;
     if (shape->dim[at] != count) {
       onnx_error(n, "%lld scales for axis %d of %s, %s", (long long)count, at, p->what, shape_text(a, shape));
@@ -103,8 +106,7 @@ static Tensor *quantized_operand(OnnxNode *n, int i, const Quant *quant) {
   OnnxValue *v = onnx_input(n, i);
   if (v->data) { /* constants: another pair of parameters is another constant over the same data */
     Type type = {v->type.dtype, v->type.shape, quant};
-    const char *name = graph_find(n->im->graph, v->name) ? onnx_temp_name(n, "quantized") : v->name;
-    return onnx_constant(n, name, type, v->data);
+    return onnx_shared_constant(n, v->name, type, v->data);
   }
   Tensor *t = v->tensor;
   if (!t->type.quant && t->is_input) t->type.quant = quant; /* its first reader says what the numbers mean */
@@ -168,6 +170,24 @@ bool onnx_import_dequantize_linear(OnnxNode *n) {
   if (!check_axis_attrs(n)) return false;
   return onnx_set_output(
       n, 0, dequantized_operand(n, onnx_output_name(n, 0), 0, &params, onnx_attr_int(n, "axis", 1), true));
+}
+
+const Quant *onnx_result_quant(const OnnxNode *n, const char *name, DType dtype) {
+  static const ParamInputs params = {"x", 1, 2};
+  const Quant *quant;
+  if (!onnx_annotated_quant(n->im, n->loc, name, dtype, &quant) || quant) return quant;
+  const Onnx__NodeProto *reader = strmap_get(n->im->readers, name);
+  if (!reader) {
+    onnx_error(n, "no DequantizeLinear says what the values of '%s' mean", onnx_shown(n->im->arena, name));
+    return NULL;
+  }
+  const OnnxNode at = {.im = n->im, .proto = reader, .loc = onnx_node_loc(n->im, reader), .opset = n->opset};
+  if (!onnx_has_input(&at, 1)) {
+    onnx_error(&at, "input 1 of DequantizeLinear is missing");
+    return NULL;
+  }
+  quant = read_params(&at, &params, dtype, &(Shape){0}, 0);
+  return quant;
 }
 
 /* ---- QLinearConv, QLinearMatMul: what they stand for, the float operator between Q and DQ ---- */

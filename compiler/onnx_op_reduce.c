@@ -92,7 +92,7 @@ static Tensor *log_sum_exp(OnnxNode *n, const char *name, Tensor *x, const Reduc
 bool onnx_import_reduce(OnnxNode *n) {
   const Reduction *r = reduction_of(n);
   const char *name = onnx_output_name(n, 0);
-  Tensor *x = onnx_operand(n, 0, false);
+  Tensor *x = onnx_operand(n, 0, op_info[r->op]->quant == QUANT_MOVE); /* integers are compared as such */
   ReduceAttrs attrs;
   if (!x || !read_reduction(n, &x->type.shape, &attrs)) return false;
   if (r->before == OP_exp) return onnx_set_output(n, 0, log_sum_exp(n, name, x, &attrs));

@@ -227,6 +227,8 @@ bool onnx_import_cast(OnnxNode *n) {
     Tensor *x = onnx_operand(n, 0, false);
     return onnx_set_output(n, 0, onnx_emit1(n, OP_identity, onnx_output_name(n, 0), x, NULL));
   }
+  DType dtype = onnx_dtype(to > 0 && to < 64 ? (int)to : 0);
+  if (dtype == DT_S32 || dtype == DT_S64) return onnx_import_index_cast(n, dtype);
   const char *name = to > 0 && to < 64 ? onnx_elem_name((int)to) : NULL;
   if (name) return onnx_error(n, "a cast of a computed value to %s is not supported", name);
   return onnx_error(n, "attribute 'to' is %lld, which is no element type", (long long)to);
@@ -256,16 +258,40 @@ bool onnx_import_transpose(OnnxNode *n) {
   return onnx_set_output(n, 0, onnx_emit1(n, OP_transpose, onnx_output_name(n, 0), x, &attrs));
 }
 
+/* Joins integers: they are of one type, with the parameters of those that are computed. */
+static const Type *joined_type(const OnnxNode *n) {
+  for (int i = 0; i < (int)n->proto->n_input; i++) {
+    const Tensor *t = onnx_input(n, i)->tensor;
+    if (t && t->type.quant) return &t->type;
+  }
+  return NULL;
+}
+
+static Tensor *joined_operand(OnnxNode *n, int i, const Type *joined) {
+  const OnnxValue *v = onnx_input(n, i);
+  if (joined && v->data && v->type.dtype == joined->dtype && joined->quant->axis < 0 &&
+      shape_count(&v->type.shape))
+    return onnx_shared_constant(n, v->name, (Type){v->type.dtype, v->type.shape, joined->quant}, v->data);
+  Tensor *t = onnx_operand(n, i, true);
+  if (!t || !joined || (t->type.dtype == joined->dtype && quant_equal(t->type.quant, joined->quant)))
+    return t;
+  onnx_error(n, "the inputs are integers with different scales or zero points, %s and %s",
+             type_text(n->im->arena, joined), type_text(n->im->arena, &t->type));
+  return NULL;
+}
+
 bool onnx_import_concat(OnnxNode *n) {
   int count = (int)n->proto->n_input, axis;
   Tensor **x = ARENA_NEW_ARRAY(n->im->arena, Tensor *, (size_t)count);
+  const Type *joined = joined_type(n);
   for (int i = 0; i < count; i++)
-    if (!(x[i] = onnx_operand(n, i, true))) return false;
+    if (!(x[i] = joined_operand(n, i, joined))) return false;
   if (!onnx_concat_axis(n, x[0]->type.shape.rank, &axis)) return false;
   AxisAttrs attrs = {axis};
-  OpId op = count == 1 ? OP_identity : OP_concat;
-  return onnx_set_output(n, 0,
-                         onnx_emit(n, op, onnx_output_name(n, 0), x, count, count == 1 ? NULL : &attrs));
+  const char *name = onnx_output_name(n, 0);
+  if (count == 1) return onnx_set_output(n, 0, onnx_emit(n, OP_identity, name, x, 1, NULL));
+  Type result = joined ? (Type){joined->dtype, {0}, joined->quant} : (Type){0};
+  return onnx_set_output(n, 0, onnx_emit_typed(n, OP_concat, name, x, count, &attrs, result));
 }
 
 /* The value that fills: opset 11 and later as an input of the operand's type, integers for quantized

@@ -1,4 +1,5 @@
 /* The table of operators, and what is done with each node before its row's functions see it. */
+#include "compiler/onnx_function.h"
 #include "compiler/onnx_ops.h"
 
 #include <string.h>
@@ -13,15 +14,10 @@ static const OnnxAttr attrs_window[] = {{"auto_pad", ONNX_STRING},
                                         {"dilations", ONNX_INTS},
                                         {"group", ONNX_INT},
                                         {0}};
-static const OnnxAttr attrs_conv_transpose[] = {{"auto_pad", ONNX_STRING},
-                                                {"kernel_shape", ONNX_INTS},
-                                                {"strides", ONNX_INTS},
-                                                {"pads", ONNX_INTS},
-                                                {"dilations", ONNX_INTS},
-                                                {"group", ONNX_INT},
-                                                {"output_padding", ONNX_INTS},
-                                                {"output_shape", ONNX_INTS},
-                                                {0}};
+static const OnnxAttr attrs_conv_transpose[] = {
+    {"auto_pad", ONNX_STRING},     {"kernel_shape", ONNX_INTS}, {"strides", ONNX_INTS},
+    {"pads", ONNX_INTS},           {"dilations", ONNX_INTS},    {"group", ONNX_INT},
+    {"output_padding", ONNX_INTS}, {"output_shape", ONNX_INTS}, {0}};
 static const OnnxAttr attrs_max_pool[] = {{"auto_pad", ONNX_STRING},
                                           {"kernel_shape", ONNX_INTS},
                                           {"strides", ONNX_INTS},
@@ -202,6 +198,11 @@ static const OnnxOp ops[] = {
     {"DequantizeLinear", "", 10, 0, 2, 3, 1, attrs_dequantize, onnx_import_dequantize_linear},
     {"QuantizeLinear", "com.microsoft", 1, 0, 3, 3, 1, attrs_quantize, onnx_import_quantize_linear},
     {"DequantizeLinear", "com.microsoft", 1, 0, 3, 3, 1, attrs_dequantize, onnx_import_dequantize_linear},
+    /* functions that -emit onnx writes */
+    {"Gelu", ONNX_FUNCTION_DOMAIN, 1, 0, 1, 1, 1, NULL, onnx_import_gelu},
+    {"GeluTanh", ONNX_FUNCTION_DOMAIN, 1, 0, 1, 1, 1, NULL, onnx_import_gelu},
+    {"Mish", ONNX_FUNCTION_DOMAIN, 1, 0, 1, 1, 1, NULL, onnx_import_unary},
+
     {"QLinearConv", "", 10, 0, 8, 9, 1, attrs_window, onnx_import_qlinear_conv},
     {"QLinearMatMul", "", 10, 0, 8, 8, 1, NULL, onnx_import_qlinear_matmul},
 
@@ -249,12 +250,13 @@ static int64_t domain_opset(const OnnxImporter *im, const char *domain) {
   return 0;
 }
 
-static bool is_local_function(const OnnxImporter *im, const char *name, const char *domain) {
+static const Onnx__FunctionProto *local_function(const OnnxImporter *im, const char *name,
+                                                 const char *domain) {
   for (size_t i = 0; i < im->model->n_functions; i++)
     if (!strcmp(onnx_str(im->model->functions[i]->name), name) &&
         !strcmp(onnx_str(im->model->functions[i]->domain), domain))
-      return true;
-  return false;
+      return im->model->functions[i];
+  return NULL;
 }
 
 /* Each operator once, with the number of nodes that have it. Always false. */
@@ -280,8 +282,10 @@ static bool find_row(OnnxNode *n) {
   const char *name = onnx_str(n->proto->op_type), *domain = onnx_str(n->proto->domain);
   const char *shown = onnx_shown(n->im->arena, name), *shown_domain = onnx_shown(n->im->arena, domain);
   const OnnxOp *other;
-  if (is_local_function(n->im, name, domain))
-    return onnx_error(n, "'%s' is a function of the model; functions are not supported", shown);
+  const Onnx__FunctionProto *function = local_function(n->im, name, domain);
+  if (function ? !onnx_function_is_ours(n->im->arena, function) : !strcmp(domain, ONNX_FUNCTION_DOMAIN))
+    return function ? onnx_error(n, "'%s' is a function of the model; functions are not supported", shown)
+                    : unsupported(n, name, domain);
   n->opset = domain_opset(n->im, domain);
   n->op = onnx_find_op(name, domain, n->opset, &other);
   if (n->op) return true;
@@ -340,7 +344,7 @@ bool onnx_import_node(OnnxImporter *im, const Onnx__NodeProto *proto) {
   bool usable;
   if (!find_row(&n) || !check_counts(&n) || !onnx_check_attrs(&n)) return false;
   bool constant = check_inputs(&n, &usable);
-  if (!usable) return false;
+  if (!usable || !onnx_check_index_inputs(&n)) return false;
   if (n.op->fold && (constant || n.op->fold_always)) {
     OnnxFold fold = n.op->fold(&n);
     if (fold != FOLD_NO) return fold == FOLD_DONE;

@@ -18,6 +18,8 @@ bool onnx_import_conv_transpose(OnnxNode *n);
 /* onnx_op_dense.c: matrix products */
 bool onnx_import_gemm(OnnxNode *n);
 bool onnx_import_matmul(OnnxNode *n);
+/* An Add that is the bias of the MatMul before it joins that layer: *done. False after a diagnostic. */
+bool onnx_import_bias(OnnxNode *n, bool *done);
 /* MatMul over operands that are at hand already (QLinearMatMul). */
 Tensor *onnx_emit_matmul(OnnxNode *n, const char *name, Tensor *a, Tensor *b);
 
@@ -85,6 +87,22 @@ bool onnx_import_quantize_linear(OnnxNode *n);
 bool onnx_import_dequantize_linear(OnnxNode *n);
 bool onnx_import_qlinear_conv(OnnxNode *n);
 bool onnx_import_qlinear_matmul(OnnxNode *n);
+
+/* onnx_op_own.c: nodes that -emit onnx wrote for one op */
+bool onnx_is_own_silu(const OnnxNode *n);
+bool onnx_import_own_silu(OnnxNode *n);
+/* The clamp becomes that of the op before it. False, and nothing has changed, where it is not one of that
+ * kind. */
+bool onnx_import_own_clamp(OnnxNode *n, float min, float max);
+
+/* onnx_op_table.c: integers that look up a table */
+bool onnx_is_lookup(const OnnxNode *n); /* a Gather of that kind */
+bool onnx_import_lookup(OnnxNode *n);
+bool onnx_import_index_cast(OnnxNode *n, DType to);
+bool onnx_is_index_add(const OnnxNode *n);
+bool onnx_import_index_add(OnnxNode *n);
+/* Such integers go nowhere else. */
+bool onnx_check_index_inputs(const OnnxNode *n);
 
 /* onnx_const.c: constants of any element type, moved */
 OnnxFold onnx_fold_constant(OnnxNode *n);

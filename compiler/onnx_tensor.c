@@ -48,6 +48,12 @@ DType onnx_dtype(int elem) { return elem_info(elem) ? elem_info(elem)->dtype : D
 
 const char *onnx_elem_name(int elem) { return elem_info(elem) ? elem_info(elem)->name : NULL; }
 
+int onnx_elem_of(DType t) {
+  for (int i = 1; i < (int)(sizeof elems / sizeof *elems); i++)
+    if (elems[i].dtype == t) return i;
+  BUG("no ONNX element type is %s", dtype_info[t].name);
+}
+
 static bool read_shape(OnnxImporter *im, SrcLoc loc, const Onnx__TensorProto *t, Shape *s) {
   if (t->n_dims > MAX_RANK)
     return diag_error(im->diag, loc, "has %zu dimensions; at most %d are supported", t->n_dims, MAX_RANK);

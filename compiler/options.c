@@ -31,8 +31,8 @@ static const OptionDesc options[] = {
     {"o", OPT_STRING, AT(output), "FILE", "the C file; the header stands beside it. - is standard output"},
     {"target", OPT_STRING, AT(target), "T",
      "what the code runs on (see -print-targets; default: after the host)"},
-    {"emit", OPT_CHOICE, AT(emit), "K", "c (default), ir, dot", LIST("c", "ir", "dot"),
-     LIST("onnx", "calibration", "report", "obj", "package")},
+    {"emit", OPT_CHOICE, AT(emit), "K", "c (default), ir, onnx, dot", LIST("c", "ir", "onnx", "dot"),
+     LIST("calibration", "report", "obj", "package")},
     {"name", OPT_STRING, AT(name), "P", "prefix of the C names (default: from -o)"},
     {"io", OPT_CHOICE, AT(io), "T", "float, quantized: type of inputs and outputs (default: the model's own)",
      LIST("float", "quantized"), NULL},
@@ -225,7 +225,7 @@ static bool check_together(Parser *p) {
     return usage(p, "-stop-after leaves nothing to emit as C; use -emit ir");
   if (o->stop_after && (o->run || o->eval || o->verify))
     return usage(p, "-stop-after excludes -run, -eval and -verify");
-  if (o->verify && o->emit > EMIT_C) return usage(p, "-verify checks C; it excludes -emit ir and -emit dot");
+  if (o->verify && o->emit > EMIT_C) return usage(p, "-verify checks C; it excludes -emit ir, onnx and dot");
   return true;
 }
 

@@ -81,7 +81,29 @@ static bool all_zero(const IntList *l) {
 
 static bool simplify_pad(PassCtx *ctx, Node *n) {
   (void)ctx;
+  if (ATTRS(n, PadAttrs)->mode != PAD_CONSTANT) ATTRS(n, PadAttrs)->value = 0; /* no one reads it */
   return all_zero(&ATTRS(n, PadAttrs)->pads) && node_bypass(n);
+}
+
+/* The padding behind the last window, and that which no window counts for another reason than the image's
+ * end, are not there. */
+static bool simplify_pool(PassCtx *ctx, Node *n) {
+  (void)ctx;
+  PoolAttrs *a = ATTRS(n, PoolAttrs);
+  bool changed = false, counts = op_info[n->op]->quant == QUANT_POOL && a->count_include_pad;
+  int spatial = a->kernel.n;
+  for (int i = 0; i < spatial; i++) {
+    int64_t in = n->operands[0]->type.shape.dim[2 + i], out = n->results[0]->type.shape.dim[2 + i];
+    int64_t *behind = &a->pad.v[spatial + i], counted = *behind - a->pad_extra.v[i];
+    int64_t extent = (a->kernel.v[i] - 1) * a->dilation.v[i] + 1;
+    int64_t pad = (out - 1) * a->stride.v[i] + extent - in - a->pad.v[i];
+    if (pad < 0) pad = 0;
+    int64_t extra = counts && pad > counted ? pad - counted : 0;
+    changed |= pad != *behind || extra != a->pad_extra.v[i];
+    *behind = pad;
+    a->pad_extra.v[i] = extra;
+  }
+  return changed;
 }
 
 static bool simplify_slice(PassCtx *ctx, Node *n) {
@@ -134,11 +156,20 @@ static bool global_pool_to_avg_pool(PassCtx *ctx, Node *n) {
   return true;
 }
 
+/* What the pass qdq takes as the integer mean that it is. */
+static bool is_between_conversions(const Node *n) {
+  const Tensor *r = n->results[0];
+  if (!dequantized(n->operands[0]) || r->is_output || !r->n_uses) return false;
+  for (int i = 0; i < r->n_uses; i++)
+    if (r->uses[i].node->op != OP_quantize) return false;
+  return true;
+}
+
 static bool simplify_reduction(PassCtx *ctx, Node *n) {
   const ReduceAttrs *a = ATTRS(n, ReduceAttrs);
   Tensor *x = n->operands[0];
   if (shape_count(&x->type.shape) == shape_count(&n->results[0]->type.shape) &&
-      quant_equal(x->type.quant, n->results[0]->type.quant)) {
+      quant_equal(x->type.quant, n->results[0]->type.quant) && !is_between_conversions(n)) {
     become_reshape(ctx, n); /* each of one element */
     return true;
   }
@@ -216,6 +247,10 @@ static const Rule rules[OP_COUNT] = {
     [OP_transpose] = simplify_transpose,
     [OP_pad] = simplify_pad,
     [OP_slice] = simplify_slice,
+    [OP_max_pool2d] = simplify_pool,
+    [OP_max_pool3d] = simplify_pool,
+    [OP_avg_pool2d] = simplify_pool,
+    [OP_avg_pool3d] = simplify_pool,
     [OP_global_avg_pool] = global_pool_to_avg_pool,
     [OP_reduce_mean] = simplify_reduction,
     [OP_matmul] = matmul_to_linear,

@@ -120,11 +120,20 @@ static bool merge_twins(Node *n) {
   return false;
 }
 
+/* Moved integers got a name of ours when a dequantize sank below them; the quantize behind has the model's.
+ */
+static bool is_unnamed(const Tensor *q, const Node *quantize) {
+  QuantRule rule = q->producer ? op_info[q->producer->op]->quant : QUANT_FLOAT;
+  return (rule == QUANT_MOVE || rule == QUANT_CONCAT) && tensor_single_use(q) &&
+         tensor_single_use(quantize->operands[0]) && !quantize->results[0]->is_output;
+}
+
 static bool merge_pair(Settle *p, Node *n) {
   if (n->op != OP_quantize) return false;
   Tensor *q = dequantized(n->operands[0]), *r = n->results[0];
   if (!q) return false;
   if (type_equal(&q->type, &r->type)) {
+    if (is_unnamed(q, n)) tensor_swap_names(n->graph, q, r);
     node_set_operand(n, 0, q);
     if (node_bypass(n)) return true;
     Node *copy = node_replacement(n, OP_reshape, &q, 1);

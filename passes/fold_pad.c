@@ -2,7 +2,9 @@
  * holds too: pad fills with quantize(0), which is the zero point that convolutions pad with. */
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
+#include "ir/quant.h"
 #include "passes/rewrite.h"
 
 /* Is every element of the tensor known to be >= 0? */
@@ -22,7 +24,11 @@ static bool folds_into_conv(const Node *pad, const Node *conv) {
 static bool folds_into_max(const Node *pad, const Node *pool) {
   (void)pool;
   float value = ATTRS(pad, PadAttrs)->value;
-  if (tensor_is_quantized(pad->results[0])) return false;
+  const Type *t = &pad->results[0]->type;
+  if (type_is_q8(t)) {
+    int32_t least = (int32_t)dtype_info[t->dtype].min, greatest = (int32_t)dtype_info[t->dtype].max;
+    return quantize_value(value, t->quant->scale[0], t->quant->zero[0], least, greatest) == least;
+  }
   return value <= -FLT_MAX || (value == 0 && never_negative(pad->operands[0]));
 }
 
@@ -37,15 +43,10 @@ static bool folds_into_avg(const Node *pad, const Node *pool) {
   return true;
 }
 
-typedef struct {
-  bool (*fits)(const Node *pad, const Node *user); /* NULL: the op takes no pad */
-  bool below_kernel;                               /* each pad must stay below the window's extent */
-} PadUser;
-
-static const PadUser users[OP_COUNT] = {
-    [OP_conv2d] = {folds_into_conv, false},   [OP_conv3d] = {folds_into_conv, false},
-    [OP_max_pool2d] = {folds_into_max, true}, [OP_max_pool3d] = {folds_into_max, true},
-    [OP_avg_pool2d] = {folds_into_avg, true}, [OP_avg_pool3d] = {folds_into_avg, true},
+/* NULL: the op takes no pad. */
+static bool (*const fits[OP_COUNT])(const Node *pad, const Node *user) = {
+    [OP_conv2d] = folds_into_conv,    [OP_conv3d] = folds_into_conv,    [OP_max_pool2d] = folds_into_max,
+    [OP_max_pool3d] = folds_into_max, [OP_avg_pool2d] = folds_into_avg, [OP_avg_pool3d] = folds_into_avg,
 };
 
 /* A constant pad of the axes from 2 on: what it adds before each of them, then behind; false for any other.
@@ -65,31 +66,42 @@ static bool spatial_pads(const Node *pad, IntList *out) {
   return true;
 }
 
-static bool fold_into(Node *pad, Node *user) {
+static bool infers(Arena *tmp, Node *n) {
+  Diag silent;
+  diag_init(&silent, tmp, NULL);
+  return node_infer(&silent, n);
+}
+
+/* The op itself says which pads it takes: no window of a pool may lie wholly in them. */
+static bool fold_into(Arena *tmp, Node *pad, Node *user) {
   IntList extra;
-  const PadUser *u = &users[user->op];
-  if (!u->fits || !spatial_pads(pad, &extra) || !u->fits(pad, user)) return false;
+  if (!fits[user->op] || !spatial_pads(pad, &extra) || !fits[user->op](pad, user)) return false;
+  size_t size = op_info[user->op]->attrs_size;
+  void *before = arena_memdup(tmp, user->attrs, size);
   bool pool = op_info[user->op]->quant != QUANT_LINEAR;
   IntList *pads = pool ? &ATTRS(user, PoolAttrs)->pad : &ATTRS(user, ConvAttrs)->pad;
-  for (int i = 0; i < extra.n; i++) {
-    int64_t sum = pads->v[i] + extra.v[i];
-    if (sum > MAX_DIM) return false;
-    if (u->below_kernel && sum >= ATTRS(user, PoolAttrs)->kernel.v[i % (extra.n / 2)]) return false;
-  }
+  Tensor *padded = user->operands[0];
   for (int i = 0; i < extra.n; i++) pads->v[i] += extra.v[i];
   if (op_info[user->op]->quant == QUANT_POOL) ATTRS(user, PoolAttrs)->count_include_pad = true;
   node_set_operand(user, 0, pad->operands[0]);
-  node_add_locs(user, pad);
-  return true;
+  if (infers(tmp, user)) {
+    node_add_locs(user, pad);
+    return true;
+  }
+  memcpy(user->attrs, before, size);
+  node_set_operand(user, 0, padded);
+  return false;
 }
 
 int fold_pads(Graph *g) {
   int folded = 0;
+  Arena *tmp = arena_new();
   GRAPH_FOREACH_NODE(g, n) {
     Tensor *x = node_operand(n, 0);
     if (!x || !produced_by(x, OP_pad) || !tensor_single_use(x)) continue;
-    folded += fold_into(x->producer, n);
+    folded += fold_into(tmp, x->producer, n);
   }
+  arena_free(tmp);
   if (folded) graph_remove_dead(g);
   return folded;
 }

@@ -25,6 +25,7 @@ typedef struct {
   Options o;
   char *program, *dir; /* dir: for the files of a run */
   int64_t passed, failed, refused, reduced;
+  int64_t no_onnx; /* graphs that ONNX has no form for */
 } Session;
 
 enum { BATCH = 10, MAX_TARGETS = 8, REDUCE_TRIALS = 120, SOAK_FACTOR = 35 };
@@ -211,6 +212,8 @@ static void fill_batch(Session *s, Arena *a, Batch *b, uint64_t *seed, uint64_t 
     } else if (t->refused) {
       note_refusal(s, t, "the passes", t->refused);
     } else if (t->final) { /* else the seed has no place for the op */
+      s->no_onnx += t->no_onnx != NULL;
+      if (t->no_onnx && s->o.verbose) printf("seed %llu: %s", (unsigned long long)*seed, t->no_onnx);
       b->bad[b->n++] = false;
     }
   }
@@ -350,7 +353,8 @@ int main(int argc, char **argv) {
   } else {
     remove_dir(dir);
   }
-  printf("seed %llu: %lld passed, %lld failed, %lld refused\n", (unsigned long long)s.o.seed,
-         (long long)s.passed, (long long)s.failed, (long long)s.refused);
+  printf("seed %llu: %lld passed, %lld failed, %lld refused; no form in ONNX: %lld\n",
+         (unsigned long long)s.o.seed, (long long)s.passed, (long long)s.failed, (long long)s.refused,
+         (long long)s.no_onnx);
   return s.failed != 0;
 }

@@ -11,6 +11,7 @@ typedef struct {
   Graph *final;        /* after the passes; NULL where they refuse */
   const char *failed;  /* what went wrong, or NULL */
   const char *refused; /* the passes' diagnostic, where refusing is right */
+  const char *no_onnx; /* why ONNX has no form for `final`, or NULL */
   int n_samples;
   void ***in, ***expected; /* of `final`, [sample][tensor] */
 } Trial;

@@ -737,6 +737,114 @@ case(
     [node('QuantizeLinear', 'x s z', 'q'), node('Relu', 'q', 'y')],
     consts=Q,
 )
+
+# integers that look up a table
+QT = {**Q, 't': np.zeros(256, np.uint8), 'k': i64(1)}
+byte = node('QuantizeLinear', 'x s z', 'q')
+index = [byte, node('Cast', 'q', 'i', to=7)]
+lookup = [*index, node('Gather', 't i', 'g')]
+only = "input 'i' is an integer made of a quantized value; such integers may only be added to a constant and look up"
+case(only, [*index, node('Mul', 'i k', 'y')], consts=QT)
+case(only, [*index, node('Relu', 'i', 'y')], consts=QT)
+case(only, [*index, node('Gather', 'i t', 'y')], consts=QT)
+case("output 'y': error: is an integer made of a quantized value", [byte, node('Cast', 'q', 'y', to=6)], consts=Q)
+case('a sum of two computed integers is not supported', [*index, node('Add', 'i i', 'y')], consts=QT)
+case(
+    "what is added to an integer, input 'k', is f32[1]; a list of INT64 is needed",
+    [*index, node('Add', 'i k', 'y')],
+    consts={**QT, 'k': f32([1])},
+)
+for bad in [1, 2], [300], [-300]:
+    case(
+        'what is added to the index of a table must be one number from -256 to 256',
+        [*index, node('Add', 'i k', 'y')],
+        consts={**QT, 'k': i64(*bad)},
+    )
+case(
+    'the index of a table is out of its range',
+    [*index, node('Add', 'i k', 'j'), node('Add', 'k j', 'y')],
+    consts={**QT, 'k': i64(200)},
+)
+case(
+    'the index 3 that a quantized value may give is out of range for a table of 3',
+    lookup,
+    consts={**QT, 't': np.zeros(3, np.uint8)},
+    outs=('g',),
+)
+case(
+    'the index -1 that a quantized value may give is out of range for a table of 0',
+    [*index, node('Add', 'k i', 'j'), node('Gather', 't j', 'g')],
+    consts={**QT, 'k': i64(-1), 't': np.zeros(0, np.uint8)},
+    outs=('g',),
+)
+case(
+    'computed indices are supported for a constant list of UINT8 or INT8 alone',
+    [*index, node('Gather', 't i', 'y', axis=-1)],
+    consts=QT,
+)
+case('the table is f32[256]; a list of UINT8 or INT8 is needed', lookup, consts={**QT, 't': w_of(256)}, outs=('g',))
+case("no DequantizeLinear says what the values of 'g' mean", lookup, consts=QT, outs=('g',))
+case(
+    "the index 'x' is not quantized: no scale is known",
+    [node('Cast', 'x', 'i', to=6), node('Gather', 't i', 'g')],
+    {'x': ([4], TensorProto.UINT8)},
+    consts=QT,
+    outs=('g',),
+)
+case(
+    'the scale of x must be FLOAT',
+    [*lookup, node('DequantizeLinear', 'g k z', 'y')],
+    consts=QT,
+)
+case(
+    'input 1 of DequantizeLinear is missing',
+    [*lookup, onnx.helper.make_node('DequantizeLinear', ['g'], ['y'])],
+    consts=QT,
+)
+
+# annotations
+BYTES = {'x': ([4], TensorProto.UINT8)}
+moved = [node('Identity', 'x', 'y')]
+
+
+def annotate(scale, zero):
+    def edit(m):
+        a = m.graph.quantization_annotation.add(tensor_name='x')
+        for key, name in ('SCALE_TENSOR', scale), ('ZERO_POINT_TENSOR', zero):
+            a.quant_parameter_tensor_names.add(key=key, value=name)
+
+    return edit
+
+
+wrong = "the annotation of 'x' does not name a scale and a zero point, one of FLOAT and one of u8"
+for bad in ('s', 'w'), ('s', 'nothing'), ('x', 'z'), ('z', 's'):
+    case(wrong, moved, BYTES, consts={**Q, 'w': np.int8(3)}, edit=annotate(*bad))
+case(
+    "the annotation of 'x' names the scale 0: it must be positive, finite and normal",
+    moved,
+    BYTES,
+    consts={**Q, 's': f32(0)},
+    edit=annotate('s', 'z'),
+)
+case(
+    'the inputs are integers with different scales or zero points, u8<scale=0.1, zero=3>',
+    [byte, node('QuantizeLinear', 'x k z', 'r'), node('Concat', 'q r', 'y', axis=1)],
+    consts={**Q, 'k': f32(2)},
+)
+
+# functions
+case(
+    "'Gelu' is a function of the model; functions are not supported",
+    [node('Gelu', 'x', 'y', domain='qcc')],
+    imports=[helper.make_opsetid('qcc', 1)],
+    edit=lambda m: m.functions.add(name='Gelu', domain='qcc', input=['X'], output=['Y']),
+)
+case(
+    "operator 'Gelu' of the domain 'qcc' is not supported",
+    [node('Gelu', 'x', 'y', domain='qcc')],
+    imports=[helper.make_opsetid('qcc', 1)],
+)
+
 case(
     "is quantized with other parameters, which is supported per tensor only",
     [node('QuantizeLinear', 'x t', 'q', axis=1), node('DequantizeLinear', 'q s z', 'y')],

@@ -976,6 +976,52 @@ case(
     {'a': i64(60)},
 )
 
+# ---- integers that look up a table ----
+
+table = np.arange(256)[::-1] // 2
+lookup = [
+    node('QuantizeLinear', 'x s z', 'q'),
+    node('Cast', 'q', 'i', to=6),
+    node('Add', 'k i', 'j'),
+    node('Gather', 't j', 'g'),
+    node('DequantizeLinear', 'g s gz', 'y'),
+]
+grid = np.linspace(-20, 20, 81).astype(np.float32)
+for dtype, zero, offset in (np.uint8, 100, 0), (np.int8, -3, 128), (np.int8, -3, 0):
+    least = np.iinfo(dtype).min
+    at = np.clip(np.rint(grid / np.float32(0.1)) + zero, least, least + 255).astype(int) + offset
+    for small in np.uint8, np.int8:
+        entries = table.astype(small)
+        consts = {'s': f32(0.1), 'z': dtype(zero), 'k': np.int32(offset), 't': entries, 'gz': small(7)}
+        case(
+            f'a table of {small.__name__} over {dtype.__name__}, {offset} added',
+            lookup,
+            {'x': grid},
+            {'y': (entries[at].astype(np.float32) - np.float32(7)) * np.float32(0.1)},
+            consts,
+        )
+
+# ---- a bias behind a product ----
+
+w = x_of(5, 6)
+bias = x_of(6)
+for operands in 'p b', 'b p':
+    case(
+        f'MatMul, then Add of {operands}',
+        [node('MatMul', 'x w', 'p'), node('Add', operands, 'y')],
+        {'x': x},
+        {'y': x @ w + bias},
+        {'w': w, 'b': bias},
+    )
+case(
+    'MatMul, then two additions',
+    [node('MatMul', 'x w', 'p'), node('Add', 'p b', 'y'), node('Add', 'p c', 'v')],
+    {'x': x},
+    {'y': x @ w + bias, 'v': x @ w + 1},
+    {'w': w, 'b': bias, 'c': np.ones(6, np.float32)},
+)
+case('MatMul of a vector', [node('MatMul', 'x w', 'y')], {'x': x[0, 0, 0]}, {'y': x[0, 0, 0] @ w}, {'w': w})
+
 # ---- graphs ----
 
 case(
