@@ -5,15 +5,17 @@
 #include "ir/quant.h"
 #include "passes/dynamic.h"
 #include "passes/plan.h"
+#include "passes/recurrent.h"
 #include "passes/small_weights.h"
 
 bool pass_dynamic(PassCtx *ctx, Graph *g);
 
 /* Which op a float layer becomes; its attributes are the same. */
 static const OpId dynamic_ops[OP_COUNT] = {[OP_linear] = OP_dynamic_linear, [OP_conv2d] = OP_dynamic_conv2d};
-static bool is_layer(const Node *n) { return dynamic_ops[n->op] != 0; }
+static bool is_layer(const Node *n) { return dynamic_ops[n->op] != 0 || is_recurrent(n); }
 
 static bool is_float_layer(const Node *n) {
+  if (is_recurrent(n)) return is_float_recurrent(n);
   const Tensor *bias = node_operand(n, 2);
   return is_layer(n) && node_is_float(n) && is_const_f32(n->operands[1]) && (!bias || is_const_f32(bias)) &&
          !tensor_is_const(n->operands[0]);
@@ -38,12 +40,14 @@ static Node *quantized_at_run_time(PassCtx *ctx, Tensor *x, int64_t qmax, Node *
   return n;
 }
 
+static int64_t operand_qmax(const QConfig *c) { return c->activation.quant.quant_max == 127 ? 127 : 255; }
+
 static bool become_dynamic(PassCtx *ctx, Node *n, const QConfig *c) {
   Type type;
   const void *data;
   if (!small_weight(ctx->diag, n->graph->arena, n, n->operands[1], &c->weight, &type, &data)) return false;
   set_const_operand(n, 1, type, data);
-  Node *q = quantized_at_run_time(ctx, n->operands[0], c->activation.quant.quant_max == 127 ? 127 : 255, n);
+  Node *q = quantized_at_run_time(ctx, n->operands[0], operand_qmax(c), n);
   Tensor *operands[] = {q->results[0], q->results[1], q->results[2], n->operands[1], node_operand(n, 2)};
   Node *fresh = node_replacement(n, dynamic_ops[n->op], operands, operands[4] ? 5 : 4);
   memcpy(fresh->attrs, n->attrs, op_info[n->op]->attrs_size);
@@ -58,6 +62,15 @@ static bool become_small(PassCtx *ctx, Node *n, const QConfig *c) {
   if (!small_weight(ctx->diag, n->graph->arena, n, n->operands[1], &c->weight, &type, &data)) return false;
   set_const_operand(n, 1, type, data);
   return true;
+}
+
+/* Recurrent ops quantize their operands themselves. */
+static bool shrink_recurrent(PassCtx *ctx, Node *n, const QConfig *c, bool dynamic) {
+  if (!small_recurrent_weights(ctx->diag, n, &c->weight)) return false;
+  RecurrentAttrs *a = ATTRS(n, RecurrentAttrs);
+  a->dynamic = dynamic;
+  a->quantize = (DynamicQuantizeAttrs){DYNAMIC_ATEN, operand_qmax(c)};
+  return node_infer(ctx->diag, n);
 }
 
 static bool has_mode(const QConfig *c, QMode mode) {
@@ -84,7 +97,9 @@ bool pass_dynamic(PassCtx *ctx, Graph *g) {
         diag_warning(ctx->diag, "float-op", node_loc(n), "%s '%s' is computed in float: %s",
                      op_info[n->op]->name, node_label(n), dynamic_why_float(n));
     } else {
-      ok &= dynamic ? become_dynamic(ctx, n, c) : become_small(ctx, n, c);
+      ok &= is_recurrent(n) ? shrink_recurrent(ctx, n, c, dynamic)
+            : dynamic       ? become_dynamic(ctx, n, c)
+                            : become_small(ctx, n, c);
     }
   }
   return ok;

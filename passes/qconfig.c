@@ -43,6 +43,10 @@ const QConfigSet *qconfig_with_mode(Arena *a, const QConfigSet *set, QMode mode,
   QConfig *base = &rules[0].config;
   copy->rules = rules;
   base->mode = mode;
+  for (int i = 1; i < set->n_rules; i++) { /* what a preset says for lack of a static form */
+    QMode *own = &rules[i].config.mode;
+    if (!rules[i].loc.source && (*own == QMODE_DYNAMIC || *own == QMODE_WEIGHTS)) *own = mode;
+  }
   copy->quantize = mode == QMODE_DYNAMIC ? "dynamic" : weight == DT_F16 ? "f16" : "weights";
   if (base->weight.quant.dtype != weight) base->weight = weight_spec(a, weight);
   if (mode == QMODE_DYNAMIC) base->activation.quant = qspec_of(DT_U8, set->dynamic_reduce_range);

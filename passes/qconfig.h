@@ -65,9 +65,9 @@ const QConfigSet *qconfig_read_source(Diag *d, Arena *a, const Source *s);
  * NULL after a diagnostic. */
 const QConfigSet *qconfig_with_observer(Diag *d, Arena *a, const QConfigSet *set, const char *text);
 
-/* The set with that mode as its default; rules that give their own keep it. `weight`: DT_S8 or DT_F16, what
- * weights are in QMODE_DYNAMIC and QMODE_WEIGHTS; where the set's are something else the preset qcc's
- * parameters are taken. */
+/* The set with that mode as its default; a user's rules that give their own keep it. `weight`: DT_S8 or
+ * DT_F16, what weights are in QMODE_DYNAMIC and QMODE_WEIGHTS; where the set's are something else the preset
+ * qcc's parameters are taken. */
 const QConfigSet *qconfig_with_mode(Arena *a, const QConfigSet *set, QMode mode, DType weight);
 /* No rule asks for integers with parameters from calibration, and some asks for small weights. */
 bool qconfig_needs_no_data(const QConfigSet *set);

@@ -76,7 +76,9 @@ enum { ALL = QGIVEN_MODE | QGIVEN_ACTIVATION | QGIVEN_WEIGHT };
 #define MODE(op, mode)                                                                                       \
   { op, QGIVEN_MODE, mode, NULL, NULL }
 
-static const Rule qcc[] = {DEFAULT(QMODE_STATIC, minmax_u8, channels_s8)};
+/* Recurrent ops have no form with fixed parameters. */
+static const Rule qcc[] = {DEFAULT(QMODE_STATIC, minmax_u8, channels_s8), MODE("lstm", QMODE_DYNAMIC),
+                           MODE("gru", QMODE_DYNAMIC), MODE("rnn", QMODE_DYNAMIC)};
 /* FBGEMM knows no transposed convolution with a scale per channel. */
 static const Rule fbgemm[] = {DEFAULT(QMODE_STATIC, torch_u7, torch_channels_s8),
                               WEIGHT("conv_transpose2d", torch_s8), WEIGHT("conv_transpose3d", torch_s8),

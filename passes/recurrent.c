@@ -1,0 +1,72 @@
+#include "passes/recurrent.h"
+
+#include <string.h>
+
+#include "ir/ops/recurrent.h"
+#include "passes/rewrite.h"
+#include "passes/small_weights.h"
+
+bool is_recurrent(const Node *n) { return n->op == OP_lstm || n->op == OP_gru || n->op == OP_rnn; }
+
+bool is_float_recurrent(const Node *n) {
+  const Tensor *w = n->operands[RECURRENT_W], *bias = node_operand(n, RECURRENT_B);
+  return is_recurrent(n) && (!w || is_const_f32(w)) && is_const_f32(n->operands[RECURRENT_R]) &&
+         (!bias || is_const_f32(bias));
+}
+
+/* Direction d of the weight alone, [rows, k]. */
+static Tensor direction_of(const Tensor *w, int64_t d, int64_t rows, int64_t k) {
+  Tensor t = *w;
+  t.type.shape = shape_of(2, rows, k);
+  t.data = (const float *)w->data + d * rows * k;
+  return t;
+}
+
+/* The parts one behind the other, each with its scale: [directions, rows, k]. */
+static void join(Arena *a, const Type *parts, const void *const *data, int64_t directions, Type *type,
+                 const void **joined) {
+  size_t bytes = (size_t)type_bytes(&parts[0]);
+  char *all = arena_alloc(a, bytes * (size_t)directions);
+  float scale[2];
+  int32_t zero[2];
+  for (int64_t d = 0; d < directions; d++) {
+    memcpy(all + (size_t)d * bytes, data[d], bytes);
+    if (!parts[0].quant) continue;
+    scale[d] = parts[d].quant->scale[0];
+    zero[d] = parts[d].quant->zero[0];
+  }
+  *type = (Type){parts[0].dtype, shape_of(3, directions, parts[0].shape.dim[0], parts[0].shape.dim[1]), NULL};
+  if (parts[0].quant) type->quant = quant_new(a, directions > 1 ? 0 : -1, directions, scale, zero);
+  *joined = all;
+}
+
+static bool small_operand(Diag *d, Node *n, int i, const ObserverSpec *spec) {
+  Tensor *w = n->operands[i];
+  if (!w) return true;
+  Arena *a = n->graph->arena;
+  RecurrentDims s = recurrent_dims(n);
+  int64_t rows = s.gates * s.hidden, k = i == RECURRENT_W ? s.inputs : s.hidden;
+  Type type, part[2];
+  const void *data, *part_data[2];
+  if (spec->quant.per_channel) {
+    Tensor all = direction_of(w, 0, s.directions * rows, k);
+    if (!small_weight(d, a, n, &all, spec, &type, &data)) return false;
+    if (s.directions == 1) { /* needs no shape of its own */
+      const Quant *q = type.quant;
+      type.shape = shape_of(3, (int64_t)1, rows, k);
+      if (q && q->axis >= 0) type.quant = quant_new(a, q->axis + 1, q->count, q->scale, q->zero);
+    }
+  } else {
+    for (int64_t j = 0; j < s.directions; j++) {
+      Tensor t = direction_of(w, j, rows, k);
+      if (!small_weight(d, a, n, &t, spec, &part[j], &part_data[j])) return false;
+    }
+    join(a, part, part_data, s.directions, &type, &data);
+  }
+  set_const_operand(n, i, type, data);
+  return true;
+}
+
+bool small_recurrent_weights(Diag *d, Node *n, const ObserverSpec *spec) {
+  return small_operand(d, n, RECURRENT_W, spec) && small_operand(d, n, RECURRENT_R, spec);
+}
