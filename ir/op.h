@@ -46,7 +46,7 @@ typedef enum {
                    parameters */
   QUANT_MOVE,   /* only moves or selects values: the result has the first operand's parameters */
   QUANT_CONCAT, /* moves or compares: all operands and the result share one set of parameters */
-  QUANT_ARITH,  /* add, sub, mul: each operand and the result have their own */
+  QUANT_ARITH,  /* add, sub, mul, matmul: each operand and the result have their own */
   QUANT_POOL,   /* means and sums: own result parameters */
   QUANT_UNARY,  /* one value in, one out: becomes a 256-entry table */
   QUANT_FIRST, /* the first operand and the result have their own parameters, the others stay f32 constants */

@@ -224,17 +224,22 @@ static bool is_weight(const Tensor *t) {
   return tensor_is_const(t) || (produced_by(t, OP_dequantize) && tensor_is_const(t->producer->operands[0]));
 }
 
+/* A weight that a linear layer takes: float32, or 8-bit with one scale. */
+static bool is_linear_weight(const Tensor *t) {
+  return is_weight(t) && t->type.shape.rank == 2 &&
+         (t->type.dtype == DT_F32 || (tensor_is_const(t) && type_is_q8(&t->type)));
+}
+
 /* matmul by a constant [K,N] is a linear layer with the weight transposed; the transpose folds away. */
 static bool matmul_to_linear(PassCtx *ctx, Node *n) {
   Tensor *b = n->operands[1];
-  if (!is_weight(b) || b->type.shape.rank != 2 || n->operands[0]->type.shape.rank < 2 ||
-      b->type.dtype != DT_F32)
-    return false;
+  if (!is_linear_weight(b) || n->operands[0]->type.shape.rank < 2) return false;
   Node *turn = graph_node1(n->graph, OP_transpose, &b, 1, b->name, node_loc(n), n);
   ATTRS(turn, TransposeAttrs)->perm = (IntList){2, {1, 0}};
   node_must_infer(ctx, turn);
   Node *linear = node_replacement(n, OP_linear, (Tensor *[]){n->operands[0], turn->results[0]}, 2);
   *ATTRS(linear, ActAttrs) = *ATTRS(n, ActAttrs);
+  linear->results[0]->type = n->results[0]->type; /* a quantized result keeps its parameters */
   node_replace(ctx, n, linear);
   return true;
 }

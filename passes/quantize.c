@@ -99,7 +99,7 @@ static bool parameters_fit(Quantizer *q, const Node *n) {
     return true;
   if (!operand_type(q, n, 0, &a) || !operand_type(q, n, 1, &b)) return false;
   float s_a = a.quant->scale[0], s_b = b.quant->scale[0], s_out = quant_of(q, n->results[0])->scale[0];
-  if (n->op == OP_mul) return requant_multiplier(s_a, s_b, s_out, &m);
+  if (n->op == OP_mul || n->op == OP_matmul) return requant_multiplier(s_a, s_b, s_out, &m);
   return fixed_add_derive(s_a, s_b, s_out, n->op == OP_sub, &f);
 }
 

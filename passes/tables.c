@@ -181,7 +181,7 @@ static void make_table(PassCtx *ctx, Node *n) {
 
 /* add, sub or mul of a quantized tensor with itself: a function of one value, by the op's own rule. */
 static bool is_of_itself(const Node *n) {
-  return op_info[n->op]->quant == QUANT_ARITH && n->operands[0] == n->operands[1] &&
+  return op_info[n->op]->quant == QUANT_ARITH && n->op != OP_matmul && n->operands[0] == n->operands[1] &&
          tensor_is_quantized(n->operands[0]);
 }
 

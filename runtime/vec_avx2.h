@@ -170,9 +170,7 @@ V_AVX2 v_p v_pair_s8_part(const int8_t *a, const int8_t *b, int n) {
   const __m128i x = v_get_bytes16((const uint8_t *)a, n), y = v_get_bytes16((const uint8_t *)b, n);
   return _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(x, y));
 }
-V_AVX2 v_p v_bcast_p(int32_t a, int32_t b) {
-  return _mm256_set1_epi32((int32_t)((uint32_t)(uint16_t)a | (uint32_t)b << 16));
-}
+V_AVX2 v_p v_bcast_p(int32_t a) { return _mm256_set1_epi32(a); }
 V_AVX2 v_p v_sub_p(v_p a, v_p b) { return _mm256_sub_epi16(a, b); }
 V_AVX2 v_s32 v_dot2(v_s32 acc, v_p a, v_p b) { return _mm256_add_epi32(acc, _mm256_madd_epi16(a, b)); }
 

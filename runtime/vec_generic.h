@@ -251,9 +251,9 @@ static inline v_p v_pair_s8_part(const int8_t *a, const int8_t *b, int n) {
                 n > 3 ? a[3] : 0, n > 3 ? b[3] : 0}};
 }
 
-/* (a, b) in every lane. */
-static inline v_p v_bcast_p(int32_t a, int32_t b) {
-  const int16_t x = (int16_t)(uint16_t)(uint32_t)a, y = (int16_t)(uint16_t)(uint32_t)b;
+/* The low and the high half, in every lane. */
+static inline v_p v_bcast_p(int32_t a) {
+  const int16_t x = (int16_t)(uint16_t)(uint32_t)a, y = (int16_t)(uint16_t)((uint32_t)a >> 16);
   return (v_p){{x, y, x, y, x, y, x, y}};
 }
 static inline v_p v_sub_p(v_p a, v_p b) {

@@ -153,9 +153,7 @@ V_NEON v_p v_pair_u8_part(const uint8_t *a, const uint8_t *b, int n) {
 V_NEON v_p v_pair_s8_part(const int8_t *a, const int8_t *b, int n) {
   return v_interleave_s8(v_get_bytes((const uint8_t *)a, n), v_get_bytes((const uint8_t *)b, n));
 }
-V_NEON v_p v_bcast_p(int32_t a, int32_t b) {
-  return vreinterpretq_s16_u32(vdupq_n_u32((uint32_t)(uint16_t)a | (uint32_t)b << 16));
-}
+V_NEON v_p v_bcast_p(int32_t a) { return vreinterpretq_s16_s32(vdupq_n_s32(a)); }
 V_NEON v_p v_sub_p(v_p a, v_p b) { return vsubq_s16(a, b); }
 V_NEON v_s32 v_dot2(v_s32 acc, v_p a, v_p b) {
   const int32x4_t low = vmull_s16(vget_low_s16(a), vget_low_s16(b)), high = vmull_high_s16(a, b);

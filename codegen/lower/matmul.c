@@ -1,8 +1,10 @@
-/* matmul of two activations in float32 (rule 12): one output row at a time, vectorised over its columns. */
+/* matmul of two activations: float32 (rule 12) one output row at a time, vectorised over its columns; 8-bit
+ * in codegen/matmul_int.c. */
 #include <stdio.h>
 
 #include "codegen/clamp.h"
 #include "codegen/lower.h"
+#include "codegen/matmul_int.h"
 #include "ir/ops/attrs.h"
 
 enum { MAX_VECTORS = 4 };
@@ -39,11 +41,13 @@ static void columns(VirBuilder *b, const ActAttrs *act, VirAddr a, VirAddr x, Vi
 }
 
 static bool matmul_emit(Cg *cg, const Node *n, Buffer *scratch) {
-  (void)scratch;
+  if (tensor_is_quantized(n->operands[0])) {
+    matmul_int_emit(cg, n, scratch);
+    return true;
+  }
   const Tensor *ta = n->operands[0], *tb = n->operands[1], *ty = n->results[0];
   const Shape *a = &ta->type.shape, *x = &tb->type.shape, *y = &ty->type.shape;
-  if (tensor_is_quantized(ta) || a->rank < 2 || x->rank < 2) /* neither is a matmul to the verifier */
-    BUG("'%s' is no matmul of float matrices", ty->name);
+  if (a->rank < 2 || x->rank < 2) BUG("'%s' is no matmul of matrices", ty->name); /* to the verifier */
   VirBuilder b;
   cg_kernel(cg, &b, n, "", "%s x %s -> %s", shape_text(cg->arena, a), shape_text(cg->arena, x),
             shape_text(cg->arena, y));
@@ -82,4 +86,5 @@ static bool matmul_emit(Cg *cg, const Node *n, Buffer *scratch) {
   return true;
 }
 
-const Lowering lower_matmul = {.layout = LAYOUT_ROW_MAJOR, .emit = matmul_emit};
+const Lowering lower_matmul = {
+    .layout = LAYOUT_ROW_MAJOR, .scratch = matmul_int_scratch, .emit = matmul_emit};

@@ -36,20 +36,25 @@ static bool fits_matmul(const Shape *a, const Shape *b, int axis) {
   return b->rank >= 2 && a->dim[a->rank - 1] == b->dim[b->rank - 2];
 }
 
+/* Two tensors of the graph, or one and a constant on either side. */
 static bool step_matmul(Gen *g, OpId op) {
   Live *x = gen_pick(g, 2, 5);
   if (!x) return false;
   const Shape *s = &x->tensor->type.shape;
-  int64_t k = s->dim[s->rank - 1];
+  int64_t rows = s->dim[s->rank - 2], k = s->dim[s->rank - 1], other = RNG_PICK(&g->rng, channel_counts);
   Live *y = gen_pick_like(g, x->tensor, fits_matmul, 0);
-  double amp = x->amp * sqrt((double)k);
   Tensor *operands[2] = {x->tensor, y ? y->tensor : NULL};
-  if (!y || y->amp > 100 || rng_chance(&g->rng, 50)) {
-    operands[1] = gen_float_constant(g, "m", shape_of(2, k, RNG_PICK(&g->rng, channel_counts)), 1, 0);
-  } else {
-    amp *= y->amp;
+  double amp = x->amp * sqrt((double)k) * (y ? y->amp : 1);
+  if (!y || (g->form == GEN_FLOAT && y->amp > 100) || rng_chance(&g->rng, 50)) {
+    bool left = rng_chance(&g->rng, 20);
+    operands[!left] =
+        gen_operand_constant(g, left ? shape_of(2, other, rows) : shape_of(2, k, other), 1, false);
+    operands[left] = x->tensor;
+    amp = x->amp * sqrt((double)(left ? rows : k));
   }
-  return gen_finish(g, gen_node(g, op, operands, 2), amp);
+  Node *n = gen_node(g, op, operands, 2);
+  gen_activation(g, amp, &ATTRS(n, ActAttrs)->act_min, &ATTRS(n, ActAttrs)->act_max);
+  return gen_finish(g, n, amp);
 }
 
 static Node *batch_norm_node(Gen *g, Tensor *x, double amp) {
@@ -477,7 +482,7 @@ const GenStep gen_steps[] = {{OP_conv2d, 60, F | Q, step_conv},
                              {OP_conv_transpose2d, 20, F | Q, step_conv},
                              {OP_conv_transpose3d, 8, F | Q, step_conv},
                              {OP_linear, 10, F | Q, step_linear},
-                             {OP_matmul, 3, F, step_matmul},
+                             {OP_matmul, 5, F | Q, step_matmul},
                              {OP_batch_norm, 6, F, step_batch_norm},
                              {OP_add, 8, F | Q, step_arith},
                              {OP_sub, 3, F | Q, step_arith},

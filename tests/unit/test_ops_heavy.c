@@ -270,6 +270,34 @@ static void matmul_equals_plain_loops(void **state) {
   }
 }
 
+static void matmul_of_bytes(void **state) {
+  (void)state;
+  /* 0.5 * (a - 1) x 0.25 * (b + 2): [1 -1; 254 0] x [3 -126; 2 129] in integers */
+  const uint8_t a[] = {2, 0, 255, 1};
+  const int8_t b[] = {1, -128, 0, 127};
+  Node *n = NODE(OP_matmul, quantized(DT_U8, "2,2", 0.5f, 1), quantized(DT_S8, "2,2", 0.25f, -2));
+  n->results[0]->type = quantized(DT_U8, "2,2", 1, 100);
+  /* 1 -> 0.125; -255 -> -31.875; 762 -> 95.25; -32004 -> saturates */
+  ASSERT_BYTES(EVAL(n, a, b), 100, 68, 195, 0);
+  ATTRS(n, ActAttrs)->act_min = 0;
+  ASSERT_BYTES(EVAL(n, a, b), 100, 100, 195, 100);
+}
+
+/* 40,000 products of 255 * 255 leave 32 bits. */
+static void matmul_sums_beyond_32_bits(void **state) {
+  (void)state;
+  enum { K = 40000 };
+  Type at = quantized(DT_U8, "1,40000", 1, 0), bt = quantized(DT_U8, "40000,1", 1, 255);
+  uint8_t *a = arena_alloc(arena, K), *b = arena_alloc(arena, K);
+  memset(a, 255, K);
+  memset(b, 0, K);
+  Node *n = NODE(OP_matmul, at, bt);
+  n->results[0]->type = quantized(DT_U8, "1,1", 1e7f, 255);
+  ASSERT_BYTES(EVAL(n, a, b), 0); /* -2,601,000,000 / 1e7 = -260.1 */
+  n->results[0]->type = quantized(DT_U8, "1,1", 2e7f, 255);
+  ASSERT_BYTES(EVAL(n, a, b), 125); /* -130.05 */
+}
+
 static Node *pool(OpId op, Type x, const char *kernel, const char *stride, const char *pad, bool include) {
   Node *n = NODE(op, x);
   PoolAttrs *a = ATTRS(n, PoolAttrs);
@@ -455,6 +483,8 @@ int main(void) {
       TEST(linear_extreme_sums),
       TEST(linear_sums_are_exact),
       TEST(matmul_equals_plain_loops),
+      TEST(matmul_of_bytes),
+      TEST(matmul_sums_beyond_32_bits),
       TEST(max_pools),
       TEST(average_pools),
       TEST(quantized_average_pools),

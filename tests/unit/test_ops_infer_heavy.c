@@ -132,10 +132,21 @@ static void matmul_types(void **state) {
                  "the operands of matmul must have at least two dims, not [3] and [3, 5]");
   ASSERT_REFUSED(NODE(OP_matmul, f32("2,2,3"), f32("4,3,5")),
                  "matmul: the leading dims of [2, 2, 3] and [4, 3, 5] do not broadcast");
-  ASSERT_REFUSED(
-      NODE(OP_matmul, f32("2,3"), u8("3,5")),
-      "operand 2 of matmul must be f32, not u8: matmul has no integer form, keep it in float between "
-      "dequantize and quantize");
+  ASSERT_REFUSED(NODE(OP_matmul, f32("2,3"), u8("3,5")),
+                 "matmul mixes float and quantized operands: operand 1 is f32[2, 3], operand 2 "
+                 "u8<scale=0.1, zero=3>[3, 5]");
+  Node *n = NODE(OP_matmul, u8("2,3"), u8("3,5"));
+  assert_true(infer(n));
+  assert_int_equal(n->results[0]->type.dtype, DT_NONE); /* own parameters */
+  n->results[0]->type = quantized(DT_S8, "2,5", 0.5f, 1);
+  ASSERT_TYPE(n, "s8<scale=0.5, zero=1>[2, 5]");
+}
+
+static void matmul_names_impossible_scales(void **state) {
+  (void)state;
+  Node *n = NODE(OP_matmul, quantized(DT_U8, "2,3", 1e-20f, 0), quantized(DT_U8, "3,5", 1e-20f, 0));
+  n->results[0]->type = quantized(DT_U8, "2,5", 1, 0);
+  ASSERT_REFUSED(n, "matmul 'y': the multiplier 1e-20 * 1e-20 / 1 is not a normal number");
 }
 
 static Node *pool(OpId op, Type x, const char *kernel, const char *stride, const char *pad) {
@@ -280,9 +291,19 @@ static void arithmetic_types(void **state) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, op_setup, op_teardown)
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(conv2d_types),     TEST(conv2d_shape_errors), TEST(conv2d_type_errors), TEST(activation_errors),
-      TEST(linear_types),     TEST(matmul_types),        TEST(pool_types),         TEST(pool_errors),
-      TEST(batch_norm_types), TEST(conversion_types),    TEST(conversion_errors),  TEST(arithmetic_types),
+      TEST(conv2d_types),
+      TEST(conv2d_shape_errors),
+      TEST(conv2d_type_errors),
+      TEST(activation_errors),
+      TEST(matmul_names_impossible_scales),
+      TEST(linear_types),
+      TEST(matmul_types),
+      TEST(pool_types),
+      TEST(pool_errors),
+      TEST(batch_norm_types),
+      TEST(conversion_types),
+      TEST(conversion_errors),
+      TEST(arithmetic_types),
   };
   return cmocka_run_group_tests_name("ops_infer_heavy", tests, NULL, NULL);
 }

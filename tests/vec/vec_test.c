@@ -313,7 +313,7 @@ static int32_t define_ceil(const Arg *a, int l) { return bits_of(ceilf(get_f32(a
 static int32_t define_round(const Arg *a, int l) { return bits_of(rintf(get_f32(a[0].bytes, l))); }
 static int32_t define_bcast_p(const Arg *a, int l) {
   (void)l;
-  return wrap((int64_t)get_s32(a[1].bytes, 0) * 65536 + (uint16_t)get_s32(a[0].bytes, 0));
+  return get_s32(a[0].bytes, 0);
 }
 static int32_t define_sub_p(const Arg *a, int l) {
   int low = get_s16(a[0].bytes, 2 * l) - get_s16(a[1].bytes, 2 * l);
