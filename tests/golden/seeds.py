@@ -83,6 +83,11 @@ def compare_params(ours, scale, zero, relative):
         raise Failure(f'{name}: scale {got_scale}, zero point {got_zero}; expected {scale}, {zero}')
 
 
+def bare(name):
+    """A constant's name as the arrays have it: the text quotes some."""
+    return name.strip('"')
+
+
 def constants(tools, text):
     """name -> (type as written, values)"""
     result = {}
@@ -92,7 +97,7 @@ def constants(tools, text):
             result[name] = typ, np.array(json.loads(literal)).reshape(shape)
         else:
             with np.load(f'{tools.tmp}/q.npz') as z:
-                result[name] = typ, z[name]
+                result[name] = typ, z[bare(name)]
     return result
 
 
@@ -128,7 +133,7 @@ class Op:
         self.head = ''.join(f'  const @{n} : {consts[n][0]}\n' for n in names)
         for i, n in enumerate(names):
             q = compare_weights(data, tools, consts[n], module['weight']) if i == 0 else consts[n][1]
-            self.arrays[n] = q.astype('i4' if i else 'i1')
+            self.arrays[bare(n)] = q.astype('i4' if i else 'i1')
 
     def run(self, tools, typ, x):
         """The op alone; x: real values of its operand, which has that type."""
