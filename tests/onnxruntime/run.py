@@ -3,7 +3,9 @@
 
 1. Models of one operator, drawn at random, and each operator of the *_qdq.onnx networks cut out: on the same random
    u8 or s8 inputs ONNX Runtime (all optimisations on) and `qcc -run` may differ by one quantum at most (docs/numerics.md).
-2. The whole networks: single quanta cascade there, so that the differences are reported and nothing is required.
+2. The same operators as -emit onnx writes them: ONNX Runtime may differ from `qcc -run` by one quantum at most there too.
+3. The whole networks, and float models that qcc has quantized and written: single quanta cascade there, so that the
+   differences are reported and nothing is required.
 """
 import argparse
 import collections
@@ -23,6 +25,7 @@ try:
     from onnx import TensorProto, numpy_helper
     import ort
     from cut import cuts
+    from exported import Export, compare_models
     from generated import generated
 except ImportError as e:
     print(f'skipped: {e}')
@@ -87,36 +90,46 @@ def stacked_for_qcc(array):
 
 
 def compare_one(runtime, qcc, model, rng, tmp):
-    """Differences of one model, in quanta, and how many elements are not at the ends of their range."""
+    """Differences of one model and of what -emit onnx makes of it, in quanta, and how many elements are not at the ends
+    of their range."""
     data = model.SerializeToString()
     samples = 4 if work(model) < MACS_FOR_MORE_SAMPLES else 1
     dtypes = input_dtypes(model)
     feeds = {name: draw(rng, shape, dtypes[name], samples) for name, shape in input_shapes(model).items()}
-    try:
-        session = ort.Session(runtime, data)
-        want = np.stack([session.run({n: a[i] for n, a in feeds.items()})[session.outputs[0]]
-                         for i in range(samples)])
-    except ort.OrtError as e:
-        raise Failure(f'ONNX Runtime: {e}')
+
+    def runtime_result(model):
+        try:
+            session = ort.Session(runtime, model)
+            return np.stack([session.run({n: a[i] for n, a in feeds.items()})[session.outputs[0]]
+                             for i in range(samples)])
+        except ort.OrtError as e:
+            raise Failure(f'ONNX Runtime: {e}')
+
+    want = runtime_result(data)
     got = run_qcc(qcc, data, {n: stacked_for_qcc(a) for n, a in feeds.items()}, tmp)
     scale, zero = output_parameters(model)
     ends = np.iinfo(want.dtype)
     quanta = np.rint(got.astype(np.float64) / scale) + zero
     if quanta.size != want.size:
         raise Failure(f'{quanta.shape} elements, {want.shape} expected')
-    return np.abs(quanta.reshape(want.shape) - want), ((want > ends.min) & (want < ends.max)).sum()
+    quanta = quanta.reshape(want.shape)
+    again = runtime_result(Export(qcc, tmp).bytes_of(f'{tmp}/m.onnx'))
+    return np.abs(quanta - want), np.abs(quanta - again), ((want > ends.min) & (want < ends.max)).sum()
 
 
 class Tally:
     def __init__(self):
         self.models = self.elements = self.equal = self.inside = self.failed = 0
-        self.most = 0.0
+        self.exported_equal = 0
+        self.most = self.exported_most = 0.0
 
-    def add(self, d, inside):
+    def add(self, d, exported, inside):
         self.inside += int(inside)
         self.elements += d.size
         self.equal += int((d == 0).sum())
+        self.exported_equal += int((exported == 0).sum())
         self.most = max(self.most, float(d.max(initial=0)))
+        self.exported_most = max(self.exported_most, float(exported.max(initial=0)))
 
 
 def compare_operators(runtime, a, models, tmp):
@@ -127,10 +140,11 @@ def compare_operators(runtime, a, models, tmp):
             continue
         tallies[kind].models += 1
         try:
-            d, inside = compare_one(runtime, a.qcc, model, rng, tmp)
-            tallies[kind].add(d, inside)
-            if d.max(initial=0) > 1:
-                raise Failure(f'{int((d > 1).sum())} of {d.size} elements differ by up to {d.max():.0f} quanta')
+            d, exported, inside = compare_one(runtime, a.qcc, model, rng, tmp)
+            tallies[kind].add(d, exported, inside)
+            for what, v in ('', d), ('exported, ', exported):
+                if v.max(initial=0) > 1:
+                    raise Failure(f'{what}{int((v > 1).sum())} of {v.size} elements differ by up to {v.max():.0f} quanta')
         except Failure as e:
             tallies[kind].failed += 1
             failures.append(f'{name}: {e}')
@@ -140,11 +154,12 @@ def compare_operators(runtime, a, models, tmp):
 
 
 def print_tallies(tallies):
-    print(f"{'operator':28} {'models':>6} {'elements':>9} {'inside':>6} {'equal':>9} {'most':>5}")
+    print(f"{'operator':28} {'models':>6} {'elements':>9} {'inside':>6} {'equal':>9} {'most':>5} {'exported':>9} {'most':>5}")
     for kind, t in tallies.items():
-        equal = f'{100 * t.equal / t.elements:8.4f}%' if t.elements else '-'
+        equal, exported = (f'{100 * n / t.elements:8.4f}%' if t.elements else '-' for n in (t.equal, t.exported_equal))
         inside = f'{100 * t.inside / t.elements:5.0f}%' if t.elements else '-'
-        print(f'{kind:28} {t.models:6} {t.elements:9} {inside:>6} {equal:>9} {t.most:5.0f}' +
+        print(f'{kind:28} {t.models:6} {t.elements:9} {inside:>6} {equal:>9} {t.most:5.0f} {exported:>9} '
+              f'{t.exported_most:5.0f}' +
               (f'  {t.failed} failed' if t.failed else ''))
 
 
@@ -217,6 +232,9 @@ def main():
         if not a.filter:
             models += len(networks)
             failures += compare_networks(runtime, a, networks, tmp)
+            compared, failed = compare_models(runtime, a.qcc, tmp)
+            models += compared
+            failures += failed
     for f in failures:
         print(f'FAIL {f}')
     print(f'{models - len(failures)} passed, {len(failures)} failed in {time.monotonic() - start:.0f} s')
