@@ -1,4 +1,7 @@
 /* dynamic_linear, dynamic_conv2d, conv_integer, matmul_integer. */
+#include <stdlib.h>
+
+#include "codegen/dense_pack.h"
 #include "codegen/product.h"
 #include "ir/ops/attrs.h"
 #include "ir/ops/broadcast.h"
@@ -107,18 +110,112 @@ static void emit_plain(Cg *cg, const Product *p) {
   product_emit_plain(cg, p, &l);
 }
 
+/* --- dynamic_linear by register tiles: a constant weight, sums that fit 32 bits --- */
+
+static int64_t row_major(const Dense *d, int64_t phase, int64_t c, int64_t run, int64_t i) {
+  (void)phase, (void)run;
+  return c * d->length + i;
+}
+
+/* |x - zero| is at most 255. */
+static bool sums_fit(const Product *p) {
+  const int64_t *w = p->weight->type.shape.dim;
+  for (int64_t c = 0; c < w[0]; c++) {
+    int64_t size = 0;
+    for (int64_t i = 0; i < w[1]; i++)
+      size += labs(product_weight(p, c * w[1] + i) - product_weight_zero(p, c));
+    if (size * 255 > INT32_MAX) return false;
+  }
+  return true;
+}
+
+/* The largest value of the operand where its producer says so. */
+static int32_t largest_value(const Product *p) {
+  const Node *from = p->x->producer;
+  return from && from->op == OP_dynamic_quantize ? (int32_t)ATTRS(from, DynamicQuantizeAttrs)->qmax : 255;
+}
+
+static void pack_weight(const Product *p, DensePack *s) {
+  const int64_t *w = p->weight->type.shape.dim;
+  const Quant *q = p->weight->type.quant;
+  int32_t *weights = ARENA_NEW_ARRAY(s->cg->arena, int32_t, (size_t)(w[0] * w[1]));
+  float *scale = ARENA_NEW_ARRAY(s->cg->arena, float, (size_t)w[0]);
+  for (int64_t c = 0; c < w[0]; c++) {
+    scale[c] = q->scale[q->count > 1 ? c : 0];
+    for (int64_t i = 0; i < w[1]; i++)
+      weights[c * w[1] + i] = product_weight(p, c * w[1] + i) - product_weight_zero(p, c);
+  }
+  dense_scaled(s, w[0], w[1], weights, scale);
+}
+
+static void emit_tiles(Cg *cg, const Product *p, Buffer *scratch) {
+  const int64_t *w = p->weight->type.shape.dim;
+  const Storage *sx = cg_storage(cg, p->x), *sy = cg_storage(cg, p->y), *ss = cg_storage(cg, p->scale);
+  int64_t rows = shape_count(&p->x->type.shape) / w[1];
+  Dense d = {.node = p->node,
+             .what = "",
+             .x = p->x,
+             .y = p->y,
+             .weight = p->weight,
+             .bias = p->bias,
+             .act_min = p->act_min,
+             .act_max = p->act_max,
+             .groups = 1,
+             .oc = w[0],
+             .runs = {1, 1, 1},
+             .length = w[1],
+             .count = {1, 1, 1, rows},
+             .x_step = {0, 0, 0, w[1]},
+             .y_step = {0, 0, 0, w[0]},
+             .phases = 1,
+             .weight_index = row_major};
+  DensePack s = {.cg = cg, .d = &d, .x_elem = sx->elem, .y_elem = DT_F32};
+  if (sx->elem == DT_U8) s.x_most = largest_value(p);
+  pack_weight(p, &s);
+  dense_shape(&s);
+  dense_pack(&s);
+  DenseTiles tiles;
+  dense_tiles(&s, &tiles);
+  VirBuilder b;
+  cg_kernel(cg, &b, p->node, "", "%s x weights %s -> %s", type_text(cg->arena, &p->x->type),
+            type_text(cg->arena, &(Type){p->weight->type.dtype, p->weight->type.shape, NULL}),
+            type_text(cg->arena, &p->y->type));
+  const VirBase *x = cg_read(cg, &b, p->x, "x"), *y = cg_write(cg, &b, p->y, "y");
+  VirAddr factors = vir_addr(cg_scratch(cg, &b, scratch, "factors", DT_F32), 0);
+  VirAddr start = vir_addr(cg_scratch(cg, &b, scratch, "start", DT_S32), dense_channels(&s));
+  VirAddr at = vir_addr(cg_read(cg, &b, p->scale, "scale_in"), ss->offset);
+  const VirVar *scale = VIR_ONCE(&b, "scale", get_f32, vir_at(at));
+  dense_start(&s, &b, scale, product_zero(cg, &b, p->x, p->x_zero, "zero"), start, factors);
+  dense_calls_scaled(&s, &tiles, &b, vir_addr(x, sx->offset), vir_addr(y, sy->offset), start, factors);
+  cg_done(cg, &b);
+}
+
+static bool has_tiles(const Product *p) {
+  return p->node->op == OP_dynamic_linear && tensor_is_const(p->weight) && sums_fit(p);
+}
+
+/* Where the sums of each channel start, and their factors. */
+static int64_t tiles_scratch(const Cg *cg, const Node *n) {
+  Product p = product_of(n);
+  int64_t lanes = cg->target->lanes;
+  return has_tiles(&p) ? 8 * ((p.weight->type.shape.dim[0] + lanes - 1) / lanes * lanes) : 0;
+}
+
 static bool product_emit(Cg *cg, const Node *n, Buffer *scratch) {
-  (void)scratch;
   Product p = product_of(n);
   if (!check_zeros(cg, &p)) return false;
   if (is_conv(n)) cg_fill_halo_with(cg, n, p.x, p.x_zero);
-  emit_plain(cg, &p);
+  if (has_tiles(&p)) {
+    emit_tiles(cg, &p, scratch);
+  } else {
+    emit_plain(cg, &p);
+  }
   return true;
 }
 
 /* Scales and zero points are read where they lie. */
 const Lowering lower_dynamic_linear = {
-    .layout = LAYOUT_ROW_MAJOR, .constants = 3, .stays = 6, .emit = product_emit};
+    .layout = LAYOUT_ROW_MAJOR, .constants = 3, .stays = 6, .scratch = tiles_scratch, .emit = product_emit};
 const Lowering lower_dynamic_conv2d = {
     .layout = LAYOUT_CHANNELS_LAST, .halo = product_halo, .constants = 3, .stays = 6, .emit = product_emit};
 const Lowering lower_conv_integer = {.layout = LAYOUT_CHANNELS_LAST,
