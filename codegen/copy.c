@@ -30,7 +30,7 @@ static const CopyOps *ops_of(const VirBase *base) {
 }
 
 /* A contiguous run by vectors; one that does not end with a whole one ends with a partial one. */
-static void copy_run(Cg *cg, VirBuilder *b, VirAddr x, VirAddr y, int64_t count, bool flip) {
+void copy_run(Cg *cg, VirBuilder *b, VirAddr x, VirAddr y, int64_t count, bool flip) {
   int64_t width = cg->target->lanes * (dtype_info[y.base->elem].bytes == 1 ? 4 : 1);
   int64_t whole = count / width, rest = count % width;
   const CopyOps *from = ops_of(x.base), *to = ops_of(y.base);
@@ -52,7 +52,7 @@ static void copy_run(Cg *cg, VirBuilder *b, VirAddr x, VirAddr y, int64_t count,
   vir_do(b, to->store_part, VIR_ARGS(vir_at(vir_offset(y, whole * width)), vir_v(v), vir_n(rest)));
 }
 
-static void copy_element(VirBuilder *b, VirAddr x, VirAddr y, bool flip) {
+void copy_element(VirBuilder *b, VirAddr x, VirAddr y, bool flip) {
   const VirVar *v = vir_let(b, "v", ops_of(x.base)->get, VIR_ARGS(vir_at(x)));
   if (flip) {
     const VirVar *shift = VIR_ONCE(b, "shift", int_const, vir_n(x.base->elem == DT_U8 ? 128 : -128));

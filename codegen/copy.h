@@ -15,6 +15,10 @@ typedef struct {
 /* Emits loops into the open function. `flip`: the stored bytes differ by the sign bit. */
 void copy_block(Cg *cg, VirBuilder *b, const VirBase *x, const VirBase *y, const CopyBlock *block, bool flip);
 
+/* `count` elements that lie one behind the other, by vectors; and one element. */
+void copy_run(Cg *cg, VirBuilder *b, VirAddr x, VirAddr y, int64_t count, bool flip);
+void copy_element(VirBuilder *b, VirAddr x, VirAddr y, bool flip);
+
 /* True where stored values of the two differ by 128. */
 bool copy_flips(const Storage *a, const Storage *b);
 

@@ -30,6 +30,17 @@ static const OnnxAttr attrs_average_pool[] = {{"auto_pad", ONNX_STRING},       {
                                               {"strides", ONNX_INTS},          {"pads", ONNX_INTS},
                                               {"dilations", ONNX_INTS},        {"ceil_mode", ONNX_INT},
                                               {"count_include_pad", ONNX_INT}, {0}};
+static const OnnxAttr attrs_upsample[] = {{"mode", ONNX_STRING}, {"scales", ONNX_FLOATS, 8}, {0}};
+static const OnnxAttr attrs_resize[] = {{"mode", ONNX_STRING},
+                                        {"coordinate_transformation_mode", ONNX_STRING},
+                                        {"nearest_mode", ONNX_STRING},
+                                        {"cubic_coeff_a", ONNX_FLOAT},       /* of cubic alone */
+                                        {"extrapolation_value", ONNX_FLOAT}, /* of tf_crop_and_resize alone */
+                                        {"exclude_outside", ONNX_INT},
+                                        {"antialias", ONNX_INT},
+                                        {"axes", ONNX_INTS},
+                                        {"keep_aspect_ratio_policy", ONNX_STRING},
+                                        {0}};
 static const OnnxAttr attrs_alpha[] = {{"alpha", ONNX_FLOAT}, {"consumed_inputs", ONNX_INTS, 5}, {0}};
 static const OnnxAttr attrs_alpha_beta[] = {
     {"alpha", ONNX_FLOAT}, {"beta", ONNX_FLOAT}, {"consumed_inputs", ONNX_INTS, 5}, {0}};
@@ -104,6 +115,10 @@ static const OnnxOp ops[] = {
     {"MaxPool", "", 1, 0, 1, 1, 2, attrs_max_pool, onnx_import_max_pool},
     {"AveragePool", "", 1, 0, 1, 1, 1, attrs_average_pool, onnx_import_average_pool},
     {"GlobalAveragePool", "", 1, 0, 1, 1, 1, NULL, onnx_import_global_average_pool},
+    {"Upsample", "", 7, 8, 1, 1, 1, attrs_upsample, onnx_import_resize},
+    {"Upsample", "", 9, 9, 2, 2, 1, attrs_upsample, onnx_import_resize},
+    {"Resize", "", 10, 10, 2, 2, 1, attrs_resize, onnx_import_resize},
+    {"Resize", "", 11, 0, 1, 4, 1, attrs_resize, onnx_import_resize},
     {"GlobalMaxPool", "", 1, 0, 1, 1, 1, NULL, onnx_import_global_max_pool},
 
     {"Gemm", "", 6, 10, 3, 3, 1, attrs_gemm, onnx_import_gemm},

@@ -15,6 +15,9 @@ Tensor *onnx_emit_conv(OnnxNode *n, const char *name, Tensor *x, Tensor *w, Tens
 /* onnx_op_conv_transpose.c */
 bool onnx_import_conv_transpose(OnnxNode *n);
 
+/* onnx_op_resize.c */
+bool onnx_import_resize(OnnxNode *n);
+
 /* onnx_op_dense.c: matrix products */
 bool onnx_import_gemm(OnnxNode *n);
 bool onnx_import_matmul(OnnxNode *n);

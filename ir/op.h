@@ -23,10 +23,17 @@ typedef struct {
   int64_t v[MAX_RANK * 2];
 } IntList;
 
+/* The same of floats: factors. */
+typedef struct {
+  int n;
+  float v[MAX_RANK * 2];
+} RealList;
+
 typedef enum {
   ATTR_INT,   /* int64_t */
   ATTR_INTS,  /* IntList */
   ATTR_FLOAT, /* float */
+  ATTR_REALS, /* RealList */
   ATTR_BOOL,  /* bool */
   ATTR_ENUM   /* int: an index into `values` */
 } AttrKind;
@@ -35,7 +42,7 @@ typedef struct {
   const char *name;
   AttrKind kind;
   size_t offset;             /* in the op's attribute struct */
-  int count;                 /* ATTR_INTS: how many it must have; 0: any number */
+  int count;                 /* lists: how many it must have; 0: any number */
   const char *const *values; /* ATTR_ENUM: the names, NULL-terminated */
 } AttrDesc;
 

@@ -82,20 +82,30 @@ static bool parse_operands(Parser *p, Stmt *s) {
   return true;
 }
 
-static bool parse_int_list(Parser *p, const AttrDesc *a, IntList *list) {
+/* An IntList or a RealList. */
+static bool parse_list(Parser *p, const AttrDesc *a, void *field) {
   Token open = p->tok;
-  *list = (IntList){0};
+  IntList ints = {0};
+  RealList reals = {0};
+  int n = 0;
   if (!parser_expect(p, '[', "before the attribute's list")) return false;
-  while (!parser_at(p, ']')) {
-    if (list->n && !parser_expect(p, ',', "between the elements of the list")) return false;
-    if (list->n == MAX_RANK * 2)
+  for (; !parser_at(p, ']'); n++) {
+    if (n && !parser_expect(p, ',', "between the elements of the list")) return false;
+    if (n == MAX_RANK * 2)
       return diag_error(p->diag, parser_here(p), "an attribute's list has at most %d elements", MAX_RANK * 2);
-    if (!parse_integer(p, "an integer element", INT64_MIN, INT64_MAX, &list->v[list->n])) return false;
-    list->n++;
+    if (a->kind == ATTR_REALS ? !parse_float(p, &reals.v[n])
+                              : !parse_integer(p, "an integer element", INT64_MIN, INT64_MAX, &ints.v[n]))
+      return false;
   }
-  if (a->count && list->n != a->count)
+  ints.n = reals.n = n;
+  if (a->kind == ATTR_REALS) {
+    *(RealList *)field = reals;
+  } else {
+    *(IntList *)field = ints;
+  }
+  if (a->count && n != a->count)
     return diag_error(p->diag, parser_loc(p, open, p->tok), "'%s' takes %d elements, not %d", a->name,
-                      a->count, list->n);
+                      a->count, n);
   parser_advance(p);
   return true;
 }
@@ -127,7 +137,8 @@ static bool parse_attr_value(Parser *p, const AttrDesc *a, void *attrs) {
   case ATTR_INT:
     return parse_integer(p, "an integer", INT64_MIN, INT64_MAX, field);
   case ATTR_INTS:
-    return parse_int_list(p, a, field);
+  case ATTR_REALS:
+    return parse_list(p, a, field);
   case ATTR_FLOAT:
     return parse_float(p, field);
   case ATTR_BOOL:

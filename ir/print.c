@@ -120,6 +120,7 @@ static bool same_float(float a, float b) { return !memcmp(&a, &b, sizeof a); }
 
 static bool is_default(const AttrDesc *a, const void *field, const void *def) {
   const IntList *x = field, *y = def;
+  const RealList *r = field, *s = def;
   switch (a->kind) {
   case ATTR_INT:
     return *(const int64_t *)field == *(const int64_t *)def;
@@ -127,6 +128,8 @@ static bool is_default(const AttrDesc *a, const void *field, const void *def) {
     return x->n == y->n && !memcmp(x->v, y->v, sizeof *x->v * (size_t)x->n);
   case ATTR_FLOAT:
     return same_float(*(const float *)field, *(const float *)def);
+  case ATTR_REALS:
+    return r->n == s->n && !memcmp(r->v, s->v, sizeof *r->v * (size_t)r->n);
   case ATTR_BOOL:
     return *(const bool *)field == *(const bool *)def;
   case ATTR_ENUM:
@@ -137,6 +140,7 @@ static bool is_default(const AttrDesc *a, const void *field, const void *def) {
 
 static void put_attr(StrBuf *out, const AttrDesc *a, const void *field) {
   const IntList *list = field;
+  const RealList *reals = field;
   strbuf_printf(out, "%s = ", a->name);
   switch (a->kind) {
   case ATTR_INT:
@@ -149,6 +153,14 @@ static void put_attr(StrBuf *out, const AttrDesc *a, const void *field) {
     break;
   case ATTR_FLOAT:
     put_float(out, *(const float *)field);
+    break;
+  case ATTR_REALS:
+    strbuf_puts(out, "[");
+    for (int i = 0; i < reals->n; i++) {
+      strbuf_puts(out, i ? ", " : "");
+      put_float(out, reals->v[i]);
+    }
+    strbuf_puts(out, "]");
     break;
   case ATTR_BOOL:
     strbuf_puts(out, *(const bool *)field ? "true" : "false");

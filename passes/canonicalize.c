@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "passes/recognize.h"
+#include "ir/resize.h"
 #include "passes/rewrite.h"
 
 typedef bool (*Rule)(PassCtx *ctx, Node *n); /* true where the graph has changed */
@@ -244,6 +245,17 @@ static bool matmul_to_linear(PassCtx *ctx, Node *n) {
   return true;
 }
 
+/* Every position is the operand's own. */
+static bool simplify_resize(PassCtx *ctx, Node *n) {
+  (void)ctx;
+  if (!type_equal(&n->operands[0]->type, &n->results[0]->type)) return false;
+  Arena *tmp = arena_new();
+  bool active = false;
+  for (int i = 0; i < n->results[0]->type.shape.rank; i++) active |= resize_dim(tmp, n, i).active;
+  arena_free(tmp);
+  return !active && node_bypass(n);
+}
+
 static const Rule rules[OP_COUNT] = {
     [OP_identity] = drop_identity,
     [OP_flatten] = flatten_to_reshape,
@@ -266,6 +278,8 @@ static const Rule rules[OP_COUNT] = {
     [OP_min] = minmax_to_clip,
     [OP_prelu] = prelu_to_leaky_relu,
     [OP_expand] = simplify_expand,
+    [OP_resize_nearest] = simplify_resize,
+    [OP_resize_linear] = simplify_resize,
 };
 
 int canonical_forms(PassCtx *ctx, Graph *g) {

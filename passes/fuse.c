@@ -20,9 +20,9 @@ static bool clamp_of(const Node *n, float *lo, float *hi) {
 /* Monotone ops that choose among their operand's elements: a clamp may go before them. */
 static bool commutes_with_clamp(const Node *n) {
   static const bool monotone[OP_COUNT] = {
-      [OP_max_pool2d] = true, [OP_max_pool3d] = true, [OP_adaptive_max_pool] = true,
-      [OP_reshape] = true,    [OP_transpose] = true,  [OP_slice] = true,
-      [OP_expand] = true,
+      [OP_max_pool2d] = true, [OP_max_pool3d] = true,     [OP_adaptive_max_pool] = true,
+      [OP_reshape] = true,    [OP_transpose] = true,      [OP_slice] = true,
+      [OP_expand] = true,     [OP_resize_nearest] = true,
   };
   return monotone[n->op];
 }

@@ -35,6 +35,7 @@ static const char *tensors_differ(Arena *a, Tensor *const *x, int nx, Tensor *co
 
 static bool same_attr(const AttrDesc *d, const void *x, const void *y) {
   const IntList *a = x, *b = y;
+  const RealList *r = x, *s = y;
   switch (d->kind) {
   case ATTR_INT:
     return *(const int64_t *)x == *(const int64_t *)y;
@@ -42,6 +43,8 @@ static bool same_attr(const AttrDesc *d, const void *x, const void *y) {
     return a->n == b->n && !memcmp(a->v, b->v, sizeof *a->v * (size_t)a->n);
   case ATTR_FLOAT:
     return same_float(*(const float *)x, *(const float *)y);
+  case ATTR_REALS:
+    return r->n == s->n && !memcmp(r->v, s->v, sizeof *r->v * (size_t)r->n);
   case ATTR_BOOL:
     return *(const bool *)x == *(const bool *)y;
   case ATTR_ENUM:

@@ -95,6 +95,24 @@ typedef struct {
   IntList start, stop, step;
 } SliceAttrs;
 
+/* resize_nearest, resize_linear: the result's whole shape; the factors result / operand that positions are
+ * computed with where these are not the sizes' own ratios (empty, or one for each dim, 0: the ratio); which
+ * operand position a result position is (RESIZE_*, as ONNX names them), and how the nearest one is chosen. */
+typedef struct {
+  IntList size;
+  RealList scale;
+  int coordinates, rounding;
+} ResizeAttrs;
+enum {
+  RESIZE_HALF_PIXEL,
+  RESIZE_HALF_PIXEL_SYMMETRIC,
+  RESIZE_PYTORCH_HALF_PIXEL,
+  RESIZE_ALIGN_CORNERS,
+  RESIZE_ASYMMETRIC,
+  RESIZE_TF_HALF_PIXEL_FOR_NN
+};
+enum { RESIZE_PREFER_FLOOR, RESIZE_PREFER_CEIL, RESIZE_FLOOR, RESIZE_CEIL };
+
 /* clip; leaky_relu, elu, celu, thresholded_relu (alpha alone), hard_sigmoid */
 typedef struct {
   float min, max;

@@ -122,3 +122,28 @@ bool step_adaptive_pool(Gen *g, OpId op) {
     size->v[size->n++] = rng_range(r, 1, rng_chance(r, 15) ? s->dim[i] + 5 : s->dim[i]);
   return gen_finish(g, n, x->amp);
 }
+
+/* ---- resizes ---- */
+
+bool step_resize(Gen *g, OpId op) {
+  Rng *r = &g->rng;
+  Live *x = gen_pick(g, 1, 5);
+  if (!x) return false;
+  Node *n = gen_node(g, op, &x->tensor, 1);
+  ResizeAttrs *a = ATTRS(n, ResizeAttrs);
+  const Shape *s = &x->tensor->type.shape;
+  bool scaled = rng_chance(r, 40);
+  a->size.n = s->rank;
+  a->scale.n = scaled ? s->rank : 0;
+  for (int i = 0; i < s->rank; i++) {
+    bool spatial = i >= 2 || s->rank < 3;
+    int64_t size = s->dim[i];
+    if (rng_chance(r, spatial ? 85 : 8)) size = rng_chance(r, 50) ? 2 * size : rng_range(r, 1, 2 * size + 2);
+    a->size.v[i] = size;
+    if (scaled && rng_chance(r, 80))
+      a->scale.v[i] = (float)(((double)size + rng_unit(r)) / (double)s->dim[i]);
+  }
+  a->coordinates = (int)rng_range(r, RESIZE_HALF_PIXEL, RESIZE_TF_HALF_PIXEL_FOR_NN);
+  if (op == OP_resize_nearest) a->rounding = (int)rng_range(r, RESIZE_PREFER_FLOOR, RESIZE_CEIL);
+  return gen_finish(g, n, x->amp);
+}

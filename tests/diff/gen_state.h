@@ -64,5 +64,6 @@ bool step_recurrent(Gen *g, OpId op); /* gen_recurrent.c */
 bool step_conv(Gen *g, OpId op);
 bool step_pool(Gen *g, OpId op);
 bool step_adaptive_pool(Gen *g, OpId op);
+bool step_resize(Gen *g, OpId op);
 
 #endif

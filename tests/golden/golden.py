@@ -92,6 +92,10 @@ class Model:
         return 'model golden {\n' + ''.join(f'  {line}\n' for line in lines) + '}\n'
 
 
+class Word(str):
+    """One of the words that an attribute takes."""
+
+
 def value_text(v):
     if isinstance(v, bool):
         return 'true' if v else 'false'

@@ -9,7 +9,6 @@ from golden import Failure, Skip
 # other one (quantize.py; a bias that is rounded to s32, rule 4, moves it by a thousandth of a quantum): rarely, and
 # what follows from it is small, but behind another layer it is seen by a window of outputs (3 % of the decoder's).
 CLOSE, LEAST_CLOSE, LEAST_DB = 1e-6, 0.95, 40
-NOT_YET = {'Resize'}
 
 
 def fake_quantize(data, case, tools):
@@ -29,9 +28,6 @@ def fake_quantize(data, case, tools):
 def qdq_model(data, case, tools):
     path = data.path(case['onnx'])
     graph = onnx.load(path).graph
-    missing = NOT_YET & {n.op_type for n in graph.node}
-    if missing:
-        raise Skip(f"operator {', '.join(sorted(missing))}")
     names = [v.name for v in graph.input]
     got, want = [], []
     for test, out in zip(case['tests'], case['outputs']):

@@ -8,7 +8,7 @@ import numpy as np
 import dynamic
 import quantize
 import recurrent
-from golden import Model, Skip, ir_type
+from golden import Model, Skip, Word, ir_type
 
 RELU = {'act_min': 0}
 
@@ -192,6 +192,19 @@ def adaptive_avg_pool(c):
     return c.model.node('adaptive_avg_pool', [c.input(0)], {'size': c.out_shape[2:]}, c.out_type())
 
 
+def resize(op):
+    """PyTorch's nearest is ONNX's asymmetric with floor."""
+    def build(c):
+        size = [*c.shape(0)[:2], *c.params['size']]
+        if op == 'resize_nearest':
+            attributes = {'coordinates': Word('asymmetric'), 'rounding': Word('floor')}
+        else:
+            attributes = {'coordinates': Word('align_corners' if c.params['align_corners'] else 'half_pixel')}
+        own = c.out_type() if op == 'resize_linear' else None
+        return c.model.node(op, [c.input(0)], {'size': size, **attributes}, own)
+    return build
+
+
 def mean(c):
     p = c.params
     return c.model.node('reduce_mean', [c.input(0)], {'axes': p['dim'], 'keepdims': p['keepdim']}, c.out_type())
@@ -214,6 +227,7 @@ BUILDERS = {
     'tanh': (unary('tanh'), QUANTUM), 'hardsigmoid': (unary('hard_sigmoid', alpha=1 / 6, beta=0.5), QUANTUM),
     'leaky_relu': (unary('leaky_relu', alpha='negative_slope'), QUANTUM), 'elu': (unary('elu', alpha='alpha'), QUANTUM),
     'max_pool2d': (max_pool, EXACT), 'avg_pool2d': (avg_pool, QUANTUM),
+    'interpolate_nearest': (resize('resize_nearest'), EXACT), 'interpolate_bilinear': (resize('resize_linear'), QUANTUM),
     'adaptive_avg_pool2d': (adaptive_avg_pool, QUANTUM), 'mean': (mean, QUANTUM),
     'batch_norm2d': (batch_norm, QUANTUM), 'batch_norm2d_relu': (batch_norm, QUANTUM),
     'layer_norm': (layer_norm, QUANTUM), 'group_norm': (group_norm, QUANTUM), 'instance_norm': (group_norm, QUANTUM),

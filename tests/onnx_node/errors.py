@@ -381,6 +381,33 @@ case('the weight has rank 3, the input rank 4', [node('Conv', 'x w', 'y')], cons
 case("the weight 'w' must be a constant", [node('Conv', 'x w', 'y')], {**X, 'w': [4, 2, 3, 3]})
 case("the bias 'b' must be a constant", [node('Conv', 'x w b', 'y')], {**X, 'b': [4]}, consts=W)
 case("conv2d: 0 groups do not divide", [node('Conv', 'x w', 'y', group=0)], consts=W)
+S = {'s': f32([1, 1, 2, 2])}
+case("attribute 'mode' is 'cubic', which is not supported", [node('Resize', 'x r s', 'y', mode='cubic')],
+     consts={**S, 'r': f32([])})
+case("attribute 'coordinate_transformation_mode' is 'tf_crop_and_resize', which is not supported",
+     [node('Resize', 'x r s', 'y', coordinate_transformation_mode='tf_crop_and_resize')], consts={**S, 'r': f32([])})
+case("attribute 'nearest_mode' is 'up', which is not supported", [node('Resize', 'x r s', 'y', nearest_mode='up')],
+     consts={**S, 'r': f32([])})
+case("attribute 'antialias' is not supported", [node('Resize', 'x r s', 'y', antialias=1)],
+     consts={**S, 'r': f32([])}, opset=18)
+case("attribute 'exclude_outside' is not supported", [node('Resize', 'x r s', 'y', exclude_outside=1)],
+     consts={**S, 'r': f32([])})
+case('scales and sizes exclude each other', [node('Resize', 'x r s z', 'y')],
+     consts={**S, 'r': f32([]), 'z': i64(1, 2, 8, 8)})
+case('neither scales nor sizes are given', [node('Resize', 'x', 'y')])
+case('neither scales nor sizes are given', [node('Resize', 'x r s', 'y')], consts={'r': f32([]), 's': f32([])})
+case('3 factors or sizes for 4 axes', [node('Resize', 'x r s', 'y')], consts={'r': f32([]), 's': f32([1, 2, 2])})
+case('4 factors or sizes for 2 axes', [node('Resize', 'x r s', 'y', axes=[2, 3])], consts={**S, 'r': f32([])}, opset=18)
+case('the factor of axis 2 is -2', [node('Upsample', 'x s', 'y')], consts={'s': f32([1, 1, -2, 2])}, opset=9)
+case('axis 2 would have 0 elements; it must have from 1 to 16777216', [node('Upsample', 'x s', 'y')],
+     consts={'s': f32([1, 1, 0.1, 2])}, opset=9)
+case('axis 3 would have 99999999 elements', [node('Resize', 'x r r z', 'y')],
+     consts={'r': f32([]), 'z': i64(1, 2, 8, 99999999)})
+case("scales, input 's', must be a constant", [node('Resize', 'x r s', 'y')], {**X, 's': [4]}, consts={'r': f32([])})
+case('scales are s64[4]; a list of FLOAT is needed', [node('Resize', 'x r s', 'y')],
+     consts={'r': f32([]), 's': i64(1, 1, 2, 2)})
+case('resize_linear changes 4 dims; at most 3 are supported', [node('Resize', 'x r s', 'y', mode='linear')],
+     consts={'r': f32([]), 's': f32([2, 2, 2, 2])})
 T = {'w': w_of(2, 4, 3, 3)}
 case("attribute 'group' is 3, which does not divide 2 channels", [node('ConvTranspose', 'x w', 'y', group=3)], consts=T)
 case("attribute 'group' is 0, which does not divide", [node('ConvTranspose', 'x w', 'y', group=0)], consts=T)

@@ -117,6 +117,90 @@ def depth_forms(case, some, conv, pool):
          {'y': x.max((2, 3, 4), keepdims=True)})
 
 
+def position(mode, o, m, n, scale):
+    """Where result position o of n lies among the operand's m."""
+    if mode == 'align_corners':
+        return o * (m - 1) / (n - 1) if n > 1 else 0.0
+    if mode == 'asymmetric':
+        return o / scale
+    if mode == 'tf_half_pixel_for_nn':
+        return (o + 0.5) / scale
+    if mode == 'pytorch_half_pixel' and n == 1:
+        return 0.0
+    shift = m / 2 * (1 - n / (m * scale)) if mode == 'half_pixel_symmetric' else 0
+    return shift + (o + 0.5) / scale - 0.5
+
+
+ROUNDING = {'floor': np.floor, 'ceil': np.ceil, 'round_prefer_floor': lambda p: np.ceil(p - 0.5),
+            'round_prefer_ceil': lambda p: np.floor(p + 0.5)}
+
+
+def resized(x, size, scales, mode, coordinates, rounding):
+    y = x.astype(np.float64)
+    for axis, (m, n) in enumerate(zip(x.shape, size)):
+        p = np.array([position(coordinates, o, m, n, scales[axis]) for o in range(n)])
+        if mode == 'nearest':
+            y = y.take(np.clip(ROUNDING[rounding](p), 0, m - 1).astype(int), axis)
+            continue
+        p = np.clip(p, 0, m - 1)
+        low = np.floor(p).astype(int)
+        part = (p - low).reshape([-1 if i == axis else 1 for i in range(x.ndim)])
+        y = y.take(low, axis) * (1 - part) + y.take(np.minimum(low + 1, m - 1), axis) * part
+    return f32(y)
+
+
+MODES = ['half_pixel', 'half_pixel_symmetric', 'pytorch_half_pixel', 'align_corners', 'asymmetric']
+
+
+def resize_forms(case, some):
+    """Sizes and factors for which no position is at a tie that rounding errors decide."""
+    def form(name, x, size, scales=None, axes=None, by_scales=False, mode='nearest', coordinates='half_pixel',
+             rounding='round_prefer_floor', opset=19, **attrs):
+        full, factors = list(x.shape), [1.0] * x.ndim
+        for i, a in enumerate(range(x.ndim) if axes is None else axes):
+            full[a] = size[i]
+            factors[a] = scales[i] if scales else size[i] / x.shape[a]
+        n = node('Resize', '', 'y', mode=mode, coordinate_transformation_mode=coordinates, nearest_mode=rounding,
+                 **({} if axes is None else {'axes': axes}), **attrs)
+        n.input.extend(['x', '', 's'] if by_scales else ['x', '', '', 's'])
+        s = f32(scales) if by_scales else np.array(attrs.pop('ask', size), np.int64)
+        case(f'Resize {name} {mode} {coordinates} {rounding}', [n], {'x': x},
+             {'y': resized(x, full, factors, mode, coordinates, rounding)}, {'s': s}, opset=opset)
+
+    for coordinates in MODES:
+        for rounding in ROUNDING:
+            form('sizes', some(1, 2, 4, 5), [1, 2, 7, 3], coordinates=coordinates, rounding=rounding)
+        form('scales', some(1, 2, 4, 5), [1, 2, 9, 3], [1, 1, 2.3, 0.7], by_scales=True, coordinates=coordinates)
+        for shape, size in [((2, 3, 5), (2, 3, 8)), ((1, 2, 4, 5), (1, 2, 7, 3)), ((1, 2, 3, 4, 2), (1, 2, 5, 3, 4)),
+                            ((3, 4), (5, 2)), ((1, 2, 5, 4), (1, 2, 1, 1))]:
+            form(f'{len(shape)}-D', some(*shape), list(size), mode='linear', coordinates=coordinates)
+        form('scales', some(1, 2, 4, 5), [1, 2, 9, 3], [1, 1, 2.3, 0.7], by_scales=True, mode='linear',
+             coordinates=coordinates)
+    form('tf', some(1, 1, 4, 5), [1, 1, 7, 9], coordinates='tf_half_pixel_for_nn', rounding='floor', opset=11)
+    form('axes', some(2, 4, 5, 3), [7, 9], axes=[2, 1], mode='linear')
+    form('negative axis', some(2, 4, 5, 3), [8], axes=[-1], coordinates='asymmetric', rounding='floor')
+    form('channels last', some(2, 4, 5, 3), [2, 8, 7, 3], mode='linear')
+    form('first dims', some(2, 3, 4), [4, 3, 4], coordinates='asymmetric', rounding='floor')
+    for policy in ['not_larger', 'not_smaller']:
+        x = some(1, 1, 6, 7)
+        factor = (np.minimum if policy == 'not_larger' else np.maximum)(6 / 6, 11 / 7)
+        want = [int(6 * factor + 0.5), int(7 * factor + 0.5)]
+        n = node('Resize', '', 'y', mode='linear', axes=[2, 3], keep_aspect_ratio_policy=policy)
+        n.input.extend(['x', '', '', 's'])
+        case(f'Resize {policy}', [n], {'x': x},
+             {'y': resized(x, [1, 1, *want], [1, 1, factor, factor], 'linear', 'half_pixel', None)},
+             {'s': np.array([6, 11], np.int64)}, opset=19)
+    x = some(1, 2, 3, 4)
+    for mode, (op, inputs, opset, attrs, consts) in itertools.product(['nearest', 'linear'], [
+            ('Upsample', 'x', 7, {'scales': [1.0, 1.0, 2.0, 2.5]}, {}),
+            ('Upsample', 'x s', 9, {}, {'s': f32([1, 1, 2, 2.5])}),
+            ('Resize', 'x s', 10, {}, {'s': f32([1, 1, 2, 2.5])}),
+            ('Resize', 'x r s', 11, {'coordinate_transformation_mode': 'asymmetric', 'nearest_mode': 'floor'},
+             {'r': f32([]), 's': f32([1, 1, 2, 2.5])})]):
+        case(f'{op} {opset} {mode}', [node(op, inputs, 'y', mode=mode, **attrs)], {'x': x},
+             {'y': resized(x, (1, 2, 6, 10), (1, 1, 2, 2.5), mode, 'asymmetric', 'floor')}, consts, opset=opset)
+
+
 def add_cases(case, rand, conv, pool):
     def some(*shape):
         return rand.standard_normal(shape).astype(np.float32)
@@ -124,3 +208,4 @@ def add_cases(case, rand, conv, pool):
     transposed_forms(case, some)
     quantized_transposed_forms(case, some, rand)
     depth_forms(case, some, conv, pool)
+    resize_forms(case, some)

@@ -73,6 +73,8 @@ static const char *const without[] = {"dynamic_quantize",
                                       "conv_transpose3d",
                                       "adaptive_max_pool",
                                       "adaptive_avg_pool",
+                                      "resize_nearest",
+                                      "resize_linear",
                                       "layer_norm",
                                       "group_norm",
                                       NULL};

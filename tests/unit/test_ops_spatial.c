@@ -341,6 +341,106 @@ static void averages_with_a_divisor(void **state) {
                  "avg_pool3d: a window of 2 lies wholly in the padding of [2, 0] around 2");
 }
 
+/* ---- resizes ---- */
+
+static Node *resize(OpId op, Type x, const char *size, int coordinates, int rounding) {
+  Node *n = NODE(op, x);
+  *ATTRS(n, ResizeAttrs) =
+      (ResizeAttrs){.size = ints(size), .coordinates = coordinates, .rounding = rounding};
+  return n;
+}
+
+/* Positions of 5 from 3 by asymmetric: 0, 0.6, 1.2, 1.8, 2.4; by half_pixel: -0.2, 0.4, 1, 1.6, 2.2. */
+static void nearest_resizes(void **state) {
+  (void)state;
+  const float x[] = {1, 2, 3};
+  Type t = f32("1,1,3");
+  OpId op = OP_resize_nearest;
+  ASSERT_FLOATS(EVAL(resize(op, t, "1,1,5", RESIZE_ASYMMETRIC, RESIZE_FLOOR), x), 1, 1, 2, 2, 3);
+  ASSERT_FLOATS(EVAL(resize(op, t, "1,1,5", RESIZE_ASYMMETRIC, RESIZE_CEIL), x), 1, 2, 3, 3, 3);
+  ASSERT_FLOATS(EVAL(resize(op, t, "1,1,5", RESIZE_HALF_PIXEL, RESIZE_PREFER_FLOOR), x), 1, 1, 2, 3, 3);
+  ASSERT_FLOATS(EVAL(resize(op, t, "1,1,5", RESIZE_ALIGN_CORNERS, RESIZE_PREFER_FLOOR), x), 1, 1, 2, 2, 3);
+  ASSERT_FLOATS(EVAL(resize(op, t, "1,1,5", RESIZE_ALIGN_CORNERS, RESIZE_PREFER_CEIL), x), 1, 2, 2, 3, 3);
+  ASSERT_FLOATS(EVAL(resize(op, t, "1,1,5", RESIZE_TF_HALF_PIXEL_FOR_NN, RESIZE_FLOOR), x), 1, 1, 2, 3, 3);
+  ASSERT_FLOATS(EVAL(resize(op, t, "1,1,1", RESIZE_PYTORCH_HALF_PIXEL, RESIZE_FLOOR), x), 1);
+  ASSERT_FLOATS(EVAL(resize(op, t, "1,1,1", RESIZE_HALF_PIXEL, RESIZE_FLOOR), x), 2);
+  ASSERT_BYTES(
+      EVAL(resize(op, quantized(DT_U8, "1,1,2,2", 0.5f, 3), "1,1,4,2", RESIZE_ASYMMETRIC, RESIZE_FLOOR),
+           ((uint8_t[]){1, 2, 3, 4})),
+      1, 2, 1, 2, 3, 4, 3, 4);
+  /* any dim may change */
+  ASSERT_FLOATS(EVAL(resize(op, f32("2,1"), "3,2", RESIZE_ASYMMETRIC, RESIZE_FLOOR), ((float[]){1, 2})), 1, 1,
+                1, 1, 2, 2);
+}
+
+/* The factor counts, not the ratio of the sizes: 2.6 makes 7 of 3, at 0, 0.38, 0.77, 1.15, 1.54, 1.92, 2.31.
+ */
+static void resizes_by_factor(void **state) {
+  (void)state;
+  Node *n = resize(OP_resize_nearest, f32("1,1,3"), "1,1,7", RESIZE_ASYMMETRIC, RESIZE_FLOOR);
+  ASSERT_FLOATS(EVAL(n, ((float[]){1, 2, 3})), 1, 1, 1, 2, 2, 3, 3);
+  ATTRS(n, ResizeAttrs)->scale = (RealList){3, {0, 0, 2.6f}};
+  ASSERT_FLOATS(EVAL(n, ((float[]){1, 2, 3})), 1, 1, 1, 2, 2, 2, 3);
+  /* 2 of 3 by 0.5: the result of size 1.5 would begin a quarter of its 2 / 1.5 before */
+  n = resize(OP_resize_linear, f32("1,1,5"), "1,1,2", RESIZE_HALF_PIXEL_SYMMETRIC, 0);
+  ATTRS(n, ResizeAttrs)->scale = (RealList){3, {1, 1, 0.5f}};
+  ASSERT_FLOATS(EVAL(n, ((float[]){0, 1, 2, 3, 4})), 1, 3);
+  ATTRS(n, ResizeAttrs)->coordinates = RESIZE_HALF_PIXEL;
+  ASSERT_FLOATS(EVAL(n, ((float[]){0, 1, 2, 3, 4})), 0.5f, 2.5f);
+}
+
+static void linear_resizes(void **state) {
+  (void)state;
+  OpId op = OP_resize_linear;
+  const float x[] = {0, 4, 8, 16};
+  ASSERT_FLOATS(EVAL(resize(op, f32("1,1,2"), "1,1,4", RESIZE_HALF_PIXEL, 0), x), 0, 1, 3, 4);
+  ASSERT_FLOATS(EVAL(resize(op, f32("1,1,2"), "1,1,4", RESIZE_ASYMMETRIC, 0), x), 0, 2, 4, 4);
+  ASSERT_FLOATS(EVAL(resize(op, f32("1,1,2"), "1,1,5", RESIZE_ALIGN_CORNERS, 0), x), 0, 1, 2, 3, 4);
+  ASSERT_FLOATS(EVAL(resize(op, f32("1,1,2,2"), "1,1,3,3", RESIZE_ALIGN_CORNERS, 0), x), 0, 2, 4, 4, 7, 10, 8,
+                12, 16);
+  ASSERT_FLOATS(EVAL(resize(op, f32("1,1,2,2"), "1,1,1,1", RESIZE_HALF_PIXEL, 0), x), 7);
+  /* the middle of 2 x 2 x 2 */
+  ASSERT_FLOATS(EVAL(resize(op, f32("1,1,2,2,2"), "1,1,1,1,1", RESIZE_HALF_PIXEL, 0),
+                     ((float[]){1, 2, 3, 4, 5, 6, 7, 12})),
+                5);
+  /* (12 - 2) / 2 + (20 - 2) / 2 = 14, times 0.5 / 0.25; with ties to even: 0.5 * 5 of 2 is 2.5 */
+  Node *n = resize(op, quantized(DT_U8, "1,1,2", 0.5f, 2), "1,1,1", RESIZE_HALF_PIXEL, 0);
+  n->results[0]->type = quantized(DT_S8, "1", 0.25f, -100);
+  ASSERT_BYTES(EVAL(n, ((uint8_t[]){12, 20})), (uint8_t)(-100 + 28));
+  n->results[0]->type = quantized(DT_U8, "1", 0.5f, 0);
+  ASSERT_BYTES(EVAL(n, ((uint8_t[]){2, 7})), 2);
+  ASSERT_BYTES(EVAL(n, ((uint8_t[]){0, 1})), 0);
+}
+
+/* ((w00 * d00 + w01 * d01) + w10 * d10) + w11 * d11: 2^24 first, so the quarters of 1 are lost. */
+static void linear_resizes_add_in_order(void **state) {
+  (void)state;
+  Node *n = resize(OP_resize_linear, f32("1,1,2,2"), "1,1,1,1", RESIZE_HALF_PIXEL, 0);
+  ASSERT_FLOATS(EVAL(n, ((float[]){0x1p26f, 4, 4, 0})), 0x1p24f);
+  ASSERT_FLOATS(EVAL(n, ((float[]){4, 4, 0x1p26f, 0})), 0x1p24f + 2);
+}
+
+static void resize_errors(void **state) {
+  (void)state;
+  OpId op = OP_resize_linear;
+  ASSERT_REFUSED(resize(op, f32("1,1,2"), "4", 0, 0), "resize_linear needs 3 values for size, not 1");
+  ASSERT_REFUSED(resize(op, f32("1,1,2"), "1,1,0", 0, 0),
+                 "resize_linear: size must be from 1 to 16777216, not 0");
+  ASSERT_REFUSED(resize(op, f32("1,1,0"), "1,1,2", 0, 0),
+                 "operand 1 of resize_linear, [1, 1, 0], has no elements");
+  ASSERT_REFUSED(resize(op, f32("2,2,2,2"), "3,3,3,3", 0, 0),
+                 "resize_linear changes 4 dims; at most 3 are supported");
+  Node *n = resize(OP_resize_nearest, f32("1,1,2"), "1,1,4", 0, 0);
+  ATTRS(n, ResizeAttrs)->scale = (RealList){2, {1, 2}};
+  ASSERT_REFUSED(n, "resize_nearest needs 3 values for scale, not 2");
+  ATTRS(n, ResizeAttrs)->scale = (RealList){3, {1, 1, -2}};
+  ASSERT_REFUSED(n, "resize_nearest: a scale of -2");
+  n = resize(op, quantized(DT_U8, "1,1,2", 1e30f, 0), "1,1,4", 0, 0);
+  n->results[0]->type = quantized(DT_U8, "1", 1e-20f, 0);
+  n->results[0]->name = "r";
+  ASSERT_REFUSED(n, "resize_linear 'r': the multiplier 1e+30 / 1e-20 is not a normal number");
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, op_setup, op_teardown)
   const struct CMUnitTest tests[] = {TEST(convolutions_equal_plain_loops),
@@ -353,6 +453,11 @@ int main(void) {
                                      TEST(adaptive_pools),
                                      TEST(adaptive_pool_errors),
                                      TEST(pools_over_depth),
-                                     TEST(averages_with_a_divisor)};
+                                     TEST(averages_with_a_divisor),
+                                     TEST(nearest_resizes),
+                                     TEST(resizes_by_factor),
+                                     TEST(linear_resizes),
+                                     TEST(linear_resizes_add_in_order),
+                                     TEST(resize_errors)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
