@@ -17,6 +17,7 @@
 #include "passes/pass.h"
 #include "passes/qconfig_print.h"
 #include "passes/rewrite.h"
+#include "passes/stats.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -38,6 +39,7 @@ typedef struct {
   Graph *graph;
   Graph *reference; /* -eval: as it was imported */
   bool stopped;     /* by -stop-after */
+  StrBuf stats;     /* -emit calibration */
   OutputFile files[MAX_FILES];
   int n_files;
 } Driver;
@@ -145,8 +147,8 @@ static bool name_companions(Driver *r) {
 }
 
 static bool check_outputs_fit(Driver *r) {
-  const char *const paths[] = {r->output, r->beside, r->depfile};
-  for (int i = 0; i < MAX_FILES; i++)
+  const char *const paths[] = {r->output, r->beside, r->depfile, r->options->record};
+  for (int i = 0; i < (int)(sizeof paths / sizeof *paths); i++)
     for (int k = 0; k < i; k++)
       if (paths[i] && paths[k] && !strcmp(paths[i], paths[k]))
         return usage(r->diag, "two outputs have the same name", paths[i], NULL);
@@ -228,17 +230,19 @@ static bool resolve_options(Driver *r) {
 static bool check_outputs(Driver *r) {
   return (!r->output || output_check(r->diag, r->output)) &&
          (!r->beside || output_check(r->diag, r->beside)) &&
-         (!r->depfile || output_check(r->diag, r->depfile));
+         (!r->depfile || output_check(r->diag, r->depfile)) &&
+         (!r->options->record || output_check(r->diag, r->options->record));
 }
 
 /* Options that choose how a float model is quantized say nothing about one that is already. -verify takes its
  * inputs from the calibration data, too. */
 static void warn_quantized(Driver *r) {
   const Options *o = r->options;
-  const char *idle = o->calib && !o->verify ? "-calib"
-                     : o->config            ? "-config"
-                     : o->observer          ? "-observer"
-                                            : quantize_modes[o->quantize].name;
+  const char *idle = o->calib.n && !o->verify ? "-calib"
+                     : o->config              ? "-config"
+                     : o->observer            ? "-observer"
+                     : o->record              ? "-record"
+                                              : quantize_modes[o->quantize].name;
   if (idle)
     diag_warning(r->diag, "quantized-model", (SrcLoc){0},
                  "%s is not used: the model is quantized already and stays as it is", idle);
@@ -249,8 +253,8 @@ static bool read_model(Driver *r) {
   if (!r->graph) return false;
   if (graph_is_quantized(r->graph)) warn_quantized(r);
   if (r->options->eval) r->reference = graph_clone(r->arena, r->graph);
-  if (r->options->calib)
-    diag_add_file(r->diag, r->options->calib); /* before anything could be written over it */
+  for (int i = 0; i < r->options->calib.n; i++)
+    diag_add_file(r->diag, r->options->calib.items[i]); /* before anything could be written over it */
   return check_outputs(r);
 }
 
@@ -262,7 +266,9 @@ static PassCtx pass_context(const Driver *r) {
       .mode = o->quantize == QUANTIZE_NONE ? MODE_NONE
               : o->quantize                ? MODE_STATIC
                                            : MODE_AUTO,
-      .calib_path = o->calib ? o->calib : r->graph->calibrate_path,
+      .calib = o->calib.n ? o->calib.items : &r->graph->calibrate_path,
+      .n_calib = o->calib.n ? o->calib.n : r->graph->calibrate_path != NULL,
+      .record = o->record,
       .quantized_io = o->io == IO_QUANTIZED,
       .float_io = o->io == IO_FLOAT,
       .qconfig = r->qconfig,
@@ -279,6 +285,11 @@ static bool run_passes(Driver *r) {
   PassCtx ctx = pass_context(r);
   ctx.progress = progress_update;
   ctx.progress_user = &progress;
+  if (r->emit == EMIT_CALIBRATION) {
+    strbuf_init(&r->stats, r->arena);
+    ctx.stats = &r->stats;
+    ctx.stop_after = "observe";
+  }
   bool ok = passes_run(&ctx, r->graph, &r->stopped);
   progress_end(&progress);
   return ok;
@@ -340,11 +351,17 @@ static CodegenOptions codegen_options(const Driver *r) {
   };
 }
 
+/* The first file of samples. */
+static const char *calibration_samples(const Driver *r) {
+  const PassCtx ctx = pass_context(r);
+  for (int i = 0; i < ctx.n_calib; i++)
+    if (!stats_is_file(ctx.calib[i])) return ctx.calib[i];
+  return NULL;
+}
+
 static bool verify(Driver *r) {
   const CodegenOptions o = codegen_options(r);
-  const char *samples = r->options->eval    ? r->options->eval
-                        : r->options->calib ? r->options->calib
-                                            : r->graph->calibrate_path;
+  const char *samples = r->options->eval ? r->options->eval : calibration_samples(r);
   StrBuf report;
   strbuf_init(&report, r->arena);
   bool ok = verify_c(r->diag, r->arena, r->graph, &o, samples, &report);
@@ -410,9 +427,25 @@ static bool emit_dot(Driver *r) {
   return true;
 }
 
+static bool emit_calibration(Driver *r) {
+  const char *why = graph_is_quantized(r->graph)            ? "the model is quantized already"
+                    : r->options->quantize == QUANTIZE_NONE ? "-quantize none"
+                    : !pass_context(r).n_calib              ? "there is no calibration data (-calib FILE)"
+                                                            : "the model computes nothing";
+  if (!r->stats.len)
+    return diag_error(r->diag, (SrcLoc){0}, "-emit calibration: nothing is calibrated: %s", why);
+  add_file(r, r->output, r->stats.text, r->stats.len);
+  return true;
+}
+
 static bool emit(Driver *r) {
   static bool (*const emitters[])(Driver *) = {
-      [EMIT_C] = emit_c, [EMIT_IR] = emit_ir, [EMIT_ONNX] = emit_onnx, [EMIT_DOT] = emit_dot};
+      [EMIT_C] = emit_c,
+      [EMIT_IR] = emit_ir,
+      [EMIT_ONNX] = emit_onnx,
+      [EMIT_DOT] = emit_dot,
+      [EMIT_CALIBRATION] = emit_calibration,
+  };
   return r->emit == EMIT_UNSET || emitters[r->emit](r);
 }
 

@@ -90,15 +90,6 @@ static float **alloc_outputs(Arena *a, const Graph *g, int64_t count) {
 
 /* ---- -run ---- */
 
-/* [N, ...] for an output [1, ...]; others get an axis in front. */
-static bool stacked_shape(const Shape *one, int64_t count, Shape *out) {
-  bool batch = one->rank > 0 && one->dim[0] == 1;
-  if (!batch && one->rank == MAX_RANK) return false;
-  *out = (Shape){.rank = batch ? one->rank : one->rank + 1, .dim = {count}};
-  for (int i = batch; i < one->rank; i++) out->dim[i + !batch] = one->dim[i];
-  return shape_check(out);
-}
-
 static bool listed_before(const Graph *g, int k) {
   for (int i = 0; i < k; i++)
     if (g->outputs[i] == g->outputs[k]) return true;
@@ -112,7 +103,7 @@ static bool run_all(const EvalOptions *o, const Executor *e, Samples *samples, c
   NpyArray *arrays = ARENA_NEW_ARRAY(o->arena, NpyArray, (size_t)g->n_outputs);
   for (int k = 0; k < g->n_outputs; k++) {
     arrays[k] = (NpyArray){.name = g->outputs[k]->name, .dtype = DT_F32};
-    if (!stacked_shape(&g->outputs[k]->type.shape, count, &arrays[k].shape) ||
+    if (!samples_stacked(&g->outputs[k]->type.shape, count, &arrays[k].shape) ||
         !size_mul(shape_count(&arrays[k].shape), (int64_t)sizeof(float), &bytes_of) ||
         !size_add(total, bytes_of, &total) || total > MAX_RUN_BYTES)
       return diag_error(o->diag, (SrcLoc){0}, "%s: the outputs of %" PRId64 " samples are larger than 1 GiB",

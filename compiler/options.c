@@ -31,8 +31,8 @@ static const OptionDesc options[] = {
     {"o", OPT_STRING, AT(output), "FILE", "the C file; the header stands beside it. - is standard output"},
     {"target", OPT_STRING, AT(target), "T",
      "what the code runs on (see -print-targets; default: after the host)"},
-    {"emit", OPT_CHOICE, AT(emit), "K", "c (default), ir, onnx, dot", LIST("c", "ir", "onnx", "dot"),
-     LIST("calibration", "report", "obj", "package")},
+    {"emit", OPT_CHOICE, AT(emit), "K", "c (default), ir, onnx, dot, calibration (statistics, for -calib)",
+     LIST("c", "ir", "onnx", "dot", "calibration"), LIST("report", "obj", "package")},
     {"name", OPT_STRING, AT(name), "P", "prefix of the C names (default: from -o)"},
     {"io", OPT_CHOICE, AT(io), "T", "float, quantized: type of inputs and outputs (default: the model's own)",
      LIST("float", "quantized"), NULL},
@@ -42,8 +42,9 @@ static const OptionDesc options[] = {
     {"MF", OPT_STRING, AT(depfile), "FILE", "write the depfile here"},
 
     {NULL, OPT_GROUP, .help = "Quantization"},
-    {"calib", OPT_STRING, AT(calib), "FILE",
-     "calibration data: .npz or .npy, arrays named after the inputs, or x"},
+    {"calib", OPT_LIST, AT(calib), "FILE",
+     "calibration data: .npz or .npy, arrays named after the inputs, or x;\n"
+     "                         or .calib, statistics; may be given again"},
     {"quantize", OPT_CHOICE, AT(quantize), "M",
      "static (default with calibration data), dynamic (s8 weights, operands at\n"
      "                         run time), weights (s8, computed in float), f16 (so), none (float32 code)",
@@ -51,7 +52,10 @@ static const OptionDesc options[] = {
     {"config", OPT_STRING, AT(config), "C",
      "how a float model is quantized: a Lua file, or a preset: qcc (default),\n"
      "                         fbgemm, qnnpack, onednn, tensorrt ... (docs/quantization.md)"},
-    {"observer", OPT_STRING, AT(observer), "O", "how ranges are found (default: minmax)"},
+    {"observer", OPT_STRING, AT(observer), "O",
+     "how ranges are found, with parameters: minmax (default),\n"
+     "                         percentile=99.9, entropy,num_bins=4096 ... (docs/quantization.md)"},
+    {"record", OPT_STRING, AT(record), "FILE", "what the observer recording sees goes to this .npz"},
     {"shape", OPT_LIST, AT(shapes), "X=1,3,224,224",
      "fixes an ONNX model's input of this name; N=1 a symbolic dimension"},
 
@@ -90,9 +94,9 @@ static const OptionDesc options[] = {
 enum { N_OPTIONS = sizeof options / sizeof *options };
 
 /* Every name that diag_warning is called with. */
-static const char *const warnings[] = {"bias-scale",  "constant-input",  "eval-labels",
-                                       "float-model", "float-op",        "half-range",
-                                       "io",          "quantized-model", "unused-rule"};
+static const char *const warnings[] = {"bias-scale", "constant-input", "eval-labels", "float-model",
+                                       "float-op",   "half-range",     "io",          "quantized-model",
+                                       "record",     "unused-rule"};
 enum { N_WARNINGS = sizeof warnings / sizeof *warnings };
 static const char no_warning[] = "Wno-";
 
@@ -223,9 +227,13 @@ static bool check_together(Parser *p) {
         p, arena_printf(p->arena, "-run writes the outputs as an .npz file, not to '%.100s'", o->output));
   if (o->stop_after && o->emit == EMIT_C)
     return usage(p, "-stop-after leaves nothing to emit as C; use -emit ir");
+  if (o->emit == EMIT_CALIBRATION && (o->stop_after || o->eval))
+    return usage(p, "-emit calibration ends with calibration; it excludes -stop-after and -eval");
+  if (o->record && !path_has_suffix(o->record, ".npz"))
+    return usage(p, arena_printf(p->arena, "-record writes an .npz file, not '%.100s'", o->record));
   if (o->stop_after && (o->run || o->eval || o->verify))
     return usage(p, "-stop-after excludes -run, -eval and -verify");
-  if (o->verify && o->emit > EMIT_C) return usage(p, "-verify checks C; it excludes -emit ir, onnx and dot");
+  if (o->verify && o->emit > EMIT_C) return usage(p, "-verify checks C; it excludes every other -emit");
   return true;
 }
 

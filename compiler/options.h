@@ -4,7 +4,7 @@
 
 #include "ir/diag.h"
 
-typedef enum { EMIT_UNSET, EMIT_C, EMIT_IR, EMIT_ONNX, EMIT_DOT } EmitKind;
+typedef enum { EMIT_UNSET, EMIT_C, EMIT_IR, EMIT_ONNX, EMIT_DOT, EMIT_CALIBRATION } EmitKind;
 typedef enum {
   QUANTIZE_AUTO,
   QUANTIZE_STATIC,
@@ -24,12 +24,12 @@ typedef struct {
 /* Options as given; NULL, 0 or false where they were not. */
 typedef struct {
   const char *model;
-  const char *target, *output, *calib, *config, *observer;
+  const char *target, *output, *config, *observer, *record;
   const char *eval, *run;
   const char *name;
   const char *depfile; /* -MF */
   const char *dump_after, *stop_after;
-  OptionList shapes;
+  OptionList shapes, calib;
   OptionList no_warnings;         /* -Wno-NAME */
   int emit, quantize, io, layout; /* the enumerations above */
   bool verify, make_depfile, werror, verbose;

@@ -44,7 +44,8 @@ void npy_stream_close(NpyStream *s); /* before npz_close; NULL is allowed */
 /* Serialises arrays to .npz bytes in memory (stored, fixed time stamps: the same bytes each time). The bytes
  * are the arena's. False where a name cannot be a member's: twice, or longer than 65,531 bytes. */
 bool npz_write(Arena *a, const NpyArray *arrays, int n, const void **bytes, size_t *size);
-/* One array as .npy bytes. */
+/* One array as .npy bytes, and what comes before the data in them. */
+void npy_write_header(StrBuf *out, const NpyArray *array);
 void npy_write(StrBuf *out, const NpyArray *array);
 
 #endif

@@ -15,7 +15,7 @@ static const char *const descr[DT_COUNT] = {
     [DT_U8] = "|u1",  [DT_S8] = "|i1",  [DT_BOOL] = "|b1",
 };
 
-void npy_write(StrBuf *out, const NpyArray *array) {
+void npy_write_header(StrBuf *out, const NpyArray *array) {
   char dict[512];
   int n =
       snprintf(dict, sizeof dict, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr[array->dtype]);
@@ -28,6 +28,10 @@ void npy_write(StrBuf *out, const NpyArray *array) {
   const uint8_t preamble[10] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, len & 255, len >> 8 & 255};
   strbuf_put(out, preamble, sizeof preamble);
   strbuf_printf(out, "%s%*s\n", dict, pad, "");
+}
+
+void npy_write(StrBuf *out, const NpyArray *array) {
+  npy_write_header(out, array);
   Type t = {array->dtype, array->shape, NULL};
   strbuf_put(out, array->data, (size_t)type_bytes(&t));
 }

@@ -266,18 +266,17 @@ static void parse_model(Parser *p) {
   }
 }
 
-/* A binary file, or UTF-16, is told from a text by its zero bytes. */
-static bool check_text(Diag *d, const Source *source) {
+bool parser_check_text(Diag *d, const Source *source) {
   SrcLoc whole = {.source = &(Source){.path = source->path}};
   if (source->len >= 2 && (!memcmp(source->text, "\xFF\xFE", 2) || !memcmp(source->text, "\xFE\xFF", 2)))
-    return diag_error(d, whole, "is UTF-16 text; the text IR is UTF-8");
+    return diag_error(d, whole, "is UTF-16 text; qcc reads UTF-8");
   if (source->len >= UINT32_MAX) return diag_error(d, whole, "is larger than the limit of 4 GiB");
   if (memchr(source->text, 0, source->len)) return diag_error(d, whole, "is no text: it has zero bytes");
   return true;
 }
 
 Graph *ir_parse(Diag *d, Arena *a, const Source *source, const char *weights_override) {
-  if (!check_text(d, source)) return NULL;
+  if (!parser_check_text(d, source)) return NULL;
   Parser p = {.diag = d,
               .arena = a,
               .source = source,

@@ -1,6 +1,7 @@
 /* Internal to the parser of the text IR: its state, and what its parts use of each other: parse.c
  * (the file and its items), parse_names.c, parse_stmt.c, parse_type.c (types, numbers, literals). All
- * functions that return bool return false after a diagnostic. */
+ * functions that return bool return false after a diagnostic. Readers of other texts in these tokens
+ * (passes/stats_read.c) use the part that does without a graph. */
 #ifndef QCC_IR_PARSER_H
 #define QCC_IR_PARSER_H
 
@@ -29,6 +30,8 @@ typedef struct {
   StrMap *soft;
 } Parser;
 
+/* Before anything else: a binary file, or UTF-16, is told from a text by its zero bytes. */
+bool parser_check_text(Diag *d, const Source *source);
 void parser_advance(Parser *p);
 SrcLoc parser_loc(const Parser *p, Token from, Token to); /* from the start of one to the end of the other */
 SrcLoc parser_here(const Parser *p);

@@ -57,6 +57,14 @@ int64_t samples_in_shape(const Shape *all, const Shape *one) {
   return 0;
 }
 
+bool samples_stacked(const Shape *one, int64_t count, Shape *all) {
+  bool batch = one->rank > 0 && one->dim[0] == 1;
+  if (!batch && one->rank == MAX_RANK) return false;
+  *all = (Shape){.rank = batch ? one->rank : one->rank + 1, .dim = {count}};
+  for (int i = batch; i < one->rank; i++) all->dim[i + !batch] = one->dim[i];
+  return shape_check(all);
+}
+
 /* ---- opening: names, types, shapes ---- */
 
 /* "array 'x'", or "the array" of a bare .npy. */

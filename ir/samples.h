@@ -29,4 +29,8 @@ bool samples_load(Samples *s, int64_t i, Arena *a, const void **in);
  */
 int64_t samples_in_shape(const Shape *all, const Shape *one);
 
+/* The shape of an array for `count` samples of shape `one`, the converse: [N, ...] for [1, ...], for others
+ * with an axis in front. False where it would be too large. */
+bool samples_stacked(const Shape *one, int64_t count, Shape *all);
+
 #endif

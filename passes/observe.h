@@ -18,6 +18,7 @@ typedef struct {
   double min, max;
   bool integer;
   const char *const *choices; /* names for 0, 1, ...; NULL-terminated; or NULL */
+  bool late;                  /* used by finish only: what the state holds does not depend on it */
 } ObserverParam;
 
 /* One number or list of an observer's state, as the file of statistics shows it (passes/stats.h). */

@@ -17,7 +17,11 @@ typedef struct PassCtx {
   Diag *diag;
   Arena *arena; /* the module's: what outlives the pass */
   QuantMode mode;
-  const char *calib_path; /* -calib or the model's `calibrate`; NULL: none */
+  const char *const *calib; /* files of -calib, or the model's `calibrate`; passes/calibrate.h */
+  int n_calib;
+  const char *record; /* -record: where observers that record write; NULL: nowhere */
+  StrBuf *stats;      /* -emit calibration: what the observers have seen goes there, and no parameters are
+                         chosen; NULL otherwise */
   bool
       quantized_io; /* -io quantized: inputs and outputs of a quantized model lose their (de)quantize nodes */
   bool float_io;    /* -io float: quantized inputs and outputs get (de)quantize nodes */

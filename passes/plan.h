@@ -25,7 +25,6 @@ typedef struct PlanGroup {
   bool has_fill;          /* constants are concatenated or filled in: the range holds these, too */
   float fill_lo, fill_hi; /* their least and greatest value */
   void *state;            /* the observer's, while calibrating */
-  bool seen;              /* it has seen values */
   const Quant *quant;     /* after calibration; NULL: nothing but zeros, any scale will do */
   int index;              /* while the plan is made */
   bool used;

@@ -60,22 +60,7 @@ static void start_torch(CalibHist *h, float max) {
   calib_edges_torch_linspace(max, h->edges.n, h->edges.v);
 }
 
-/* All that was seen before is 0, which upstream cannot widen. */
-static void restart_torch(CalibHist *h, float max) {
-  float zeros = 0;
-  for (int64_t i = 0; i < h->count.n; i++) {
-    zeros += h->count.v[i];
-    h->count.v[i] = 0;
-  }
-  start_torch(h, max);
-  h->count.v[0] = zeros;
-}
-
 static void grow_torch(CalibHist *h, float max) {
-  if (last_edge(h) == 0) {
-    restart_torch(h, max);
-    return;
-  }
   while (!(ceilf(max / (float)width_of(h)) <= CALIB_MAX_BINS)) halve(h);
   float width = (float)width_of(h);
   set_bins(h, (int64_t)ceilf(max / width));
@@ -141,19 +126,36 @@ static void least_magnitude(const CalibHist *h, const float *x, int64_t n, float
   }
 }
 
-static void fit_edges(CalibHist *h, const float *x, int64_t n, float max) {
-  if (h->torch) {
-    if (!h->count.n)
-      start_torch(h, max);
-    else if ((double)max > last_edge(h))
-      grow_torch(h, max);
-  } else if (!h->count.n) {
-    float min = max;
-    least_magnitude(h, x, n, &min);
+static void start(CalibHist *h, const float *x, int64_t n, float max) {
+  float min = max;
+  if (!h->torch) least_magnitude(h, x, n, &min);
+  if (h->torch)
+    start_torch(h, max);
+  else
     start_numpy(h, min, max);
-  } else if ((double)max > last_edge(h)) {
+}
+
+/* Bins without a width, of zeros or of what is nearly one value, cannot be added to; upstream fails there.
+ * They become the first bin of new ones. */
+static void restart(CalibHist *h, float max) {
+  float all = 0, first = (float)h->edges.v[0];
+  for (int64_t i = 0; i < h->count.n; i++) all += h->count.v[i];
+  h->count.n = 0;
+  if (h->torch)
+    start_torch(h, max);
+  else
+    start_numpy(h, first, max);
+  h->count.v[0] = all;
+}
+
+static void grow(CalibHist *h, float max) {
+  if (!((double)max > last_edge(h))) return;
+  if (!((float)width_of(h) > 0))
+    restart(h, max);
+  else if (h->torch)
+    grow_torch(h, max);
+  else
     grow_numpy(h, max);
-  }
 }
 
 static void count_values(CalibHist *h, const float *x, int64_t n) {
@@ -182,7 +184,10 @@ void calib_hist_observe(void *state, const float *x, int64_t outer, int64_t inne
   if (h->samples == 1 || hi > h->max) h->max = hi;
   float max = -lo > hi ? -lo : hi;
   if (h->skip_zeros && max == 0) return;
-  fit_edges(h, x, n, max);
+  if (h->count.n)
+    grow(h, max);
+  else
+    start(h, x, n, max);
   count_values(h, x, n);
 }
 
@@ -206,6 +211,8 @@ const char *calib_hist_check(void *state) {
     if (!(h->count.v[i] >= 0)) return "the histogram holds a negative count";
   for (int64_t i = 1; i < edges; i++)
     if (!(h->edges.v[i] >= h->edges.v[i - 1])) return "edges must not decrease";
+  h->cap = 0;
+  set_bins(h, bins); /* with room for what follows */
   return NULL;
 }
 
@@ -238,11 +245,6 @@ void calib_hist_merge(void *state, const void *other) {
     h->edges.n = t->edges.n;
   }
   float max = t->edges.v[t->count.n < t->edges.n ? t->count.n : t->edges.n - 1];
-  if ((double)max > last_edge(h)) {
-    if (h->torch)
-      grow_torch(h, max);
-    else
-      grow_numpy(h, max);
-  }
+  grow(h, max);
   add_counts(h, t);
 }

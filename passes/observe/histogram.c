@@ -108,6 +108,22 @@ static void drop_into_one(const Histogram *h, const Wider *w, float *to) {
 
 /* --- observing --- */
 
+/* Adds the old histogram to `to`, which is on the grid of w. */
+static void move_onto(const Histogram *h, const Wider *w, bool on_grid, float *to) {
+  if (w->min == h->min && w->max == h->max)
+    for (int64_t i = 0; i < h->bins; i++) to[i] += h->histogram.v[i];
+  else if (on_grid)
+    resample(h, w, to);
+  else
+    drop_into_one(h, w, to);
+}
+
+static void replace(Histogram *h, const Wider *w) {
+  memcpy(h->histogram.v, h->fresh, sizeof *h->fresh * (size_t)h->bins);
+  h->min = w->min;
+  h->max = w->max;
+}
+
 static void restart(Histogram *h, const float *x, int64_t n, float lo, float hi) {
   h->min = lo;
   h->max = hi;
@@ -116,7 +132,7 @@ static void restart(Histogram *h, const float *x, int64_t n, float lo, float hi)
 
 static void observe(void *state, const float *x, int64_t outer, int64_t inner) {
   Histogram *h = state;
-  int64_t n = outer * inner, bins = h->bins;
+  int64_t n = outer * inner;
   float lo, hi;
   if (n < 1) return;
   span_of(x, n, &lo, &hi);
@@ -127,15 +143,8 @@ static void observe(void *state, const float *x, int64_t outer, int64_t inner) {
   Wider w;
   bool on_grid = wider_range(h, lo, hi, &w);
   count(h, x, n, w.min, w.max, h->fresh);
-  if (w.min == h->min && w.max == h->max)
-    for (int64_t i = 0; i < bins; i++) h->fresh[i] += h->histogram.v[i];
-  else if (on_grid)
-    resample(h, &w, h->fresh);
-  else
-    drop_into_one(h, &w, h->fresh);
-  memcpy(h->histogram.v, h->fresh, sizeof *h->fresh * (size_t)bins);
-  h->min = w.min;
-  h->max = w.max;
+  move_onto(h, &w, on_grid, h->fresh);
+  replace(h, &w);
 }
 
 static bool finish(const void *state, float *lo, float *hi) {
@@ -143,6 +152,55 @@ static bool finish(const void *state, float *lo, float *hi) {
   if (!h->samples) return false;
   histogram_search(h, h->spread, lo, hi);
   return true;
+}
+
+/* --- from and with files --- */
+
+static const char *check(void *state) {
+  const Histogram *h = state;
+  if (h->min > h->max) return "min is greater than max";
+  return h->histogram.n == h->bins ? NULL : "the histogram does not have as many numbers as there are bins";
+}
+
+/* Adds t's counts to `to`, which has the grid w: each bin spreads evenly over what it covers. */
+static void pour(const Histogram *t, const Wider *w, float *to) {
+  double bins = (double)t->bins, from = (double)w->min, width = ((double)w->max - from) / bins;
+  double step = ((double)t->max - (double)t->min) / bins;
+  for (int64_t i = 0; i < t->bins; i++) {
+    double count = (double)t->histogram.v[i];
+    double begin = ((double)t->min + (double)i * step - from) / width, end = begin + step / width;
+    int64_t b = begin < bins - 1 ? (int64_t)begin : t->bins - 1;
+    for (; b < t->bins - 1 && (double)(b + 1) < end; b++) {
+      double part = ((double)(b + 1) - begin) / (end - begin);
+      to[b] += (float)(count * part);
+      count -= count * part;
+      begin = (double)(b + 1);
+    }
+    to[b] += (float)count;
+  }
+}
+
+/* Equal ranges: the sum. Otherwise both go onto the grid that a sample of t's range would bring about. */
+static void merge(void *state, const void *other) {
+  Histogram *h = state;
+  const Histogram *t = other;
+  Wider w;
+  h->samples += t->samples;
+  if (h->min == h->max) {
+    memcpy(h->histogram.v, t->histogram.v, sizeof *h->fresh * (size_t)h->bins);
+    h->min = t->min;
+    h->max = t->max;
+    return;
+  }
+  if (h->min == t->min && h->max == t->max) {
+    for (int64_t i = 0; i < h->bins; i++) h->histogram.v[i] += t->histogram.v[i];
+    return;
+  }
+  bool on_grid = wider_range(h, t->min, t->max, &w);
+  memset(h->fresh, 0, sizeof *h->fresh * (size_t)h->bins);
+  move_onto(h, &w, on_grid, h->fresh);
+  pour(t, &w, h->fresh);
+  replace(h, &w);
 }
 
 static const StateField fields[] = {{"samples", STATE_INT, offsetof(Histogram, samples)},
@@ -164,4 +222,6 @@ const Observer observer_histogram = {.name = "histogram",
                                      .init = init,
                                      .observe = observe,
                                      .finish = finish,
-                                     .fields = fields};
+                                     .fields = fields,
+                                     .check = check,
+                                     .merge = merge};

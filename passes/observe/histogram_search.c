@@ -25,6 +25,30 @@ static float level_of(float a, float b, float last) {
   return q < 0 ? 0 : q > (double)last ? last : (float)q;
 }
 
+static double wide_norm_of(double begin, double end, double density) {
+  return density * ((end * end * end - begin * begin * begin) / 3);
+}
+
+static double wide_level_of(double a, double b, double last) {
+  double q = floor(a / b);
+  return q < 0 ? 0 : q > last ? last : q;
+}
+
+/* The same in double, for values whose cubes single precision cannot hold: upstream compares infinities
+ * there, and ends at a single bin. */
+static double wide_error_of(const Search *s, double width, int64_t start) {
+  double last = s->h->levels - 1, half = width / 2, sum = 0;
+  for (int64_t i = 0; i < s->bins; i++) {
+    double begin = (double)(i - start) * s->bin_width, stop = begin + s->bin_width;
+    double density = (double)s->h->histogram.v[i] / s->bin_width;
+    double first = wide_level_of(begin, width, last), final = wide_level_of(stop, width, last);
+    sum += wide_norm_of(begin - (first + 0.5) * width, half, density) +
+           (final - first - 1) * wide_norm_of(-half, half, density) +
+           wide_norm_of(-half, stop - (final + 0.5) * width, density);
+  }
+  return sum;
+}
+
 /* The norm of the error where the bins from `start` to `end` are spread over all levels. */
 static double error_of(const Search *s, int64_t start, int64_t end) {
   double width = s->bin_width * (double)(end - start + 1) / s->h->levels;
@@ -39,7 +63,8 @@ static double error_of(const Search *s, int64_t start, int64_t end) {
     norm += norm_of(-half, stop - (final * level + half), density);
     s->norm[i] = norm;
   }
-  return (double)aten_sum(s->norm, s->bins);
+  double sum = (double)aten_sum(s->norm, s->bins);
+  return isfinite(sum) ? sum : wide_error_of(s, width, start);
 }
 
 /* The running sum, in double, each rounded to single. */
@@ -49,6 +74,9 @@ static void cumulate(const float *x, int64_t n, float *sums) {
 }
 
 void histogram_search(const Histogram *h, float *scratch, float *lo, float *hi) {
+  *lo = h->min;
+  *hi = h->max;
+  if (!isfinite(h->max - h->min)) return;
   int64_t bins = h->bins, start = 0, end = bins - 1;
   Search s = {h, bins, ((double)h->max - (double)h->min) / (double)bins, scratch + bins};
   float *sums = scratch, bin = (h->max - h->min) / (float)bins;

@@ -1,6 +1,7 @@
 /* Averages of the samples' least and greatest values: MovingAverageMinMaxObserver. */
 #include "passes/observe/minmax.h"
 
+#include <math.h>
 #include <string.h>
 
 const StateField moving_average_fields[] = {{"samples", STATE_INT, offsetof(MovingAverage, average.samples)},
@@ -20,6 +21,11 @@ void moving_average_init(void *state, Arena *a, const ObserverSpec *spec, int64_
   s->constant = (float)spec->param[0];
 }
 
+static float moved(float m, float x, float constant) {
+  float way = x - m; /* may overflow where its share does not */
+  return isfinite(way) ? m + constant * way : (float)((double)m + (double)constant * ((double)x - (double)m));
+}
+
 void moving_average_observe(void *state, const float *x, int64_t outer, int64_t inner) {
   MovingAverage *s = state;
   MinMax *m = &s->average;
@@ -34,8 +40,8 @@ void moving_average_observe(void *state, const float *x, int64_t outer, int64_t 
     return;
   }
   for (int64_t c = 0; c < m->channels; c++) {
-    m->lo[c] += s->constant * (s->lo[c] - m->lo[c]);
-    m->hi[c] += s->constant * (s->hi[c] - m->hi[c]);
+    m->lo[c] = moved(m->lo[c], s->lo[c], s->constant);
+    m->hi[c] = moved(m->hi[c], s->hi[c], s->constant);
   }
 }
 
@@ -65,6 +71,7 @@ void moving_average_merge(void *state, const void *other) {
   for (int64_t c = 0; c < m->channels; c++) {
     m->lo[c] = follow(shrunk, m->lo[c], t->first_lo[c], t->average.lo[c]);
     m->hi[c] = follow(shrunk, m->hi[c], t->first_hi[c], t->average.hi[c]);
+    if (m->lo[c] > m->hi[c]) m->hi[c] = m->lo[c]; /* edited statistics need not fit each other */
   }
   m->samples += t->average.samples;
 }

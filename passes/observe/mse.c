@@ -36,12 +36,26 @@ static float exact_error(const Mse *m, int64_t i) {
   return aten_sum(m->error, m->n) / (float)m->n;
 }
 
-/* The first bin whose centre is not below `v`; `guess` is near. */
+/* The first bin whose centre is not below `v`; it is looked for next to `guess` first. */
 static int64_t bin_from(const Mse *m, double v, double guess) {
-  int64_t i = guess < 0 ? 0 : guess < (double)m->n ? (int64_t)guess : m->n;
-  while (i > 0 && (double)m->center[i - 1] >= v) i--;
-  while (i < m->n && (double)m->center[i] < v) i++;
-  return i;
+  int64_t i = !(guess > 0) ? 0 : guess < (double)m->n ? (int64_t)guess : m->n;
+  for (int tries = 0; tries < 4; tries++) {
+    if (i > 0 && (double)m->center[i - 1] >= v)
+      i--;
+    else if (i < m->n && (double)m->center[i] < v)
+      i++;
+    else
+      return i;
+  }
+  int64_t from = 0, to = m->n;
+  while (from < to) {
+    int64_t middle = from + (to - from) / 2;
+    if ((double)m->center[middle] < v)
+      from = middle + 1;
+    else
+      to = middle;
+  }
+  return from;
 }
 
 /* The same in double and without a loop over the bins: those of one level lie side by side, and the running
@@ -71,7 +85,8 @@ static Mse prepare(const CalibHist *h, Arena *a) {
   m.first = ARENA_NEW_ARRAY(a, double, (size_t)(n + 1));
   m.second = ARENA_NEW_ARRAY(a, double, (size_t)(n + 1));
   for (int64_t i = 0; i < n; i++) {
-    m.center[i] = ((float)h->edges.v[i + 1] + (float)h->edges.v[i]) / 2;
+    float low = (float)h->edges.v[i], high = (float)h->edges.v[i + 1];
+    m.center[i] = isfinite(high + low) ? (high + low) / 2 : high / 2 + low / 2;
     double c = (double)m.center[i], weight = (double)m.count[i];
     m.sum[i + 1] = m.sum[i] + weight;
     m.first[i + 1] = m.first[i] + weight * c;

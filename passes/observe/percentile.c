@@ -26,14 +26,15 @@ static bool finish(const void *state, float *lo, float *hi) {
 }
 
 extern const Observer observer_percentile;
-const Observer observer_percentile = {.name = "percentile",
-                                      .what = "the magnitude below which a share of the values lies",
-                                      .params = {{"percentile", 99.99, 0, 100}, CALIB_HIST_PARAMS},
-                                      .needs_data = true,
-                                      .state_size = sizeof(CalibHist),
-                                      .init = init,
-                                      .observe = calib_hist_observe,
-                                      .finish = finish,
-                                      .fields = calib_hist_fields,
-                                      .check = calib_hist_check,
-                                      .merge = calib_hist_merge};
+const Observer observer_percentile = {
+    .name = "percentile",
+    .what = "the magnitude below which a share of the values lies",
+    .params = {{"percentile", 99.99, 0, 100, .late = true}, CALIB_HIST_PARAMS},
+    .needs_data = true,
+    .state_size = sizeof(CalibHist),
+    .init = init,
+    .observe = calib_hist_observe,
+    .finish = finish,
+    .fields = calib_hist_fields,
+    .check = calib_hist_check,
+    .merge = calib_hist_merge};

@@ -252,10 +252,13 @@ void trial_prepare(Trial *t, Arena *a, uint64_t seed, int max_ops, OpId only, co
     t->source = qdq;
     if ((t->failed = check_round_trip(a, qdq))) return;
   }
+  const char *calib;
   PassCtx ctx = {.mode = MODE_NONE};
   if (!quantized && calibrated) {
     ctx.mode = MODE_STATIC;
-    ctx.calib_path = write_calibration(a, t->source, seed, rng_chance(&r, 3), dir);
+    calib = write_calibration(a, t->source, seed, rng_chance(&r, 3), dir);
+    ctx.calib = &calib;
+    ctx.n_calib = 1;
   }
   ctx.quantized_io = rng_chance(&r, 30);
   ctx.float_io = !ctx.quantized_io && rng_chance(&r, 20);
@@ -308,7 +311,8 @@ void trial_single_op(Trial *t, Arena *a, uint64_t seed, OpId op, const char *dir
   *t = (Trial){.seed = seed};
   generate(t, a, &(GenOptions){seed, GEN_FLOAT, 1, op});
   if (!t->source || t->failed) return;
-  PassCtx ctx = {.mode = MODE_STATIC, .calib_path = write_calibration(a, t->source, seed, false, dir)};
+  const char *calib = write_calibration(a, t->source, seed, false, dir);
+  PassCtx ctx = {.mode = MODE_STATIC, .calib = &calib, .n_calib = 1};
   run_passes(t, a, &ctx);
   if (!t->final) return;
   /* the first calibration sample: nothing in it leaves the calibrated range */

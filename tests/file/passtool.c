@@ -1,7 +1,8 @@
 /* passtool [options] FILE.ir: runs passes over a graph and prints what comes out, for the file tests.
  *   -run P,Q,...     these passes in this order, the verifier after each (default: the pipeline)
- *   -stop-after P, -dump-after P (to stdout), -observer O, -io quantized|float, -quantize MODE, -calib FILE
- *                    as the compiler's
+ *   -stop-after P, -dump-after P (to stdout), -observer O, -io quantized|float, -quantize MODE, -calib FILE,
+ *   -record FILE     as the compiler's
+ *   -stats           print the statistics of the calibration
  *   -config FILE.lua (before -observer and -quantize), -print-qconfig
  *   -make-calib FILE write random samples there first, and calibrate with them
  *   -same TOL        the outputs on random inputs must be the same before and after: bit for bit where TOL is
@@ -19,7 +20,8 @@
 typedef struct {
   const char *path, *run, *make_calib;
   double tolerance; /* negative: do not compare */
-  bool quiet, print_qconfig;
+  bool quiet, print_qconfig, stats;
+  const char *calib[8];
   PrintOptions print;
   PassCtx ctx;
 } Options;
@@ -43,6 +45,12 @@ static bool parse_mode(const char *text, PassCtx *ctx) {
   return false;
 }
 
+static bool add_calib(Options *o, const char *path) {
+  if (o->ctx.n_calib == (int)(sizeof o->calib / sizeof *o->calib)) return false;
+  o->calib[o->ctx.n_calib++] = path;
+  return true;
+}
+
 static bool parse_value(Options *o, const char *name, const char *value) {
   if (!strcmp(name, "-run"))
     o->run = value;
@@ -56,9 +64,11 @@ static bool parse_value(Options *o, const char *name, const char *value) {
     return (o->ctx.qconfig = strpbrk(value, "./") ? qconfig_read(o->ctx.diag, o->ctx.arena, value)
                                                   : qconfig_preset(o->ctx.arena, value));
   else if (!strcmp(name, "-calib"))
-    o->ctx.calib_path = value;
+    return add_calib(o, value);
   else if (!strcmp(name, "-make-calib"))
-    o->make_calib = o->ctx.calib_path = value;
+    return add_calib(o, o->make_calib = value);
+  else if (!strcmp(name, "-record"))
+    o->ctx.record = value;
   else if (!strcmp(name, "-same"))
     o->tolerance = atof(value);
   else if (!strcmp(name, "-inline"))
@@ -82,6 +92,8 @@ static bool parse_options(int argc, char **argv, Options *o, Diag *d) {
       o->quiet = true;
     else if (!strcmp(argv[i], "-print-qconfig"))
       o->print_qconfig = true;
+    else if (!strcmp(argv[i], "-stats"))
+      o->stats = true;
     else if (!strcmp(argv[i], "-Werror"))
       d->warnings_as_errors = true;
     else if (!strncmp(argv[i], "-Wno-", 5))
@@ -225,9 +237,14 @@ static int run(Arena *a, Diag *d, Options *o) {
     fprintf(stderr, "passtool: cannot write '%s'\n", o->make_calib);
     return 2;
   }
-  if (!o->ctx.calib_path) o->ctx.calib_path = g->calibrate_path;
+  if (!o->ctx.n_calib && g->calibrate_path) add_calib(o, g->calibrate_path);
+  o->ctx.calib = o->calib;
   StrBuf text;
   strbuf_init(&text, a);
+  if (o->stats) {
+    o->ctx.stats = &text;
+    o->ctx.stop_after = "observe";
+  }
   if (o->print_qconfig) {
     bool ok = qconfig_print(&text, &o->ctx, g) && !d->errors;
     fputs(text.text, stdout);

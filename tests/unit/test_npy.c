@@ -14,6 +14,7 @@
 #include <zip.h>
 
 #include "ir/npy.h"
+#include "ir/npz_writer.h"
 
 static Arena *arena;
 static char folder[64];
@@ -508,6 +509,66 @@ static void numpy_agrees(void **state) {
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* Two arrays that grow in turns. */
+static NpzWriter *stream_to(Diag *d, const char *path) {
+  static const NpyArray arrays[] = {{.name = "a", .dtype = DT_F32, .shape = {2, {3, 2}}},
+                                    {.name = "/b/\xc3\xa4", .dtype = DT_F32, .shape = {1, {3}}}};
+  return npz_writer_open(d, arena, path, arrays, 2);
+}
+
+static const float stream_a[] = {1, 2, 3, 4, 5, 6}, stream_b[] = {-1, -2, -3};
+
+static void put_all(NpzWriter *s) {
+  for (int i = 0; i < 3; i++) {
+    assert_true(npz_writer_put(s, 1, stream_b + i, sizeof(float)));
+    assert_true(npz_writer_put(s, 0, stream_a + 2 * i, 2 * sizeof(float)));
+  }
+}
+
+static void arrays_are_written_piece_by_piece(void **state) {
+  (void)state;
+  Diag d;
+  diag_init(&d, arena, stderr);
+  const char *path = write_file("stream.npz", "old", 3);
+  assert_int_equal(chmod(path, 0640), 0);
+  NpzWriter *s = stream_to(&d, path);
+  put_all(s);
+  assert_true(npz_writer_close(s, true));
+  struct stat st;
+  assert_int_equal(stat(path, &st), 0);
+  assert_int_equal(st.st_mode & 0777, 0640);
+  bool ok;
+  Npz *z = npz_open(&d, arena, path, (SrcLoc){0});
+  assert_non_null(z);
+  assert_int_equal(npz_count(z), 2);
+  const NpyArray *a = npz_get(z, "a", &ok), *b = npz_get(z, "/b/\xc3\xa4", &ok);
+  assert_true(a && b && a->shape.rank == 2 && a->shape.dim[0] == 3 && b->shape.dim[0] == 3);
+  assert_memory_equal(a->data, stream_a, sizeof stream_a);
+  assert_memory_equal(b->data, stream_b, sizeof stream_b);
+  npz_close(z);
+  const char *again = path_of("again.npz"); /* the same bytes each time */
+  s = stream_to(&d, again);
+  put_all(s);
+  assert_true(npz_writer_close(s, true));
+  assert_int_equal(system(arena_printf(arena, "cmp %s %s", path, again)), 0);
+}
+
+static void dropped_streams_leave_nothing(void **state) {
+  (void)state;
+  Diag d;
+  diag_init(&d, arena, NULL);
+  const char *path = write_file("kept.npz", "old", 3);
+  NpzWriter *s = stream_to(&d, path);
+  assert_true(npz_writer_put(s, 1, stream_b, sizeof(float)));
+  assert_true(npz_writer_close(s, false));
+  assert_int_equal(system(arena_printf(arena, "test \"$(cat %s)\" = old", path)), 0);
+  assert_int_equal(system(arena_printf(arena, "test \"$(ls %s | grep -c kept)\" = 1", folder)), 0);
+  assert_null(stream_to(&d, path_of("no/such/folder.npz")));
+  assert_null(stream_to(&d, folder));
+  assert_null(stream_to(&d, "/dev/null"));
+  assert_int_equal(d.errors, 3);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(header_forms_are_read),
@@ -526,6 +587,8 @@ int main(void) {
       TEST(archives_without_arrays_are_refused),
       TEST(repeated_members_are_refused),
       TEST(numpy_agrees),
+      TEST(arrays_are_written_piece_by_piece),
+      TEST(dropped_streams_leave_nothing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

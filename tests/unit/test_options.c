@@ -77,7 +77,7 @@ static void values_may_hold_anything(void **state) {
       parse("- -o - -shape N=1,3 -shape=a=b=2 -calib -x.npz -Wno-float-op -Wno-io -Werror -MD -MF d", &o));
   assert_string_equal(o.model, "-");
   assert_string_equal(o.output, "-");
-  assert_string_equal(o.calib, "-x.npz");
+  assert_string_equal(o.calib.items[0], "-x.npz");
   assert_int_equal(o.shapes.n, 2);
   assert_string_equal(o.shapes.items[0], "N=1,3");
   assert_string_equal(o.shapes.items[1], "a=b=2");
@@ -104,7 +104,8 @@ static void unknown_options_get_a_suggestion(void **state) {
   refuse("m -Wno-", "there is no warning ''");
   refuse("m -Wno-flaot-op", "there is no warning 'flaot-op'; did you mean 'float-op'?");
   refuse("m -emit io", "unknown value 'io' of -emit; did you mean 'ir'?");
-  refuse("m -emit everything", "unknown value 'everything' of -emit (it may be c, ir, onnx, dot)");
+  refuse("m -emit everything",
+         "unknown value 'everything' of -emit (it may be c, ir, onnx, dot, calibration)");
 }
 
 static void misuse_is_refused(void **state) {
