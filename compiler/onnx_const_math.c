@@ -2,11 +2,12 @@
  * and checked: what would overflow, divide by zero or lose digits is an error, not a value. Floating point is
  * left to the reference kernels of the IR. */
 #include "compiler/onnx_ops.h"
+#include "ir/half.h"
 
 #include <math.h>
 #include <string.h>
 
-static bool is_integer(DType t) { return t != DT_NONE && t != DT_F32; }
+static bool is_integer(DType t) { return t != DT_NONE && t != DT_F32 && t != DT_F16; }
 
 static int64_t load(const OnnxValue *v, int64_t i) {
   switch (v->type.dtype) {
@@ -56,9 +57,16 @@ static bool float_to_int(const OnnxNode *n, float v, int64_t *out) {
 }
 
 static bool cast_one(const OnnxNode *n, const OnnxValue *x, const Type *to, void *data, int64_t i) {
-  bool from_float = x->type.dtype == DT_F32;
-  float f = from_float ? ((const float *)x->data)[i] : 0;
+  bool from_half = x->type.dtype == DT_F16, from_float = x->type.dtype == DT_F32 || from_half;
+  float f = from_half    ? half_to_float(((const uint16_t *)x->data)[i])
+            : from_float ? ((const float *)x->data)[i]
+                         : 0;
   int64_t v = 0;
+  if (to->dtype == DT_F16) {
+    ((uint16_t *)data)[i] =
+        from_half ? ((const uint16_t *)x->data)[i] : half_from_float(from_float ? f : (float)load(x, i));
+    return true;
+  }
   if (to->dtype == DT_F32) {
     ((float *)data)[i] = from_float ? f : (float)load(x, i);
     return true;
@@ -101,6 +109,7 @@ OnnxFold onnx_fold_cast(OnnxNode *n) {
   for (int64_t i = 0, count = shape_count(&type.shape); i < count; i++)
     if (!cast_one(n, x, &type, data, i)) return FOLD_ERROR;
   onnx_set_const(n, 0, type, data);
+  if (x->type.dtype == DT_F16 && type.dtype == DT_F32) onnx_mark_halves(n, 0);
   return FOLD_DONE;
 }
 

@@ -18,6 +18,7 @@ typedef struct {
   Type type; /* constants: of `data`; dtype DT_NONE: an element type that the IR does not have, see elem */
   int elem;  /* constants: the ONNX element type */
   const void *data; /* constants: C order; NULL otherwise */
+  bool from_half;   /* FLOAT constants: the values came as FLOAT16 */
   const Onnx__TensorProto
       *doubles;   /* constants of DOUBLE, which only Cast can take: their data; NULL otherwise */
   Tensor *tensor; /* its tensor in the graph. Constants: NULL until a node needs it there */
@@ -129,6 +130,7 @@ bool onnx_output_used(const OnnxNode *n, int i);
 /* Binds output i. False where `t` is NULL: the error has been reported. */
 bool onnx_set_output(OnnxNode *n, int i, Tensor *t);
 void onnx_set_const(OnnxNode *n, int i, Type type, const void *data);
+void onnx_mark_halves(OnnxNode *n, int i); /* the constant's values came as FLOAT16 */
 
 /* ---- attributes (onnx_attr.c); the row's list has been checked, so names and types are right ---- */
 

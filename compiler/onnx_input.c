@@ -159,10 +159,24 @@ bool onnx_add_inputs(OnnxImporter *im) {
   return ok;
 }
 
+/* The tensors that integer operators take as the numbers they are, directly or as movers bring them. */
+static StrMap *plain_tensors(OnnxImporter *im) {
+  StrMap *plain = strmap_new(im->arena);
+  for (const Node *n = im->graph->last; n; n = n->prev) {
+    bool takes = n->op == OP_conv_integer || n->op == OP_matmul_integer || n->op == OP_cast;
+    for (int i = 0; i < n->n_results && op_info[n->op]->quant == QUANT_MOVE; i++)
+      takes = takes || strmap_get(plain, n->results[i]->name);
+    for (int i = 0; i < n->n_operands && takes; i++)
+      if (n->operands[i]) strmap_put(plain, n->operands[i]->name, n->operands[i]);
+  }
+  return plain;
+}
+
 bool onnx_check_inputs_used(OnnxImporter *im) {
+  StrMap *plain = plain_tensors(im);
   for (int i = 0; i < im->graph->n_inputs; i++) {
     const Tensor *t = im->graph->inputs[i];
-    if (t->type.dtype != DT_F32 && !t->type.quant)
+    if (t->type.dtype != DT_F32 && !t->type.quant && !strmap_get(plain, t->name))
       return diag_error(im->diag, t->loc,
                         "has element type %s, and no DequantizeLinear says what its values mean",
                         dtype_info[t->type.dtype].name);

@@ -63,6 +63,7 @@ Tensor *onnx_operand(const OnnxNode *n, int i, bool quantized_too) {
   if (v->data && !v->tensor) {
     if (t->dtype == DT_F32 && !check_finite(n, v)) return NULL;
     v->tensor = graph_constant(n->im->graph, v->name, v->type, v->data, v->loc);
+    v->tensor->from_half = v->from_half;
   }
   return v->tensor;
 }
@@ -137,6 +138,11 @@ void onnx_set_const(OnnxNode *n, int i, Type type, const void *data) {
   if (!v) return;
   v->type = type;
   v->data = data;
+}
+
+void onnx_mark_halves(OnnxNode *n, int i) {
+  OnnxValue *v = output_value(n, i);
+  if (v) v->from_half = true;
 }
 
 /* ---- emission ---- */
@@ -265,6 +271,7 @@ Tensor *onnx_reshape(OnnxNode *n, const char *name, Tensor *t, const Shape *shap
   if (tensor_is_const(c) && reshaped_quant(n->im->arena, &c->type, shape, &quant)) {
     Type type = {c->type.dtype, *shape, quant};
     Tensor *k = onnx_constant(n, q || !name ? c->name : name, type, c->data);
+    k->from_half = c->from_half;
     return q ? onnx_emit1(n, OP_dequantize, name, k, NULL) : k;
   }
   ReshapeAttrs attrs = {{.n = shape->rank}};
@@ -290,5 +297,6 @@ Tensor *onnx_transpose_weight(OnnxNode *n, Tensor *w) {
   if (old && old->axis >= 0)
     type.quant = quant_new(n->im->arena, 1 - old->axis, old->count, old->scale, old->zero);
   Tensor *k = onnx_constant(n, c->name, type, transpose_data(n->im->arena, &c->type, c->data));
+  k->from_half = c->from_half;
   return q ? onnx_emit1(n, OP_dequantize, NULL, k, NULL) : k;
 }

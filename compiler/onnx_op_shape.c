@@ -223,6 +223,12 @@ bool onnx_import_dropout(OnnxNode *n) {
 
 bool onnx_import_cast(OnnxNode *n) {
   int64_t to = onnx_attr_int(n, "to", 0);
+  const Tensor *computed = onnx_input(n, 0)->tensor;
+  bool integers = computed && computed->type.dtype != DT_F32 && !computed->type.quant;
+  if (to == 1 && integers) { /* the op says which integers it takes */
+    Tensor *x = onnx_input(n, 0)->tensor;
+    return onnx_set_output(n, 0, onnx_emit1(n, OP_cast, onnx_output_name(n, 0), x, NULL));
+  }
   if (to == 1) {
     Tensor *x = onnx_operand(n, 0, false);
     return onnx_set_output(n, 0, onnx_emit1(n, OP_identity, onnx_output_name(n, 0), x, NULL));

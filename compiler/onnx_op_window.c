@@ -44,19 +44,26 @@ static bool read_window(const OnnxNode *n, OnnxWindow *w) {
 
 /* ---- Conv ---- */
 
-Tensor *onnx_emit_conv(OnnxNode *n, const char *name, Tensor *x, Tensor *w, Tensor *bias) {
+bool onnx_conv_attrs(const OnnxNode *n, const Tensor *x, const Tensor *w, const Tensor *bias,
+                     ConvAttrs *attrs) {
   OnnxWindow window;
+  if (!onnx_window_begin(n, &x->type.shape, &window) || !onnx_window_weight(n, &window, w, bias) ||
+      !read_window(n, &window))
+    return false;
+  *attrs = *(const ConvAttrs *)op_info[window.dims == 3 ? OP_conv3d : OP_conv2d]->attr_defaults;
+  attrs->groups = onnx_attr_int(n, "group", 1);
+  attrs->stride = onnx_window_ints(&window, window.stride);
+  attrs->dilation = onnx_window_ints(&window, window.dilation);
+  attrs->pad = onnx_window_pad_ints(&window);
+  return true;
+}
+
+Tensor *onnx_emit_conv(OnnxNode *n, const char *name, Tensor *x, Tensor *w, Tensor *bias) {
   const Shape *xs = &x->type.shape;
   int rank = xs->rank;
-  if (!onnx_window_begin(n, xs, &window) || !onnx_window_weight(n, &window, w, bias) ||
-      !read_window(n, &window))
-    return NULL;
-  OpId op = window.dims == 3 ? OP_conv3d : OP_conv2d;
-  ConvAttrs attrs = *(const ConvAttrs *)op_info[op]->attr_defaults;
-  attrs.groups = onnx_attr_int(n, "group", 1);
-  attrs.stride = onnx_window_ints(&window, window.stride);
-  attrs.dilation = onnx_window_ints(&window, window.dilation);
-  attrs.pad = onnx_window_pad_ints(&window);
+  ConvAttrs attrs;
+  if (!onnx_conv_attrs(n, x, w, bias, &attrs)) return NULL;
+  OpId op = rank == 5 ? OP_conv3d : OP_conv2d;
   Shape flat_x = onnx_with_height(xs), flat_w = onnx_with_height(&w->type.shape);
   Tensor *operands[] = {onnx_reshape(n, NULL, x, &flat_x), onnx_reshape(n, NULL, w, &flat_w), bias};
   if (!operands[0] || !operands[1]) return NULL;

@@ -220,6 +220,11 @@ static const OnnxOp ops[] = {
 
     {"QLinearConv", "", 10, 0, 8, 9, 1, attrs_window, onnx_import_qlinear_conv},
     {"QLinearMatMul", "", 10, 0, 8, 8, 1, NULL, onnx_import_qlinear_matmul},
+    {"DynamicQuantizeLinear", "", 11, 0, 1, 1, 3, NULL, onnx_import_dynamic_quantize_linear},
+    {"ConvInteger", "", 10, 0, 2, 4, 1, attrs_window, onnx_import_conv_integer},
+    {"MatMulInteger", "", 10, 0, 2, 4, 1, NULL, onnx_import_matmul_integer},
+    {"MatMulIntegerToFloat", "com.microsoft", 1, 0, 4, 7, 1, NULL, onnx_import_matmul_integer_to_float},
+    {"DynamicQuantizeMatMul", "com.microsoft", 1, 0, 3, 5, 1, NULL, onnx_import_dynamic_quantize_matmul},
 
     /* of constants alone */
     {"Constant", "", 1, 0, 0, 0, 1, attrs_constant, NULL, onnx_fold_constant},

@@ -12,6 +12,17 @@ bool onnx_import_average_pool(OnnxNode *n);
  */
 Tensor *onnx_emit_conv(OnnxNode *n, const char *name, Tensor *x, Tensor *w, Tensor *bias);
 
+/* The attributes of a Conv or ConvInteger. False after a diagnostic. */
+bool onnx_conv_attrs(const OnnxNode *n, const Tensor *x, const Tensor *w, const Tensor *bias,
+                     ConvAttrs *attrs);
+
+/* onnx_op_integer.c: quantized at run time */
+bool onnx_import_dynamic_quantize_linear(OnnxNode *n);
+bool onnx_import_conv_integer(OnnxNode *n);
+bool onnx_import_matmul_integer(OnnxNode *n);
+bool onnx_import_matmul_integer_to_float(OnnxNode *n);
+bool onnx_import_dynamic_quantize_matmul(OnnxNode *n);
+
 /* onnx_op_conv_transpose.c */
 bool onnx_import_conv_transpose(OnnxNode *n);
 

@@ -23,7 +23,7 @@ static const ElemInfo elems[] = {
     [7] = {"INT64", 8, DT_S64, IN_INT64, 0, 0},
     [8] = {"STRING", 0, DT_NONE, IN_STRING, 0, 0},
     [9] = {"BOOL", 1, DT_BOOL, IN_INT32, 0, 1},
-    [10] = {"FLOAT16", 2, DT_NONE, IN_INT32, 0, UINT16_MAX},
+    [10] = {"FLOAT16", 2, DT_F16, IN_INT32, 0, UINT16_MAX},
     [11] = {"DOUBLE", 8, DT_NONE, IN_DOUBLE, 0, 0},
     [12] = {"UINT32", 4, DT_NONE, IN_UINT64, 0, 0},
     [13] = {"UINT64", 8, DT_NONE, IN_UINT64, 0, 0},
@@ -123,8 +123,15 @@ static const void *from_int32(OnnxImporter *im, SrcLoc loc, const Onnx__TensorPr
       return NULL;
     }
   if (e->bytes == 4 || e->dtype == DT_NONE) return t->int32_data;
-  uint8_t *out = arena_alloc(im->arena, t->n_int32_data + 1);
-  for (size_t i = 0; i < t->n_int32_data; i++) out[i] = (uint8_t)t->int32_data[i];
+  uint8_t *out = arena_array(im->arena, t->n_int32_data + 1, (size_t)e->bytes);
+  for (size_t i = 0; i < t->n_int32_data; i++) {
+    uint16_t low = (uint16_t)t->int32_data[i];
+    if (e->bytes == 2) {
+      memcpy(out + 2 * i, &low, sizeof low);
+    } else {
+      out[i] = (uint8_t)low;
+    }
+  }
   return out;
 }
 

@@ -294,6 +294,7 @@ static Tensor *clone_tensor(Graph *c, StrMap *map, const Tensor *t) {
   if (copy) return copy;
   copy = graph_tensor(c, t->name, t->type, t->loc);
   copy->data = t->data;
+  copy->from_half = t->from_half;
   strmap_put(map, t->name, copy);
   return copy;
 }

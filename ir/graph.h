@@ -25,6 +25,7 @@ struct Tensor {
   int n_uses, cap_uses;
   bool is_input;
   bool is_output; /* among graph->outputs */
+  bool from_half; /* a float32 constant whose values came as float16, and are exact in it */
 };
 
 struct Node {

@@ -40,14 +40,27 @@ static const char *why_float(const PassCtx *ctx, const Node *n) {
   return "the scales of its operands and its result allow no integer form";
 }
 
+/* Where nothing is quantized but weights, or operands at run time, float ops are what was asked for. */
+static bool has_static_parts(const Graph *g) {
+  for (const Node *n = g->first; n; n = n->next)
+    if (n->op == OP_dequantize) return true;
+  return graph_has_integers(g);
+}
+
+static bool has_small_weight(const Node *n) {
+  const Tensor *w = node_operand(n, 1);
+  return op_info[n->op]->quant == QUANT_LINEAR && w && tensor_is_const(w) && tensor_is_quantized(w);
+}
+
 static void list_float_ops(PassCtx *ctx, const Graph *g) {
   for (const Node *n = g->first; n; n = n->next) {
     QuantRule rule = op_info[n->op]->quant;
     if (!node_is_float(n) || rule == QUANT_MOVE || rule == QUANT_CONCAT) continue;
     const char *why = why_float(ctx, n);
     if (!strcmp(why, plan_as_configured)) continue;
-    diag_warning(ctx->diag, "float-op", node_loc(n), "%s '%s' is computed in float: %s", op_info[n->op]->name,
-                 node_label(n), why);
+    diag_warning(ctx->diag, "float-op", node_loc(n), "%s '%s' %sis computed in float: %s",
+                 op_info[n->op]->name, node_label(n),
+                 has_small_weight(n) ? "keeps its 8-bit weights and " : "", why);
   }
 }
 
@@ -79,7 +92,7 @@ static void tidy_names(Graph *g) {
 bool pass_cleanup(PassCtx *ctx, Graph *g) {
   graph_remove_dead(g);
   fold_constants(g, false);
-  if (graph_is_quantized(g)) list_float_ops(ctx, g);
+  if (has_static_parts(g)) list_float_ops(ctx, g);
   fold_constants(g, true);
   graph_remove_dead(g);
   tidy_names(g);

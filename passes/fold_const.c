@@ -18,6 +18,13 @@ static bool foldable(const Node *n, bool dequantize_too) {
   return constants > 0 && op_info[n->op]->eval;
 }
 
+/* The values of a half, widened or moved. */
+static bool keeps_halves(const Node *n) {
+  const Tensor *x = node_operand(n, 0);
+  if (n->op == OP_cast) return x->type.dtype == DT_F16;
+  return op_info[n->op]->quant == QUANT_MOVE && n->op != OP_pad && n->n_operands == 1 && x->from_half;
+}
+
 static void fold(Graph *g, Node *n, Arena *scratch) {
   const void **in = ARENA_NEW_ARRAY(scratch, const void *, (size_t)n->n_operands + 1);
   void **out = ARENA_NEW_ARRAY(scratch, void *, (size_t)n->n_results + 1);
@@ -28,6 +35,7 @@ static void fold(Graph *g, Node *n, Arena *scratch) {
   for (int i = 0; i < n->n_results; i++) {
     Tensor *r = n->results[i];
     Tensor *c = graph_constant(g, r->name, r->type, out[i], node_loc(n));
+    c->from_half = keeps_halves(n);
     tensor_replace_uses(r, c);
     tensor_swap_names(g, c, r);
   }

@@ -8,6 +8,7 @@
 #include "passes/affine.h"
 #include "passes/constant.h"
 #include "passes/layers.h"
+#include "passes/products.h"
 #include "passes/qspec.h"
 #include "passes/tables.h"
 
@@ -285,6 +286,7 @@ static bool has_conversions(const Graph *g) {
 }
 
 bool pass_qdq(PassCtx *ctx, Graph *g) {
+  join_products(ctx, g);
   if (!has_conversions(g)) return true;
   Qdq p = {.ctx = ctx, .tmp = arena_new()};
   diag_init(&p.silent, p.tmp, NULL);

@@ -82,27 +82,35 @@ bool node_has_clamp(const Node *n) {
   return node_clamp(n, &lo, &hi) && (*lo > -INFINITY || *hi < INFINITY);
 }
 
-bool graph_is_quantized(const Graph *g) {
+bool graph_has_integers(const Graph *g) {
   for (int i = 0; i < g->n_inputs; i++)
     if (tensor_is_quantized(g->inputs[i])) return true;
   for (const Node *n = g->first; n; n = n->next)
     for (int i = 0; i < n->n_results; i++)
-      if (tensor_is_quantized(n->results[i]) || n->op == OP_dequantize) return true;
+      if (tensor_is_quantized(n->results[i])) return true;
   return false;
 }
 
+bool graph_is_quantized(const Graph *g) {
+  static const bool integer[OP_COUNT] = {
+      [OP_dequantize] = true,     [OP_dynamic_quantize] = true, [OP_dynamic_linear] = true,
+      [OP_dynamic_conv2d] = true, [OP_conv_integer] = true,     [OP_matmul_integer] = true};
+  for (const Node *n = g->first; n; n = n->next)
+    if (integer[n->op]) return true;
+  return graph_has_integers(g);
+}
+
 const char *graph_form(const Graph *g) {
-  bool integer = false, dynamic = false, weights = false, half = false;
+  bool dynamic = false, weights = false, half = false;
   for (const Node *n = g->first; n; n = n->next) {
     dynamic |= n->op == OP_dynamic_quantize;
-    for (int i = 0; i < n->n_results; i++) integer |= tensor_is_quantized(n->results[i]);
     for (int i = 0; i < n->n_operands; i++) {
       const Tensor *t = n->operands[i];
       weights |= t && tensor_is_const(t) && tensor_is_quantized(t);
       half |= t && t->type.dtype == DT_F16;
     }
   }
-  if (integer) return "int8";
+  if (graph_has_integers(g)) return "int8";
   if (dynamic) return "dynamic";
   return weights ? "weights" : half ? "f16" : "float32";
 }

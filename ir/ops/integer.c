@@ -5,12 +5,16 @@
 #include "ir/ops/conv.h"
 #include "ir/ops/dense.h"
 
-static bool is_integer8(const Type *t) { return (t->dtype == DT_U8 || t->dtype == DT_S8) && !t->quant; }
+/* Integers that stand for real values count as what they are. */
+static bool is_integer8(const Type *t) {
+  return (t->dtype == DT_U8 || t->dtype == DT_S8) && (!t->quant || t->quant->axis < 0);
+}
 
 static bool check_factor(Diag *d, const Node *n, int i) {
   const Type *t = &n->operands[i]->type;
   return is_integer8(t) ||
-         diag_error(d, node_loc(n), "operand %d of %s must be u8 or s8 without parameters, not %s", i + 1,
+         diag_error(d, node_loc(n),
+                    "operand %d of %s must be u8 or s8, quantized per tensor or not at all, not %s", i + 1,
                     op_info[n->op]->name, type_text(d->arena, t));
 }
 

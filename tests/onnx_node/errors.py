@@ -253,7 +253,7 @@ case(
     edit=lambda m: m.graph.initializer[0].segment.SetInParent(),
 )
 case(
-    "input 1, 'w', has element type FLOAT16, which is not supported",
+    "input 1, 'w', is f16[4]; FLOAT is needed",
     [node('Add', 'x w', 'y')],
     consts={'w': np.ones(4, np.float16)},
 )

@@ -4,6 +4,7 @@ opsets), each run by the interpreter and compared with NumPy. The backend tests 
 import itertools
 import sys
 
+import integer
 import recurrent
 import spatial
 from onnxtest import *
@@ -1059,6 +1060,7 @@ case(
 )
 
 
+integer.add_cases(case, np.random.default_rng(7), conv)
 recurrent.add_cases(case, rand)
 spatial.add_cases(case, rand, conv, pool)
 

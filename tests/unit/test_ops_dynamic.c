@@ -258,9 +258,9 @@ static void errors(void **state) {
                  "dynamic_linear: the operand has 4 input features, the weight 3");
   ASSERT_REFUSED(NODE(OP_dynamic_conv2d, q, s, z, w),
                  "the weight of dynamic_conv2d must be [OC, IC / groups, KH, KW], not [4, 3]");
-  ASSERT_REFUSED(
-      NODE(OP_matmul_integer, q, w),
-      "operand 2 of matmul_integer must be u8 or s8 without parameters, not s8<scale=0.5, zero=0>[4, 3]");
+  ASSERT_REFUSED(NODE(OP_matmul_integer, q, per_axis(DT_S8, "3,4", 1, 4, 0.5f)),
+                 "operand 2 of matmul_integer must be u8 or s8, quantized per tensor or not at all, not "
+                 "s8<axis=1, scale=[0.5, 0.625, 0.75, 0.875], zero=0>[3, 4]");
   ASSERT_REFUSED(NODE(OP_matmul_integer, q, plain(DT_S8, "3,4"), plain(DT_S8, "")),
                  "the zero point of operand 1 of matmul_integer must be u8, not s8[]");
   ASSERT_REFUSED(NODE(OP_matmul_integer, q, plain(DT_S8, "3,4"), plain(DT_U8, "2")),
