@@ -111,6 +111,8 @@ OnnxValue *onnx_input(const OnnxNode *n, int i);
 /* An input as a tensor of the graph: float32, or quantized where `quantized_too`. Constants must be finite.
  * NULL after a diagnostic. */
 Tensor *onnx_operand(const OnnxNode *n, int i, bool quantized_too);
+/* The same for bytes, whatever they stand for. */
+Tensor *onnx_integer_operand(const OnnxNode *n, int i);
 /* An input that must be constant, of any element type that the IR has. NULL after a diagnostic that calls it
  * `what`. */
 const OnnxValue *onnx_const_input(const OnnxNode *n, int i, const char *what);

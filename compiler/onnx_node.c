@@ -47,13 +47,12 @@ static bool check_finite(const OnnxNode *n, const OnnxValue *v) {
   return true;
 }
 
-Tensor *onnx_operand(const OnnxNode *n, int i, bool quantized_too) {
+/* The value of input i as a tensor of the graph; `needed` says what fits. */
+static Tensor *operand(const OnnxNode *n, int i, bool fits, const char *needed) {
   OnnxValue *v = onnx_input(n, i);
   const Type *t = v->tensor ? &v->tensor->type : &v->type;
-  bool fits = t->dtype == DT_F32 || (quantized_too && t->quant);
   if (!fits) {
-    onnx_error(n, "input %d, '%s', is %s; FLOAT%s is needed", i, input_name(n, i), value_type_text(n, v),
-               quantized_too ? " or a quantized tensor" : "");
+    onnx_error(n, "input %d, '%s', is %s; %s is needed", i, input_name(n, i), value_type_text(n, v), needed);
     return NULL;
   }
   if (!shape_count(&t->shape)) {
@@ -66,6 +65,22 @@ Tensor *onnx_operand(const OnnxNode *n, int i, bool quantized_too) {
     v->tensor->from_half = v->from_half;
   }
   return v->tensor;
+}
+
+static const Type *input_type(const OnnxNode *n, int i) {
+  const OnnxValue *v = onnx_input(n, i);
+  return v->tensor ? &v->tensor->type : &v->type;
+}
+
+Tensor *onnx_operand(const OnnxNode *n, int i, bool quantized_too) {
+  const Type *t = input_type(n, i);
+  return operand(n, i, t->dtype == DT_F32 || (quantized_too && t->quant),
+                 quantized_too ? "FLOAT or a quantized tensor" : "FLOAT");
+}
+
+Tensor *onnx_integer_operand(const OnnxNode *n, int i) {
+  const Type *t = input_type(n, i);
+  return operand(n, i, t->dtype == DT_U8 || t->dtype == DT_S8, "UINT8 or INT8");
 }
 
 const OnnxValue *onnx_const_input(const OnnxNode *n, int i, const char *what) {

@@ -8,30 +8,10 @@
 
 /* ---- operands ---- */
 
-static const Type *type_of(const OnnxValue *v) { return v->tensor ? &v->tensor->type : &v->type; }
-
-/* Input i as integers of 8 bits, whatever they stand for. NULL after a diagnostic. */
-static Tensor *integers(OnnxNode *n, int i) {
-  OnnxValue *v = onnx_input(n, i);
-  const Type *t = type_of(v);
-  if (t->dtype != DT_U8 && t->dtype != DT_S8) {
-    onnx_error(n, "input %d, '%s', is %s; UINT8 or INT8 is needed", i, onnx_shown(n->im->arena, v->name),
-               type_text(n->im->arena, t));
-    return NULL;
-  }
-  if (!shape_count(&t->shape)) {
-    onnx_error(n, "input %d, '%s', has no elements: %s", i, onnx_shown(n->im->arena, v->name),
-               type_text(n->im->arena, t));
-    return NULL;
-  }
-  if (v->data && !v->tensor) v->tensor = graph_constant(n->im->graph, v->name, v->type, v->data, v->loc);
-  return v->tensor;
-}
-
 /* The zero point in input i: one, or a list; *ok = false after a diagnostic, NULL where there is none. */
 static Tensor *zero_point(OnnxNode *n, int i, bool *ok) {
   if (!onnx_has_input(n, i)) return NULL;
-  Tensor *t = integers(n, i);
+  Tensor *t = onnx_integer_operand(n, i);
   *ok &= t != NULL;
   if (!t) return NULL;
   int64_t count = shape_count(&t->type.shape);
@@ -69,7 +49,7 @@ bool onnx_import_dynamic_quantize_linear(OnnxNode *n) {
 
 bool onnx_import_conv_integer(OnnxNode *n) {
   bool ok = true;
-  Tensor *x = integers(n, 0), *w = x ? integers(n, 1) : NULL;
+  Tensor *x = onnx_integer_operand(n, 0), *w = x ? onnx_integer_operand(n, 1) : NULL;
   Tensor *x_zero = w ? zero_point(n, 2, &ok) : NULL, *w_zero = w ? zero_point(n, 3, &ok) : NULL;
   ConvAttrs attrs;
   if (!w || !ok || !onnx_conv_attrs(n, x, w, NULL, &attrs)) return false;
@@ -116,7 +96,7 @@ static Tensor *emit_matmul_integer(OnnxNode *n, const char *name, Tensor *a, Ten
 
 bool onnx_import_matmul_integer(OnnxNode *n) {
   bool ok = true;
-  Tensor *a = integers(n, 0), *b = a ? integers(n, 1) : NULL;
+  Tensor *a = onnx_integer_operand(n, 0), *b = a ? onnx_integer_operand(n, 1) : NULL;
   Tensor *a_zero = b ? zero_point(n, 2, &ok) : NULL, *b_zero = b ? zero_point(n, 3, &ok) : NULL;
   if (!b || !ok) return false;
   return onnx_set_output(n, 0, emit_matmul_integer(n, onnx_output_name(n, 0), a, b, a_zero, b_zero));
@@ -140,7 +120,7 @@ static bool emit_scaled(OnnxNode *n, Tensor *acc, Tensor *a_scale, Tensor *b_sca
 /* MatMulIntegerToFloat(A, B, a_scale, b_scale, a_zero_point, b_zero_point, bias) */
 bool onnx_import_matmul_integer_to_float(OnnxNode *n) {
   bool ok = true;
-  Tensor *a = integers(n, 0), *b = a ? integers(n, 1) : NULL;
+  Tensor *a = onnx_integer_operand(n, 0), *b = a ? onnx_integer_operand(n, 1) : NULL;
   Tensor *a_scale = b ? scale_input(n, 2) : NULL, *b_scale = a_scale ? scale_input(n, 3) : NULL;
   Tensor *a_zero = b_scale ? zero_point(n, 4, &ok) : NULL, *b_zero = b_scale ? zero_point(n, 5, &ok) : NULL;
   if (!b_scale || !ok) return false;
@@ -150,7 +130,7 @@ bool onnx_import_matmul_integer_to_float(OnnxNode *n) {
 /* DynamicQuantizeMatMul(A, B, b_scale, b_zero_point, bias) */
 bool onnx_import_dynamic_quantize_matmul(OnnxNode *n) {
   bool ok = true;
-  Tensor *x = onnx_operand(n, 0, false), *b = x ? integers(n, 1) : NULL;
+  Tensor *x = onnx_operand(n, 0, false), *b = x ? onnx_integer_operand(n, 1) : NULL;
   Tensor *b_scale = b ? scale_input(n, 2) : NULL, *b_zero = b_scale ? zero_point(n, 3, &ok) : NULL;
   if (!b_scale || !ok) return false;
   const char *names[] = {onnx_temp_name(n, "q"), onnx_temp_name(n, "scale"), onnx_temp_name(n, "zero")};

@@ -48,8 +48,11 @@ static bool has_static_parts(const Graph *g) {
 }
 
 static bool has_small_weight(const Node *n) {
-  const Tensor *w = node_operand(n, 1);
-  return op_info[n->op]->quant == QUANT_LINEAR && w && tensor_is_const(w) && tensor_is_quantized(w);
+  for (int i = 1; i < n->n_operands; i++) {
+    const Tensor *w = n->operands[i];
+    if (w && tensor_is_const(w) && tensor_is_quantized(w)) return true;
+  }
+  return false;
 }
 
 static void list_float_ops(PassCtx *ctx, const Graph *g) {

@@ -2,10 +2,10 @@
  * docs/numerics.md), or their weights alone are small. */
 #include <string.h>
 
-#include "ir/half.h"
 #include "ir/quant.h"
 #include "passes/dynamic.h"
 #include "passes/plan.h"
+#include "passes/kept_weights.h"
 #include "passes/recurrent.h"
 #include "passes/small_weights.h"
 
@@ -86,40 +86,9 @@ const char *dynamic_why_float(const Node *n) {
   return is_layer(n) ? "its weights are not constant" : "only layers have this mode";
 }
 
-/* ---- weights that came small ---- */
-
-/* A weight behind its dequantize is not made float: the layer widens it, element by element, to the same. */
-static void keep_integers(PassCtx *ctx, Node *n) {
-  Tensor *q = dequantized(n->operands[1]);
-  if (!q || !tensor_is_const(q) || q->type.quant->axis > 0) return;
-  if (q->type.dtype != DT_S8 && q->type.dtype != DT_U8) return;
-  node_set_operand(n, 1, q);
-  node_must_infer(ctx, n);
-}
-
-/* Nor is a half. */
-static void keep_halves(PassCtx *ctx, Node *n) {
-  const Tensor *w = n->operands[1];
-  if (!is_const_f32(w) || !w->from_half) return;
-  int64_t count = shape_count(&w->type.shape);
-  uint16_t *h = ARENA_NEW_ARRAY(n->graph->arena, uint16_t, (size_t)count + 1);
-  for (int64_t i = 0; i < count; i++) h[i] = half_from_float(const_f32(w)[i]);
-  set_const_operand(n, 1, (Type){DT_F16, w->type.shape, NULL}, h);
-  node_must_infer(ctx, n);
-}
-
-static void keep_small_weights(PassCtx *ctx, Graph *g) {
-  GRAPH_FOREACH_NODE(g, n) {
-    if (op_info[n->op]->quant != QUANT_LINEAR || !node_is_float(n)) continue;
-    keep_integers(ctx, n);
-    keep_halves(ctx, n);
-  }
-  graph_remove_dead(g);
-}
-
 bool pass_dynamic(PassCtx *ctx, Graph *g) {
   bool ok = true;
-  keep_small_weights(ctx, g);
+  keep_small_weights(g);
   if (!ctx->plan) return true;
   GRAPH_FOREACH_NODE(g, n) {
     const QConfig *c = qconfig_of(ctx->qconfig, n, NULL);

@@ -765,6 +765,25 @@ case(
     consts=Q,
 )
 
+# integer products
+U8 = {'x': ([2, 3], TensorProto.UINT8)}
+S8 = np.ones((3, 4), np.int8)
+for op in ('MatMulInteger', 'ConvInteger'):
+    case("input 0, 'x', is f32[2, 3]; UINT8 or INT8 is needed", [node(op, 'x w', 'y')], {'x': [2, 3]}, consts={'w': S8})
+    case("input 1, 'w', is s64[2]; UINT8 or INT8 is needed", [node(op, 'x w', 'y')], U8, consts={'w': i64(1, 2)})
+    case("input 1, 'w', has element type DOUBLE, which is not supported", [node(op, 'x w', 'y')], U8, consts={'w': np.ones(2)})
+    case("input 2, 'z', is s32[]; UINT8 or INT8 is needed", [node(op, 'x w z', 'y')], U8,
+         consts={'w': S8, 'z': np.int32(1)})
+    case("input 1, 'w', has no elements: s8[0, 4]", [node(op, 'x w', 'y')], U8, consts={'w': S8[:0]})
+case('the inputs must have dimensions, not be scalars', [node('MatMulInteger', 'x w', 'y')], U8,
+     consts={'w': np.int8(1)})
+case('matmul_integer', [node('MatMulInteger', 'x w', 'y')], U8, consts={'w': S8[:2]})
+case('ConvInteger over three dimensions is not supported', [node('ConvInteger', 'x w', 'y')],
+     {'x': ([1, 1, 3, 3, 3], TensorProto.UINT8)}, consts={'w': np.ones((1, 1, 2, 2, 2), np.int8)})
+case("input 0, 'x', is u8[2, 3]; FLOAT is needed", [node('DynamicQuantizeLinear', 'x', 'y s z')], U8)
+case("has element type u8, and no DequantizeLinear says what its values mean", [node('Relu', 'f', 'y')],
+     {**U8, 'f': [2, 3]})
+
 # integers that look up a table
 QT = {**Q, 't': np.zeros(256, np.uint8), 'k': i64(1)}
 byte = node('QuantizeLinear', 'x s z', 'q')

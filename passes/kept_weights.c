@@ -1,0 +1,51 @@
+#include "passes/kept_weights.h"
+
+#include "ir/half.h"
+#include "ir/ops/recurrent.h"
+#include "passes/recurrent.h"
+
+/* Not every op has every form, nor every axis of scales. */
+static bool accepts(Node *n) {
+  Arena *tmp = arena_new();
+  Diag silent;
+  diag_init(&silent, tmp, NULL);
+  bool ok = node_infer(&silent, n);
+  arena_free(tmp);
+  return ok;
+}
+
+static void try_operand(Node *n, int i, Tensor *t) {
+  Tensor *old = n->operands[i];
+  node_set_operand(n, i, t);
+  if (accepts(n)) return;
+  node_set_operand(n, i, old);
+  if (!accepts(n)) BUG("%s does not take what it had", op_info[n->op]->name);
+}
+
+static Tensor *halves(Graph *g, const Tensor *w) {
+  int64_t count = shape_count(&w->type.shape);
+  uint16_t *h = ARENA_NEW_ARRAY(g->arena, uint16_t, (size_t)count + 1);
+  for (int64_t i = 0; i < count; i++) h[i] = half_from_float(const_f32(w)[i]);
+  return graph_constant(g, w->name, (Type){DT_F16, w->type.shape, NULL}, h, w->loc);
+}
+
+static void keep_operand(Node *n, int i) {
+  Tensor *w = node_operand(n, i), *q = w ? dequantized(w) : NULL;
+  if (!w) return;
+  if (q && tensor_is_const(q) && (q->type.dtype == DT_S8 || q->type.dtype == DT_U8))
+    try_operand(n, i, q);
+  else if (is_const_f32(w) && w->from_half)
+    try_operand(n, i, halves(n->graph, w));
+}
+
+void keep_small_weights(Graph *g) {
+  GRAPH_FOREACH_NODE(g, n) {
+    if (is_recurrent(n)) {
+      keep_operand(n, RECURRENT_W);
+      keep_operand(n, RECURRENT_R);
+    } else if (op_info[n->op]->quant == QUANT_LINEAR && node_is_float(n)) {
+      keep_operand(n, 1);
+    }
+  }
+  graph_remove_dead(g);
+}
