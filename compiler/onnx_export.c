@@ -44,6 +44,7 @@ static const OnnxExportOp rows[OP_COUNT] = {
     [OP_lut] = {"Gather", onnx_export_lut},
     [OP_relu] = {"Relu", onnx_export_plain},
     [OP_clip] = {"Clip", onnx_export_clip},
+    [OP_clamp] = {"Clip", onnx_export_integer_clip},
     [OP_leaky_relu] = {"LeakyRelu", onnx_export_floats},
     [OP_sigmoid] = {"Sigmoid", onnx_export_plain},
     [OP_tanh] = {"Tanh", onnx_export_plain},

@@ -99,6 +99,7 @@ bool onnx_export_reshape(OnnxExport *e, const Node *n, const char *name);
 bool onnx_export_transpose(OnnxExport *e, const Node *n, const char *name);
 bool onnx_export_slice(OnnxExport *e, const Node *n, const char *name);
 bool onnx_export_pad(OnnxExport *e, const Node *n, const char *name);
+bool onnx_export_integer_clip(OnnxExport *e, const Node *n, const char *name);
 
 /* Fills all of a clamp that has bounds: Relu or Clip over `x`, without its output. */
 Onnx__NodeProto *onnx_export_clamp(OnnxExport *e, const Node *n, const char *x, float lo, float hi);

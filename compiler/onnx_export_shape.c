@@ -30,6 +30,17 @@ bool onnx_export_move_axis(OnnxExport *e, const Node *n, const char *name) {
   return true;
 }
 
+bool onnx_export_integer_clip(OnnxExport *e, const Node *n, const char *name) {
+  const ClampAttrs *a = ATTRS(n, ClampAttrs);
+  DType dtype = n->results[0]->type.dtype;
+  Onnx__NodeProto *p = with_tensors(e, n, name);
+  uint8_t lo = (uint8_t)a->min, hi = (uint8_t)a->max; /* s8 in two's complement */
+  onnx_build_input(&e->build, p, onnx_export_scalar(e, n, "min", dtype, &lo));
+  onnx_build_input(&e->build, p, onnx_export_scalar(e, n, "max", dtype, &hi));
+  onnx_export_raw_result(e, n, p);
+  return true;
+}
+
 bool onnx_export_reshape(OnnxExport *e, const Node *n, const char *name) {
   const IntList *shape = &ATTRS(n, ReshapeAttrs)->shape;
   Onnx__NodeProto *p = with_tensors(e, n, name);

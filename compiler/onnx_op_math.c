@@ -82,9 +82,58 @@ bool onnx_import_gelu(OnnxNode *n) {
   return onnx_set_output(n, 0, onnx_emit1(n, OP_gelu, onnx_output_name(n, 0), x, &attrs));
 }
 
+/* The bound of a Clip over integers, where it is given. */
+static bool integer_bound(const OnnxNode *n, int i, const char *what, DType dtype, int64_t *bound) {
+  if (!onnx_has_input(n, i)) return true;
+  const OnnxValue *v = onnx_const_input(n, i, what);
+  if (!v) return false;
+  if (v->type.dtype != dtype || shape_count(&v->type.shape) != 1)
+    return onnx_error(n, "%s, input '%s', is %s; one %s is needed", what,
+                      onnx_shown(n->im->arena, n->proto->input[i]), type_text(n->im->arena, &v->type),
+                      dtype_info[dtype].name);
+  *bound = dtype == DT_S8 ? *(const int8_t *)v->data : *(const uint8_t *)v->data;
+  return true;
+}
+
+/* Between QuantizeLinear and DequantizeLinear: what PyTorch makes of quantization to less than the type. */
+static bool import_clamp(OnnxNode *n, Tensor *q) {
+  DType dtype = q->type.dtype;
+  ClampAttrs attrs = {dtype_info[dtype].min, dtype_info[dtype].max};
+  if (!integer_bound(n, 1, "min", dtype, &attrs.min) || !integer_bound(n, 2, "max", dtype, &attrs.max))
+    return false;
+  if (attrs.min > attrs.max) attrs.min = attrs.max;
+  return onnx_set_output(n, 0, onnx_emit1(n, OP_clamp, onnx_output_name(n, 0), q, &attrs));
+}
+
+/* A bound that is computed, or an infinity: max or min of two. */
+static Tensor *computed_bound(OnnxNode *n, OpId op, const char *name, Tensor *x, int i) {
+  Tensor *bound = onnx_operand(n, i, false);
+  if (bound && shape_count(&bound->type.shape) != 1) {
+    onnx_error(n, "%s, input '%s', is %s; one FLOAT is needed", i == 1 ? "min" : "max",
+               onnx_shown(n->im->arena, n->proto->input[i]), type_text(n->im->arena, &bound->type));
+    return NULL;
+  }
+  Shape scalar = {0};
+  return bound ? onnx_emit2(n, op, name, x, onnx_reshape(n, NULL, bound, &scalar), NULL) : NULL;
+}
+
+static bool is_computed(const OnnxNode *n, int i) {
+  return onnx_has_input(n, i) && !onnx_input(n, i)->data && !onnx_input(n, i)->elem;
+}
+
+static bool import_computed_clip(OnnxNode *n, Tensor *x) {
+  bool max = onnx_has_input(n, 2);
+  const char *name = onnx_output_name(n, 0);
+  if (onnx_has_input(n, 1)) x = computed_bound(n, OP_max, max ? NULL : name, x, 1);
+  if (max && x) x = computed_bound(n, OP_min, name, x, 2);
+  return onnx_set_output(n, 0, x);
+}
+
 bool onnx_import_clip(OnnxNode *n) {
   ClipAttrs attrs = {onnx_attr_float(n, "min", -INFINITY), onnx_attr_float(n, "max", INFINITY)};
-  Tensor *x = onnx_operand(n, 0, false);
+  Tensor *x = onnx_operand(n, 0, true);
+  if (x && x->type.quant) return import_clamp(n, x);
+  if (x && (is_computed(n, 1) || is_computed(n, 2))) return import_computed_clip(n, x);
   if (!x || (onnx_has_input(n, 1) && !onnx_scalar_input(n, 1, "min", &attrs.min)) ||
       (onnx_has_input(n, 2) && !onnx_scalar_input(n, 2, "max", &attrs.max)))
     return false;

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "ir/quant.h"
 #include "passes/recognize.h"
 #include "ir/resize.h"
 #include "passes/rewrite.h"
@@ -220,6 +221,27 @@ static bool simplify_expand(PassCtx *ctx, Node *n) {
   return true;
 }
 
+/* clamp(quantize(x)) is quantize(clip(x)), where an activation may be fused with what makes x. A bound at the
+ * end of the type is none. */
+static bool clamp_to_clip(PassCtx *ctx, Node *n) {
+  const ClampAttrs *a = ATTRS(n, ClampAttrs);
+  Tensor *q = n->operands[0], *x;
+  const DTypeInfo *t = &dtype_info[q->type.dtype];
+  if (a->min == t->min && a->max == t->max) return node_bypass(n);
+  if (!produced_by(q, OP_quantize) || !tensor_single_use(q) || !type_is_q8(&q->type)) return false;
+  x = q->producer->operands[0];
+  if (tensor_is_const(x)) return false; /* folds */
+  Node *clip = graph_node1(n->graph, OP_clip, &x, 1, NULL, node_loc(n), n);
+  ClipAttrs *bounds = ATTRS(clip, ClipAttrs);
+  if (a->min > t->min) bounds->min = dequantize_value((int32_t)a->min, tensor_scale(q), tensor_zero(q));
+  if (a->max < t->max) bounds->max = dequantize_value((int32_t)a->max, tensor_scale(q), tensor_zero(q));
+  node_must_infer(ctx, clip);
+  Node *quantize = node_replacement(n, OP_quantize, clip->results, 1);
+  quantize->results[0]->type = n->results[0]->type;
+  node_replace(ctx, n, quantize);
+  return true;
+}
+
 /* A weight: a constant, or one behind its dequantize. */
 static bool is_weight(const Tensor *t) {
   return tensor_is_const(t) || (produced_by(t, OP_dequantize) && tensor_is_const(t->producer->operands[0]));
@@ -280,6 +302,7 @@ static const Rule rules[OP_COUNT] = {
     [OP_expand] = simplify_expand,
     [OP_resize_nearest] = simplify_resize,
     [OP_resize_linear] = simplify_resize,
+    [OP_clamp] = clamp_to_clip,
 };
 
 int canonical_forms(PassCtx *ctx, Graph *g) {

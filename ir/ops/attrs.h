@@ -117,6 +117,10 @@ enum { RESIZE_PREFER_FLOOR, RESIZE_PREFER_CEIL, RESIZE_FLOOR, RESIZE_CEIL };
 typedef struct {
   float min, max;
 } ClipAttrs;
+/* clamp: integers */
+typedef struct {
+  int64_t min, max;
+} ClampAttrs;
 typedef struct {
   float alpha, beta;
 } AlphaBetaAttrs;

@@ -428,6 +428,17 @@ static bool step_requantize(Gen *g, OpId op) {
   return x && gen_finish(g, gen_node(g, op, &x->tensor, 1), x->amp);
 }
 
+static bool step_clamp(Gen *g, OpId op) {
+  Live *x = gen_pick(g, 0, 5);
+  if (!x) return false;
+  const DTypeInfo *t = &dtype_info[x->tensor->type.dtype];
+  Node *n = gen_node(g, op, &x->tensor, 1);
+  ClampAttrs *a = ATTRS(n, ClampAttrs);
+  a->min = rng_chance(&g->rng, 30) ? t->min : rng_range(&g->rng, t->min, t->max);
+  a->max = rng_chance(&g->rng, 30) ? t->max : rng_range(&g->rng, a->min, t->max);
+  return gen_finish(g, n, x->amp);
+}
+
 static bool step_lut(Gen *g, OpId op) {
   Live *x = gen_pick(g, 0, 5);
   if (!x) return false;
@@ -521,6 +532,7 @@ const GenStep gen_steps[] = {{OP_conv2d, 60, F | Q, step_conv},
                              {OP_identity, 1, F | Q, step_identity},
                              {OP_requantize, 3, Q, step_requantize},
                              {OP_lut, 3, Q, step_lut},
+                             {OP_clamp, 2, Q, step_clamp},
                              {OP_quantize, 4, Q, step_island},
                              {OP_relu, 4, F | Q, step_unary},
                              {OP_clip, 2, F | Q, step_unary},

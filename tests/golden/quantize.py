@@ -15,11 +15,15 @@ def along(values, axis, rank):
     return np.asarray(values).reshape([-1 if i == axis else 1 for i in range(rank)]) if axis is not None else values
 
 
-def model_of(x, scale, zero, dtype, axis):
+def model_of(x, scale, zero, dtype, axis, limits=None):
+    """`limits`: of the integers, where they are not those of the type."""
     m = Model()
     x = np.atleast_1d(x)
     name = m.input(x, ir_type('float32', x.shape))
-    return m, m.node('quantize', [name], typ=ir_type(dtype, x.shape, scale, zero, axis))
+    q = m.node('quantize', [name], typ=ir_type(dtype, x.shape, scale, zero, axis))
+    if limits and limits != LIMITS[dtype]:
+        q = m.node('clamp', [q], {'min': limits[0], 'max': limits[1]})
+    return m, q
 
 
 def quantized(tools, x, scale, zero, dtype):
@@ -28,9 +32,9 @@ def quantized(tools, x, scale, zero, dtype):
     return tools.run_quantized(m, q, scale, zero, x.shape)
 
 
-def compare(tools, x, scale, zero, dtype, axis, want):
+def compare(tools, x, scale, zero, dtype, axis, want, limits=None):
     """`want`: PyTorch's integers. Equal wherever division and multiplication round alike."""
-    m, q = model_of(x, scale, zero, dtype, axis)
+    m, q = model_of(x, scale, zero, dtype, axis, limits)
     s, z = np.float32(along(scale, axis, x.ndim)), along(zero, axis, x.ndim)
     got = tools.run_quantized(m, q, s, z, x.shape)
     tools.close(got, want, 1)

@@ -481,7 +481,13 @@ case(
     [node('Gelu', 'x', 'y', approximate='sigmoid')],
     opset=20,
 )
-case("min, input 'a', must be a constant", [node('Clip', 'x a', 'y')], {**X, 'a': []})
+case("min, input 'a', is f32[2]; one FLOAT is needed", [node('Clip', 'x a', 'y')], {**X, 'a': [2]})
+CLIP = {'s': f32(0.1), 'z': np.uint8(3), 'b': np.int8(4)}
+case("min, input 'b', is s8[]; one u8 is needed", [node('QuantizeLinear', 'x s z', 'q'), node('Clip', 'q b', 'y')],
+     consts=CLIP)
+case("max, input 'b', must be a constant",
+     [node('QuantizeLinear', 'x s z', 'q'), helper.make_node('Clip', ['q', '', 'b'], ['y'])],
+     {**X, 'b': ([], TensorProto.UINT8)}, consts={k: CLIP[k] for k in 'sz'})
 case(
     "max, input 'a', is f32[2]; one FLOAT is needed",
     [helper.make_node('Clip', ['x', '', 'a'], ['y'])],

@@ -494,6 +494,29 @@ case(
     {'y': np.maximum(x, 0)},
     {'a': f32(0), 'b': f32(np.inf)},
 )
+case('Clip to computed bounds', [node('Clip', 'x a b', 'y')], {'x': x, 'a': f32(-0.5), 'b': f32([0.25])},
+     {'y': np.clip(x, -0.5, 0.25)})
+case('Clip to a computed maximum', [helper.make_node('Clip', ['x', '', 'b'], ['y'])], {'x': x, 'b': f32(0.25)},
+     {'y': np.minimum(x, 0.25)})
+for dtype, zero, lo, hi in (np.uint8, 60, 0, 127), (np.int8, -5, -7, 7), (np.int8, 3, 0, 127):
+    q = quantize(x, f32(0.05), zero, dtype)
+    case(
+        f'Clip of {np.dtype(dtype)} between Q and DQ',
+        [node('QuantizeLinear', 'x s z', 'q'), node('Clip', 'q a b', 'c'), node('DequantizeLinear', 'c s z', 'y')],
+        {'x': x},
+        {'y': dequantize(np.clip(q, lo, hi), f32(0.05), zero)},
+        {'s': f32(0.05), 'z': dtype(zero), 'a': dtype(lo), 'b': dtype(hi)},
+    )
+s3, z3 = f32([0.05, 0.1, 0.02]), np.int8([0, 2, -3])
+q = quantize(x, s3[:, None, None], z3[:, None, None].astype(np.int32), np.int8)
+case(
+    'Clip of channels between Q and DQ',
+    [node('QuantizeLinear', 'x s z', 'q', axis=1), helper.make_node('Clip', ['q', '', 'b'], ['c']),
+     node('DequantizeLinear', 'c s z', 'y', axis=1)],
+    {'x': x},
+    {'y': dequantize(np.minimum(q, 7), s3[:, None, None], z3[:, None, None].astype(np.int32))},
+    {'s': s3, 'z': z3, 'b': np.int8(7)},
+)
 case(
     'opset 6 Clip',
     [node('Clip', 'x', 'y', min=-0.5, max=3.4028234663852886e38)],

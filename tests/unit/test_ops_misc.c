@@ -157,6 +157,36 @@ static void reductions_name_tensors_of_impossible_scales(void **state) {
   ASSERT_REFUSED(n, "reduce_sum: the scales of 'x' and 'y' are too far apart");
 }
 
+/* ---- clamp ---- */
+
+static Node *clamped(Type t, int64_t min, int64_t max) {
+  Node *n = NODE(OP_clamp, t);
+  *ATTRS(n, ClampAttrs) = (ClampAttrs){min, max};
+  return n;
+}
+
+static void clamp_of_integers(void **state) {
+  (void)state;
+  const uint8_t q[] = {0, 100, 127, 128, 255};
+  ASSERT_BYTES(EVAL(clamped(quantized(DT_U8, "5", 0.5f, 3), 100, 127), q), 100, 100, 127, 127, 127);
+  ASSERT_BYTES(EVAL(clamped(quantized(DT_S8, "5", 0.5f, 3), -2, 100), q), 0, 100, 100, (uint8_t)-2, 255);
+  Type axis = per_axis(DT_S8, "5,1", 0, 5, 1);
+  ASSERT_BYTES(EVAL(clamped(axis, 0, 127), q), 0, 100, 127, 0, 0);
+  Node *n = clamped(axis, 0, 127);
+  assert_true(infer(n));
+  assert_true(type_equal(&n->results[0]->type, &axis));
+}
+
+static void clamp_refuses(void **state) {
+  (void)state;
+  Type u8 = quantized(DT_U8, "5", 0.5f, 3), s8 = quantized(DT_S8, "5", 0.5f, 3);
+  ASSERT_REFUSED(clamped(u8, 5, 4), "clamp: min 5 is above max 4");
+  ASSERT_REFUSED(clamped(u8, -1, 4), "clamp: -1 to 4 leaves the range of u8");
+  ASSERT_REFUSED(clamped(s8, 0, 128), "clamp: 0 to 128 leaves the range of s8");
+  ASSERT_REFUSED(clamped(plain(DT_U8, "5"), 0, 4),
+                 "operand 1 of clamp must be quantized u8 or s8, not u8[5]");
+}
+
 /* ---- norms ---- */
 
 static void layer_norm_rows(void **state) {
@@ -266,6 +296,8 @@ int main(void) {
       TEST(reductions_of_bytes),
       TEST(reductions_refuse),
       TEST(reductions_name_tensors_of_impossible_scales),
+      TEST(clamp_of_integers),
+      TEST(clamp_refuses),
       TEST(layer_norm_rows),
       TEST(group_norm_groups),
       TEST(norms_sum_in_sixteen_parts),
