@@ -53,19 +53,34 @@ static int phases_along(Arena *a, const Node *n, int dim, ConvPhase **out) {
   return (int)phases;
 }
 
+/* What the phases of a transposed convolution read before the first element of dim `dim` and behind the last.
+ */
+static void reach(Arena *a, const Node *n, int dim, int64_t *before, int64_t *after) {
+  ConvPhase *p;
+  int64_t size = size_along(n->operands[0], dim);
+  int phases = phases_along(a, n, dim, &p);
+  for (int k = 0; k < phases; k++) {
+    if (!p[k].taps) continue;
+    int64_t last = p[k].x_first + (p[k].count - 1) * p[k].x_step + (p[k].taps - 1) * p[k].tap_step;
+    if (-p[k].x_first > *before) *before = -p[k].x_first;
+    if (last - (size - 1) > *after) *after = last - (size - 1);
+  }
+}
+
+/* Of an ordinary convolution all of its padding, even where the stride leaves some of it unread: tensors with
+ * equal halos can share memory. */
 Halo conv_halo(const Node *n, int operand) {
   Halo h = {{0}, {0}};
   if (operand != 0) return h;
+  const IntList *pad = &ATTRS(n, ConvAttrs)->pad;
+  int dims = pad->n / 2, first = HALO_DIMS - dims;
   Arena *tmp = arena_new();
-  for (int i = 0; i < HALO_DIMS; i++) {
-    ConvPhase *p;
-    int64_t size = size_along(n->operands[0], i);
-    int phases = phases_along(tmp, n, i, &p);
-    for (int k = 0; k < phases; k++) {
-      if (!p[k].taps) continue;
-      int64_t last = p[k].x_first + (p[k].count - 1) * p[k].x_step + (p[k].taps - 1) * p[k].tap_step;
-      if (-p[k].x_first > h.before[i]) h.before[i] = -p[k].x_first;
-      if (last - (size - 1) > h.after[i]) h.after[i] = last - (size - 1);
+  for (int i = first; i < HALO_DIMS; i++) {
+    if (is_transposed(n)) {
+      reach(tmp, n, i, &h.before[i], &h.after[i]);
+    } else {
+      h.before[i] = pad->v[i - first];
+      h.after[i] = pad->v[dims + i - first];
     }
   }
   arena_free(tmp);

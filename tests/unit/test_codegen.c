@@ -447,7 +447,7 @@ static void messages(void **state) {
   expect_refused("input %x : f32[1, 1, 4, 4]\n"
                  "%y = conv2d(%x, [[[[5.0]]]]) { pad = [50000, 50000, 50000, 50000], stride = [20000, 20000] "
                  "}\n output %y\n",
-                 "'x': [1, 1, 4, 4] with padding of [50000, 50000, 49997, 49997] is larger than the limit of "
+                 "'x': [1, 1, 4, 4] with padding of [50000, 50000, 50000, 50000] is larger than the limit of "
                  "268435456 elements");
   expect_refused("input %x : f32[1, 1, 4, 4]\n %r = relu(%x)\n"
                  "%y = conv2d(%r, [[[[5.0]]]]) { pad = [16000000, 0, 16000000, 16000000], stride = "
@@ -520,6 +520,8 @@ static void functions_stay_short(void **state) {
       "output %y\n",
       "input %x : f32[1, 9, 8, 9, 10]\n %y = avg_pool3d(%x) { kernel = [4, 4, 4], pad = [3, 3, 3, 3, 3, 3] "
       "}\n output %y\n",
+      "input %x : f32[1, 3, 40, 40]\n %y = resize_linear(%x) { size = [1, 3, 90, 70] }\n output %y\n",
+      "input %x : f32[1, 1, 9, 9, 9]\n %y = resize_linear(%x) { size = [1, 1, 20, 21, 22] }\n output %y\n",
       "input %x : f32[1, 17, 30, 30]\n %y = adaptive_avg_pool(%x) { size = [17, 19] }\n output %y\n",
       "input %x : f32[2, 2, 2, 2, 2, 2, 2, 2]\n"
       "%y = pad(%x) { pads = [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1], mode = edge }\n output %y\n",
@@ -534,7 +536,8 @@ static void functions_stay_short(void **state) {
   static const int windows[][4] = {{3, 3, 24, 1},  {1, 301, 5, 5}, {5, 5, 16, 16},
                                    {11, 11, 3, 1}, {1, 1, 300, 1}, {2, 90, 1, 1}};
   for (size_t i = 0; i < sizeof windows / sizeof *windows; i++)
-    for (int quantized = 0; quantized < 2; quantized++) {
+    for (int form = 0; form < 4; form++) {
+      bool quantized = form & 1, transposed = form & 2;
       const int *w = windows[i];
       int ic = w[2], groups = w[3], oc = groups > 1 ? ic : 70, count = oc * (ic / groups) * w[0] * w[1];
       StrBuf values;
@@ -556,9 +559,12 @@ static void functions_stay_short(void **state) {
       strbuf_printf(&body, "input %%x : %s[1, %d, 12, 310]\nconst @w : %s[%d, %d, %d, %d] = %s\n",
                     quantized ? "u8<scale=0.1, zero=3>" : "f32", ic,
                     quantized ? "s8<scale=0.1, zero=0>" : "f32", oc, ic / groups, w[0], w[1], values.text);
-      strbuf_printf(&body, "%%y = conv2d(%%x, @w) { groups = %d }", groups);
+      strbuf_printf(&body, "%%y = %s(%%x, @w) { groups = %d%s }", transposed ? "conv_transpose2d" : "conv2d",
+                    groups, transposed ? ", stride = [2, 3]" : "");
       if (quantized)
-        strbuf_printf(&body, " : u8<scale=90.0, zero=3>[1, %d, %d, %d]", oc, 12 - w[0] + 1, 310 - w[1] + 1);
+        strbuf_printf(&body, " : u8<scale=90.0, zero=3>[1, %d, %d, %d]", oc,
+                      transposed ? 11 * 2 + w[0] : 12 - w[0] + 1,
+                      transposed ? 309 * 3 + w[1] : 310 - w[1] + 1);
       strbuf_puts(&body, "\noutput %y\n");
       for (const Target *t = target_table; t->name; t++) {
         assert_null(codegen_of(body.text, t->name, false, &c, &h));

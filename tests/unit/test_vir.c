@@ -545,6 +545,95 @@ static void loops_are_checked(void **state) {
   expect(&x, "in is indexed too widely");
 }
 
+/* Indices from constant tables, and loops between them. */
+static const VirBase *index_table(Fixture *x, int32_t low, int32_t high) {
+  return vir_constant(x->m, "positions", DT_S32, 12, (int32_t[12]){low, high, low}, NULL);
+}
+
+static void indices_print(void **state) {
+  (void)state;
+  VirModule *m = vir_module(arena, 4);
+  const VirBase *t = vir_constant(m, "table", DT_S32, 3, (int32_t[]){2, 5, 7}, NULL);
+  VirBuilder b;
+  vir_func(&b, m, "f", false, NULL);
+  const VirBase *x = vir_param(&b, "x", DT_U8, true, 9);
+  const VirVar *i = vir_loop(&b, "i", 0, 2, 1);
+  const VirVar *first = vir_index(&b, "first", vir_plus(vir_addr(t, 0), i, 1));
+  const VirVar *end = vir_index(&b, "end", vir_plus(vir_addr(t, 2), i, -1));
+  const VirVar *k = vir_loop_between(&b, "k", first, end, 2);
+  VIR_DO(&b, put_u8, vir_at(vir_plus(vir_plus(vir_addr(x, -4), k, 1), first, 1)),
+         vir_v(VIR_LET(&b, "v", int_const, vir_n(1))));
+  vir_end(&b);
+  vir_end(&b);
+  vir_index(&b, "last", vir_addr(t, 0));
+  StrBuf out;
+  strbuf_init(&out, arena);
+  vir_print_functions(&out, m, "");
+  assert_string_equal(out.text, "static void f(uint8_t *restrict x) {\n"
+                                "  for (int i = 0; i < 2; i++) {\n"
+                                "    const int first = table[i];\n"
+                                "    const int end = table[-i + 2];\n"
+                                "    for (int k = first; k < end; k += 2) {\n"
+                                "      const int32_t v = v_int_const(1);\n"
+                                "      v_put_u8(x + (k + first - 4), v);\n"
+                                "    }\n"
+                                "  }\n"
+                                "  const int last = table[0];\n"
+                                "}\n\n");
+}
+
+static void indices_are_checked(void **state) {
+  (void)state;
+  Fixture x = fixture();
+  const VirVar *p = vir_index(&x.b, "p", vir_plus(vir_addr(index_table(&x, -3, 96), 0), x.i, 1));
+  VIR_LET(&x.b, "r", load_u8, vir_at(vir_plus(vir_addr(x.in, 3), p, 1))); /* 0 .. 99 + 4 */
+  expect(&x, "elements 0..102 of in");
+  x = fixture();
+  p = vir_index(&x.b, "p", vir_plus(vir_addr(index_table(&x, -3, 93), 0), x.i, 1));
+  VIR_LET(&x.b, "r", load_u8, vir_at(vir_plus(vir_addr(x.in, 3), p, 1)));
+  expect(&x, NULL);
+  x = fixture();
+  p = vir_index(&x.b, "p", vir_plus(vir_addr(index_table(&x, -3, 9), 0), x.i, 1));
+  VIR_LET(&x.b, "r", load_u8, vir_at(vir_plus(vir_addr(x.in, 2), p, 1)));
+  expect(&x, "elements -1..14 of in");
+  x = fixture();
+  vir_index(&x.b, "p", vir_plus(vir_addr(index_table(&x, 0, 9), 3), x.i, 1));
+  expect(&x, "p: elements 3..12 of positions, which has 12");
+  x = fixture();
+  vir_index(&x.b, "p", vir_addr(x.table, 0));
+  expect(&x, "the index p is no element of a constant of s32");
+  x = fixture();
+  vir_index(&x.b, "p", vir_addr(x.in, 0));
+  expect(&x, "the index p is no element of a constant of s32");
+  x = fixture();
+  p = vir_index(&x.b, "p", vir_addr(index_table(&x, 0, 9), 3));
+  vir_end(&x.b);
+  VIR_LET(&x.b, "r", load_u8, vir_at(vir_plus(vir_addr(x.in, 0), p, 1)));
+  expect(&x, "p is no variable of an open loop");
+}
+
+static void loops_between_are_checked(void **state) {
+  (void)state;
+  /* from any low end to any high end, which may be the same table's */
+  for (int high = 96; high <= 97; high++) {
+    Fixture x = fixture();
+    VirAddr t = vir_addr(index_table(&x, 2, high), 0);
+    const VirVar *k = vir_loop_between(&x.b, "k", vir_index(&x.b, "a", t), vir_index(&x.b, "b", t), 3);
+    VIR_LET(&x.b, "r", load_u8, vir_at(vir_plus(vir_addr(x.in, 1), k, 1)));
+    expect(&x, high == 96 ? NULL : "elements 1..100 of in");
+  }
+  Fixture x = fixture();
+  VirAddr t = vir_addr(index_table(&x, -1, 9), 0);
+  vir_loop_between(&x.b, "k", vir_index(&x.b, "a", t), vir_index(&x.b, "b", t), 1);
+  expect(&x, "the loop over k has bad bounds");
+  x = fixture();
+  t = vir_addr(index_table(&x, 1, 9), 0);
+  const VirVar *a = vir_index(&x.b, "a", t);
+  vir_end(&x.b);
+  vir_loop_between(&x.b, "k", a, vir_index(&x.b, "b", t), 1);
+  expect(&x, "the loop over k has bounds that are not in scope");
+}
+
 static void calls_are_checked(void **state) {
   (void)state;
   const char *faults[] = {NULL, "g: elements 97..100 of in", "writes to in", "2 arguments where",
@@ -634,6 +723,9 @@ int main(void) {
       cmocka_unit_test(results_are_checked),
       cmocka_unit_test(writes_need_writable_bases),
       cmocka_unit_test(loops_are_checked),
+      cmocka_unit_test(indices_print),
+      cmocka_unit_test(indices_are_checked),
+      cmocka_unit_test(loops_between_are_checked),
       cmocka_unit_test(calls_are_checked),
       cmocka_unit_test(every_memory_op_is_known),
   };
