@@ -70,6 +70,7 @@ static bool print_lists(Diag *d, const Options *o) {
   if (o->version) strbuf_puts(&out, "qcc " QCC_VERSION "\n");
   for (const Pass *p = pass_table; o->print_passes && p->name; p++) put_row(&out, p->name, p->what);
   for (const Target *t = target_table; o->print_targets && t->name; t++) put_row(&out, t->name, t->what);
+  if (o->print_observers) observers_list(&out);
   for (int i = 0; o->print_ops && i < OP_COUNT; i++) strbuf_printf(&out, "%s\n", op_info[i]->name);
   return put_text(d, &out);
 }
@@ -473,7 +474,7 @@ static bool compile(Driver *r) {
 static int run_driver(Diag *d, Arena *a, int argc, char **argv) {
   Options o;
   if (!options_parse(d, a, argc, argv, &o)) return EXIT_USAGE;
-  if (o.help || o.version || o.print_passes || o.print_targets || o.print_ops)
+  if (o.help || o.version || o.print_passes || o.print_targets || o.print_ops || o.print_observers)
     return print_lists(d, &o) ? EXIT_DONE : EXIT_INPUT;
   d->warnings_as_errors = o.werror;
   if (o.no_warnings.n) d->disabled = strmap_new(a);

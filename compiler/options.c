@@ -74,6 +74,7 @@ static const OptionDesc options[] = {
     {"print-passes", OPT_FLAG, AT(print_passes), NULL, "list the passes in their order"},
     {"print-targets", OPT_FLAG, AT(print_targets), NULL, "list the targets"},
     {"print-ops", OPT_FLAG, AT(print_ops), NULL, "list the operators of the IR"},
+    {"print-observers", OPT_FLAG, AT(print_observers), NULL, "list the observers and their parameters"},
 
     {NULL, OPT_GROUP, .help = "Messages"},
     {"Werror", OPT_FLAG, AT(werror), NULL, "make warnings errors"},
@@ -216,7 +217,8 @@ static bool parse_option(Parser *p, const char *arg) {
 /* What can be said from the options alone. */
 static bool check_together(Parser *p) {
   const Options *o = p->out;
-  if (o->help || o->version || o->print_passes || o->print_targets || o->print_ops) return true;
+  if (o->help || o->version || o->print_passes || o->print_targets || o->print_ops || o->print_observers)
+    return true;
   if (!o->model) return usage(p, "no model given (see qcc --help)");
   if (o->run && o->eval) return usage(p, "-run and -eval exclude each other");
   if (o->run && !o->output) return usage(p, "-run needs -o FILE.npz for the outputs");

@@ -34,7 +34,7 @@ typedef struct {
   int emit, quantize, io, layout; /* the enumerations above */
   bool verify, make_depfile, werror, verbose;
   bool print_qconfig;
-  bool print_passes, print_targets, print_ops;
+  bool print_passes, print_targets, print_ops, print_observers;
   bool help, version;
 } Options;
 

@@ -103,6 +103,9 @@ const char *observer_set_text(Arena *a, ObserverSpec *spec, const char *param, c
  * diagnostic. */
 bool observer_parse(Diag *d, const char *text, ObserverSpec *spec);
 
+/* The manual: a line per observer, and one below it per parameter. */
+void observers_list(StrBuf *out);
+
 /* Scale and zero point of a channel whose range is [lo, hi]: the observer's own parameters, or those of the
  * range; scale 1, zero point 0 where nothing was `seen`, as PyTorch has it. False where they are not valid.
  */

@@ -27,7 +27,8 @@ const Observer *observer_find(const char *name, size_t len) {
 
 /* "0 to 1", "float, int". */
 static const char *domain(Arena *a, const ObserverParam *p) {
-  if (!p->choices) return arena_printf(a, "from %.9g to %.9g", p->min, p->max);
+  if (!p->choices)
+    return arena_printf(a, p->integer ? "from %.0f to %.0f" : "from %.9g to %.9g", p->min, p->max);
   StrBuf list;
   strbuf_init(&list, a);
   for (int i = 0; p->choices[i]; i++) strbuf_printf(&list, "%s%s", i ? ", " : "", p->choices[i]);
@@ -116,6 +117,18 @@ bool observer_parse(Diag *d, const char *text, ObserverSpec *spec) {
     p += (*p == '=') + n;
   }
   return !error || diag_error(d, (SrcLoc){0}, "-observer: %s", error);
+}
+
+void observers_list(StrBuf *out) {
+  for (int i = 0; observer_table[i]; i++) {
+    const Observer *o = observer_table[i];
+    strbuf_printf(out, "%-26s %s\n", o->name, o->what);
+    for (const ObserverParam *p = o->params; p->name; p++)
+      if (p->choices)
+        strbuf_printf(out, "  %s=%s, one of %s\n", p->name, p->choices[(int)p->value], domain(out->arena, p));
+      else
+        strbuf_printf(out, "  %s=%.9g, %s\n", p->name, p->value, domain(out->arena, p));
+  }
 }
 
 bool observer_params(const ObserverSpec *spec, bool seen, float lo, float hi, float *scale, int32_t *zero) {

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Calibration: data in several files, statistics in their place, recording."""
 import os
+import re
 import shutil
 import subprocess
 
-from harness import DIGITS, main
+from harness import DIGITS, ROOT, main
 
 OBSERVERS = ['minmax', 'moving_average=0.1', 'histogram', 'histogram,range=int,bins=300', 'max', 'percentile=99.9',
              'entropy,num_bins=500', 'mse,stride=4', 'percentile,torch_hist=0,skip_zeros=1', 'recording']
@@ -144,6 +145,47 @@ def test_values_that_are_not_finite(t):
     for o in ('minmax', 'histogram', 'entropy'):
         t.fail('m.ir', '-calib', 'a.npz', '-calib', 'b.npz', '-observer', o, '-o', 'm.c',
                message="m.ir:3:8: error: calibration: tensor 'y' takes values that are not finite numbers, in sample 4 of 'b.npz'")
+
+
+def test_memory_does_not_grow(t):
+    """Fifty times the samples, the same memory."""
+    import numpy as np
+    t.write('m.ir', 'model m {\n  input %x : f32[1, 3, 64, 64]\n  %y = relu(%x)\n  %z = global_avg_pool(%y)\n  output %z\n}\n')
+    for o in ('histogram', 'entropy', 'recording'):
+        peaks = []
+        for n in (20, 1000):
+            np.savez(t.dir / 'c.npz', x=np.random.default_rng(n).normal(size=(n, 3, 64, 64)).astype('f4'))
+            pid = os.spawnve(os.P_NOWAIT, t.qcc, [t.qcc, str(t.dir / 'm.ir'), '-calib', str(t.dir / 'c.npz'), '-observer', o,
+                                                  '-Wno-record', '-emit', 'calibration', '-o', str(t.dir / 'c.calib')], os.environ)
+            _, status, usage = os.wait4(pid, 0)
+            assert status == 0
+            peaks.append(usage.ru_maxrss)
+        assert peaks[1] - peaks[0] < 24 << 10, (o, peaks)  # the file has 49 MB
+
+
+def test_manual_lists_all_observers(t):
+    """docs/quantization.md has a row for each, with its parameters and their defaults."""
+    rows = {}
+    section = (ROOT / 'docs/quantization.md').read_text().split('\n## Observers\n')[1].split('\n#')[0]
+    for line in section.splitlines():
+        cells = [c.strip() for c in line.strip('|').split('|')]
+        if len(cells) == 4 and cells[0].startswith('`'):
+            rows[cells[0].strip('`')] = cells
+    printed, name = {}, ''
+    for line in t.run('-print-observers').stdout.splitlines():
+        if line.startswith('  '):
+            printed[name].append(line.strip().split(',')[0])
+        else:
+            name = line.split()[0]
+            printed[name] = []
+    assert set(printed) == set(rows), set(printed) ^ set(rows)
+    for o, parameters in printed.items():
+        text = rows[o][2]
+        if text == 'the same':
+            text = rows['entropy'][2]
+        want = [f'{p.split("=")[0]}={float(eval(p.split("=")[1])) if p[-1] != "t" else p.split("=")[1]}' for p in parameters]
+        have = [f'{n}={v if v == "float" else float(eval(v))}' for n, v in re.findall(r'`(\w+)` ([\w./]+)', text)]
+        assert want == have, (o, want, have)
 
 
 def test_recording(t):
