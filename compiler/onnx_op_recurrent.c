@@ -1,4 +1,4 @@
-/* LSTM, GRU, RNN. */
+/* LSTM, GRU, RNN, and the LSTM of ONNX Runtime's dynamic quantization. */
 #include "compiler/onnx_ops.h"
 
 #include <math.h>
@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "ir/ops/recurrent.h"
+#include "ir/quant.h"
 
 /* ---- the functions of the gates ---- */
 
@@ -122,7 +123,8 @@ static bool check_lengths(const OnnxNode *n, int64_t steps, int64_t batch) {
 }
 
 static bool check_hidden_size(const OnnxNode *n, const Tensor *r) {
-  int64_t hidden = r->type.shape.rank == 3 ? r->type.shape.dim[2] : 0;
+  int rank = r->type.shape.rank;
+  int64_t hidden = rank == 2 || rank == 3 ? r->type.shape.dim[rank - 1] : 0;
   int64_t given = onnx_attr_int(n, "hidden_size", hidden);
   return given == hidden || onnx_error(n, "attribute 'hidden_size' is %lld, but R is %s", (long long)given,
                                        shape_text(n->im->arena, &r->type.shape));
@@ -145,17 +147,32 @@ static const int input_of[RECURRENT_P + 1] = {
     [RECURRENT_H0] = 5, [RECURRENT_C0] = 6, [RECURRENT_P] = 7,
 };
 
-/* Returns how many there are; -1 after a diagnostic. */
+/* The integers under a dequantize, where the op can take them as a weight that is stored small; else `t`. A
+ * reshape between them has made the rows of all directions one axis into two. */
+static Tensor *small_weight(Tensor *t) {
+  Tensor *w = t;
+  if (w->producer && w->producer->op == OP_reshape) w = w->producer->operands[0];
+  if (!w->producer || w->producer->op != OP_dequantize) return t;
+  Tensor *q = w->producer->operands[0];
+  int rank = q->type.shape.rank;
+  bool bytes = q->type.dtype == DT_S8 || q->type.dtype == DT_U8;
+  bool fits = tensor_is_const(q) && bytes && (rank == 2 || rank == 3) && q->type.quant->axis < rank - 1;
+  return fits && (w == t || rank == 2) ? q : t;
+}
+
+/* Returns how many there are; -1 after a diagnostic. Weights that are there already stay. */
 static int read_operands(OnnxNode *n, OpId op, bool batch_first, Tensor **operands) {
   int count = 0;
   for (int i = 0; i < op_info[op]->max_operands; i++) {
+    bool weight = i == RECURRENT_W || i == RECURRENT_R;
     if (!onnx_has_input(n, input_of[i])) continue;
+    count = i + 1;
+    if (operands[i]) continue;
     Tensor *t = onnx_operand(n, input_of[i], false);
     bool moves = i == RECURRENT_X || i == RECURRENT_H0 || i == RECURRENT_C0;
     if (t && batch_first && moves) t = swapped(n, NULL, t);
     if (!t) return -1;
-    operands[i] = t;
-    count = i + 1;
+    operands[i] = weight ? small_weight(t) : t;
   }
   return count;
 }
@@ -181,11 +198,14 @@ static bool set_results(OnnxNode *n, const Node *node, bool batch_first) {
   return true;
 }
 
-static bool import_recurrent(OnnxNode *n, OpId op) {
+/* w and r: weights that are at hand already; NULL: they are inputs 1 and 2. dynamic NULL: float. */
+static bool import_recurrent(OnnxNode *n, OpId op, Tensor *w, Tensor *r,
+                             const DynamicQuantizeAttrs *dynamic) {
   RecurrentAttrs attrs;
-  Tensor *operands[RECURRENT_P + 1] = {NULL};
+  Tensor *operands[RECURRENT_P + 1] = {[RECURRENT_W] = w, [RECURRENT_R] = r};
   bool batch_first;
   if (!onnx_attr_flag(n, "layout", false, &batch_first) || !read_attrs(n, op, &attrs)) return false;
+  if ((attrs.dynamic = dynamic != NULL)) attrs.quantize = *dynamic;
   int count = read_operands(n, op, batch_first, operands);
   if (count < 0 || !check_hidden_size(n, operands[RECURRENT_R])) return false;
   const char *names[3];
@@ -198,6 +218,66 @@ static bool import_recurrent(OnnxNode *n, OpId op) {
          set_results(n, node, batch_first);
 }
 
-bool onnx_import_lstm(OnnxNode *n) { return import_recurrent(n, OP_lstm); }
-bool onnx_import_gru(OnnxNode *n) { return import_recurrent(n, OP_gru); }
-bool onnx_import_rnn(OnnxNode *n) { return import_recurrent(n, OP_rnn); }
+bool onnx_import_lstm(OnnxNode *n) { return import_recurrent(n, OP_lstm, NULL, NULL, NULL); }
+bool onnx_import_gru(OnnxNode *n) { return import_recurrent(n, OP_gru, NULL, NULL, NULL); }
+bool onnx_import_rnn(OnnxNode *n) { return import_recurrent(n, OP_rnn, NULL, NULL, NULL); }
+
+/* ---- DynamicQuantizeLSTM of com.microsoft ---- */
+
+enum { QLSTM_W = 1, QLSTM_R = 2, QLSTM_W_SCALE = 8, QLSTM_R_SCALE = 10 };
+
+/* The scales and zero points at inputs i and i + 1 for a weight of `directions` times `rows`: one each for a
+ * direction, or for a row. */
+static const Quant *read_quant(const OnnxNode *n, int i, DType dtype, int64_t directions, int64_t rows) {
+  const OnnxValue *scale = onnx_const_input(n, i, "the scale");
+  const OnnxValue *zero = scale ? onnx_const_input(n, i + 1, "the zero point") : NULL;
+  if (!zero) return NULL;
+  Arena *a = n->im->arena;
+  int64_t count = shape_count(&scale->type.shape);
+  if (scale->type.dtype != DT_F32 || zero->type.dtype != dtype || shape_count(&zero->type.shape) != count ||
+      (count != directions && count != directions * rows)) {
+    onnx_error(n, "the scale, %s, and the zero point, %s, do not fit %lld directions of %lld rows",
+               type_text(a, &scale->type), type_text(a, &zero->type), (long long)directions, (long long)rows);
+    return NULL;
+  }
+  int32_t *zeros = ARENA_NEW_ARRAY(a, int32_t, (size_t)count);
+  for (int64_t k = 0; k < count; k++) {
+    float s = ((const float *)scale->data)[k];
+    zeros[k] = dtype == DT_U8 ? ((const uint8_t *)zero->data)[k] : ((const int8_t *)zero->data)[k];
+    if (scale_is_valid(s)) continue;
+    onnx_error(n, "the scale %g of element %lld is not positive, finite and normal", (double)s, (long long)k);
+    return NULL;
+  }
+  return quant_new(a, count == 1 ? -1 : 0, count, scale->data, zeros);
+}
+
+/* [directions, K, rows] as [directions, rows, K], or as one matrix where each row has its scale. NULL after a
+ * diagnostic. */
+static Tensor *quantized_weight(OnnxNode *n, int i, int scale) {
+  const OnnxValue *v = onnx_const_input(n, i, i == QLSTM_W ? "W" : "R");
+  if (!v) return NULL;
+  const Shape *s = &v->type.shape;
+  if ((v->type.dtype != DT_S8 && v->type.dtype != DT_U8) || s->rank != 3 || !shape_count(s)) {
+    onnx_error(n, "%s is %s; INT8 or UINT8 of three dimensions is needed", i == QLSTM_W ? "W" : "R",
+               type_text(n->im->arena, &v->type));
+    return NULL;
+  }
+  int64_t directions = s->dim[0], k = s->dim[1], rows = s->dim[2];
+  const Quant *q = read_quant(n, scale, v->type.dtype, directions, rows);
+  if (!q) return NULL;
+  const uint8_t *from = v->data;
+  uint8_t *to = arena_alloc(n->im->arena, (size_t)shape_count(s));
+  for (int64_t d = 0; d < directions; d++)
+    for (int64_t r = 0; r < rows; r++)
+      for (int64_t c = 0; c < k; c++) to[(d * rows + r) * k + c] = from[(d * k + c) * rows + r];
+  bool each_row = q->count > 1 && q->count != directions;
+  Shape shape = each_row ? shape_of(2, directions * rows, k) : shape_of(3, directions, rows, k);
+  return onnx_constant(n, onnx_temp_name(n, "weight"), (Type){v->type.dtype, shape, q}, to);
+}
+
+bool onnx_import_dynamic_quantize_lstm(OnnxNode *n) {
+  static const DynamicQuantizeAttrs quantize = {DYNAMIC_ONNX, 255};
+  Tensor *w = quantized_weight(n, QLSTM_W, QLSTM_W_SCALE);
+  Tensor *r = w ? quantized_weight(n, QLSTM_R, QLSTM_R_SCALE) : NULL;
+  return r && import_recurrent(n, OP_lstm, w, r, &quantize);
+}

@@ -182,6 +182,7 @@ static const OnnxOp ops[] = {
     {"LSTM", "", 1, 0, 3, 8, 3, attrs_lstm, onnx_import_lstm},
     {"GRU", "", 1, 0, 3, 6, 2, attrs_gru, onnx_import_gru},
     {"RNN", "", 1, 0, 3, 6, 2, attrs_rnn, onnx_import_rnn},
+    {"DynamicQuantizeLSTM", "com.microsoft", 1, 0, 3, 12, 3, attrs_lstm, onnx_import_dynamic_quantize_lstm},
 
     {"Identity", "", 1, 0, 1, 1, 1, NULL, onnx_import_identity, onnx_fold_same_data},
     {"Dropout", "", 1, 11, 1, 1, 2, attrs_dropout, onnx_import_dropout},

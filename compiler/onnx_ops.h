@@ -64,6 +64,7 @@ bool onnx_import_global_max_pool(OnnxNode *n);
 bool onnx_import_lstm(OnnxNode *n);
 bool onnx_import_gru(OnnxNode *n);
 bool onnx_import_rnn(OnnxNode *n);
+bool onnx_import_dynamic_quantize_lstm(OnnxNode *n);
 
 /* onnx_op_shape.c: what only moves values */
 bool onnx_import_identity(OnnxNode *n);

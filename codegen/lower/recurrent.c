@@ -207,7 +207,8 @@ static void lstm_gates(Direction *d, const Gates *g) {
   cell = two(b, "next_cell", VIR_add_f32, kept, two(b, "added", VIR_mul_f32, input, candidate));
   store(b, g->c, cell, g->part);
   const VirVar *output = apply(d, "output", &a->f, peek(d, g, argument(d, g, LSTM_O), 1, cell));
-  put_state(d, g, two(b, "state", VIR_mul_f32, output, apply(d, "shown", &a->h, cell)));
+  const VirVar *shown = gate_function(b, "shown", &a->h, INFINITY, cell);
+  put_state(d, g, two(b, "state", VIR_mul_f32, output, shown));
 }
 
 /* The state times the reset gate goes to y, which is scratch here. */

@@ -159,7 +159,7 @@ typedef struct {
 typedef struct {
   int direction;
   GateFunction f, g, h;     /* gru has f and g, rnn has f */
-  float clip;               /* the functions see values in [-clip, clip]; infinity: all */
+  float clip;               /* f and g see values in [-clip, clip]; infinity: all */
   bool input_forget;        /* lstm: the forget gate is 1 - the input gate */
   bool linear_before_reset; /* gru: the reset gate multiplies the recurrent product, not the state */
   bool dynamic;             /* integer products with weights of 8 bits: rule 14 */

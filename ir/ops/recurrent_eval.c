@@ -103,7 +103,7 @@ static void step_lstm(const Direction *d, const float *x, int64_t step) {
       float f = a->input_forget ? 1.0f - i : gate(d, &a->f, s[LSTM_F]);
       *c = f * *c + i * gate(d, &a->g, s[LSTM_C]);
       if (d->p) s[LSTM_O] += d->p[n + j] * *c;
-      d->h[b * n + j] = gate(d, &a->f, s[LSTM_O]) * gate(d, &a->h, *c);
+      d->h[b * n + j] = gate(d, &a->f, s[LSTM_O]) * recurrent_function(&a->h, *c);
     }
 }
 

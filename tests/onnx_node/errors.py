@@ -1083,6 +1083,30 @@ recurrent('the weight of rnn must be [1, 3, 5], not [1, 3, 4]', x=(3, 2, 5))
 recurrent('RNN of opset 14 takes at most 6 inputs, not 7', ins=('x', 'w', 'r', '', '', '', 'r'))
 recurrent("attribute 'linear_before_reset' of RNN is not supported", linear_before_reset=1)
 recurrent("attribute 'output_sequence' of RNN is not supported", output_sequence=1)
+
+
+def qlstm(text, w=None, scale=None, zero=None):
+    consts = {
+        'w': np.ones((1, 4, 12), np.int8) if w is None else w,
+        's': w_of(1) if scale is None else scale,
+        'z': np.zeros(1, np.int8) if zero is None else zero,
+        'r': np.ones((1, 3, 12), np.int8),
+        'rs': w_of(1),
+        'rz': np.zeros(1, np.int8),
+    }
+    n = node('DynamicQuantizeLSTM', '', 'y', domain='com.microsoft', hidden_size=3)
+    n.input.extend(['x', 'w', 'r', '', '', '', '', '', 's', 'z', 'rs', 'rz'])
+    case(text, [n], {'x': [3, 2, 4]}, ['y'], consts, imports=[helper.make_opsetid('com.microsoft', 1)])
+
+
+qlstm('W is f32[1, 4, 12]; INT8 or UINT8 of three dimensions is needed', w=w_of(1, 4, 12))
+qlstm('W is s8[4, 12]; INT8 or UINT8 of three dimensions is needed', w=np.ones((4, 12), np.int8))
+qlstm(
+    'the scale, f32[5], and the zero point, s8[1], do not fit 1 directions of 12 rows', scale=w_of(5)
+)
+qlstm('the scale, f32[1], and the zero point, u8[1], do not fit', zero=np.zeros(1, np.uint8))
+qlstm('the scale 0 of element 0 is not positive, finite and normal', scale=w_of(1) * 0)
+qlstm('the weight of lstm must be [1, 12, 4], not [1, 12, 5]', w=np.ones((1, 5, 12), np.int8))
 case(
     "sequence_lens, input 'n', must be a constant",
     [node('Cast', 'f', 'n', to=1), node('RNN', 'x w r  n', 'y')],

@@ -135,8 +135,8 @@ static void test_clip(void **state) {
   attrs(n)->f = attrs(n)->g = attrs(n)->h = identity;
   attrs(n)->clip = 3;
   RUN(n, F(1), F(10, -10, 2, -5), F(0, 0, 0, 0), NULL, NULL, F(8));
-  ASSERT_FLOATS(out[2], 2 * 8 + 3 * -3); /* is not clipped itself */
-  ASSERT_FLOATS(out[1], -9);             /* -3 * 3 */
+  ASSERT_FLOATS(out[2], 2 * 8 + 3 * -3);
+  ASSERT_FLOATS(out[1], -3 * 7); /* nor is what h sees of it */
 }
 
 static void test_functions(void **state) {
