@@ -9,6 +9,10 @@
 static const OnnxExportOp rows[OP_COUNT] = {
     [OP_conv2d] = {"Conv", onnx_export_conv},
     [OP_conv3d] = {"Conv", onnx_export_conv},
+    [OP_conv_transpose2d] = {"ConvTranspose", onnx_export_conv_transpose},
+    [OP_conv_transpose3d] = {"ConvTranspose", onnx_export_conv_transpose},
+    [OP_resize_nearest] = {"Resize", onnx_export_resize},
+    [OP_resize_linear] = {"Resize", onnx_export_resize},
     [OP_linear] = {NULL, onnx_export_linear},
     [OP_matmul] = {"MatMul", onnx_export_plain},
     [OP_batch_norm] = {"BatchNormalization", onnx_export_batch_norm},

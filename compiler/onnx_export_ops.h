@@ -92,6 +92,10 @@ bool onnx_export_conv(OnnxExport *e, const Node *n, const char *name);
 bool onnx_export_max_pool(OnnxExport *e, const Node *n, const char *name);
 bool onnx_export_average_pool(OnnxExport *e, const Node *n, const char *name);
 
+/* onnx_export_spatial.c */
+bool onnx_export_conv_transpose(OnnxExport *e, const Node *n, const char *name);
+bool onnx_export_resize(OnnxExport *e, const Node *n, const char *name);
+
 /* onnx_export_shape.c: what only moves values, on the integers where they are quantized */
 bool onnx_export_move(OnnxExport *e, const Node *n, const char *name); /* without attributes */
 bool onnx_export_move_axis(OnnxExport *e, const Node *n, const char *name);

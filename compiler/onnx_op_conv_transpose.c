@@ -65,7 +65,7 @@ static Tensor *swapped_weight(OnnxNode *n, Tensor *w, const Channels *s) {
   }
   type.shape.dim[0] = s->m;
   type.shape.dim[1] = s->c / s->groups;
-  Tensor *k = onnx_constant(n, onnx_temp_name(n, "weight"), type, swapped_data(a, s, &type, from->data));
+  Tensor *k = onnx_constant(n, from->name, type, swapped_data(a, s, &type, from->data));
   return type.quant ? onnx_emit1(n, OP_dequantize, NULL, k, NULL) : k;
 }
 

@@ -267,15 +267,35 @@ static bool matmul_to_linear(PassCtx *ctx, Node *n) {
   return true;
 }
 
-/* Every position is the operand's own. */
+/* A resize where every position is the operand's own goes; a scale that is left to the sizes, which are
+ * equal, is 1. */
 static bool simplify_resize(PassCtx *ctx, Node *n) {
-  (void)ctx;
+  ResizeAttrs *a = ATTRS(n, ResizeAttrs);
+  for (int i = 0; i < a->scale.n; i++)
+    if (a->scale.v[i] == 0 && a->size.v[i] == n->operands[0]->type.shape.dim[i]) a->scale.v[i] = 1;
   if (!type_equal(&n->operands[0]->type, &n->results[0]->type)) return false;
   Arena *tmp = arena_new();
   bool active = false;
   for (int i = 0; i < n->results[0]->type.shape.rank; i++) active |= resize_dim(tmp, n, i).active;
   arena_free(tmp);
-  return !active && node_bypass(n);
+  return !active && drop_identity(ctx, n);
+}
+
+/* Windows of one size that follow each other: an ordinary pool. */
+static bool adaptive_to_pool(PassCtx *ctx, Node *n) {
+  static const OpId plain[2][2] = {{OP_max_pool2d, OP_max_pool3d}, {OP_avg_pool2d, OP_avg_pool3d}};
+  const IntList *size = &ATTRS(n, AdaptivePoolAttrs)->size;
+  const Shape *x = &n->operands[0]->type.shape;
+  if (size->n < 2) return false;
+  for (int i = 0; i < size->n; i++)
+    if (x->dim[2 + i] % size->v[i]) return false;
+  Node *pool = node_replacement(n, plain[n->op == OP_adaptive_avg_pool][size->n == 3], &n->operands[0], 1);
+  PoolAttrs *a = ATTRS(pool, PoolAttrs);
+  a->kernel.n = size->n;
+  for (int i = 0; i < size->n; i++) a->kernel.v[i] = a->stride.v[i] = x->dim[2 + i] / size->v[i];
+  pool->results[0]->type = n->results[0]->type; /* a quantized result keeps its parameters */
+  node_replace(ctx, n, pool);
+  return true;
 }
 
 static const Rule rules[OP_COUNT] = {
@@ -303,6 +323,8 @@ static const Rule rules[OP_COUNT] = {
     [OP_resize_nearest] = simplify_resize,
     [OP_resize_linear] = simplify_resize,
     [OP_clamp] = clamp_to_clip,
+    [OP_adaptive_max_pool] = adaptive_to_pool,
+    [OP_adaptive_avg_pool] = adaptive_to_pool,
 };
 
 int canonical_forms(PassCtx *ctx, Graph *g) {

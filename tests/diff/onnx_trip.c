@@ -19,6 +19,11 @@ static const char *const reasons[] = {
     "its pads are as large as the kernel",
     "the scale of its bias",
     "the op has no ONNX form",
+    "must be less than the stride or the dilation",
+    "differ from group to group",
+    "has no half_pixel_symmetric",
+    "has no tf_half_pixel_for_nn",
+    "is not resized by its scale alone",
 };
 
 static bool may_be_refused(const char *said) {

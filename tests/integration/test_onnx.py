@@ -141,6 +141,24 @@ def test_refusals(t):
   %y = linear(%x, @w, @b) : u8<scale=1e-10, zero=0>[1, 1]
   output %y
 ''', "linear 'y': the scale of its bias")
+    refused(t, '''  input %x : f32[1, 1, 2, 2]
+  %y = conv_transpose2d(%x, [[[[1.0]]]]) { output_pad = [1, 0] }
+  output %y
+''', "conv_transpose2d 'y': ONNX's output_padding must be less than the stride or the dilation")
+    refused(t, '''  input %x : u8<scale=1, zero=0>[1, 2, 1, 1]
+  const @w : s8<axis=0, scale=[1, 2], zero=0>[2, 1, 1, 1] = [[[[1]]], [[[2]]]]
+  %y = conv_transpose2d(%x, @w) { groups = 2 } : u8<scale=1, zero=0>[1, 2, 1, 1]
+  output %y
+''', "conv_transpose2d 'y': ONNX has no scales of weights that differ from group to group")
+    for name in 'half_pixel_symmetric', 'tf_half_pixel_for_nn':
+        refused(t, f'''  input %x : f32[1, 1, 2, 2]
+  %y = resize_nearest(%x) {{ size = [1, 1, 3, 3], coordinates = {name} }}
+  output %y
+''', f"resize_nearest 'y': Resize of ONNX opset 17 has no {name}")
+    refused(t, '''  input %x : f32[1, 1, 2, 2]
+  %y = resize_linear(%x) { size = [1, 1, 3, 3], scale = [1, 1, 1.5, 2.5] }
+  output %y
+''', "resize_linear 'y': dim 3 is not resized by its scale alone, as ONNX has it")
     refused(t, '''  input %x : f32[2]
   %y = exp(%x)
   output %y, %y
