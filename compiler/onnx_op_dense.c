@@ -46,8 +46,7 @@ static Tensor *as_bias(OnnxNode *n, Tensor *c, int64_t columns) {
   return onnx_constant(n, onnx_temp_name(n, "bias"), (Type){DT_F32, row, NULL}, v);
 }
 
-static bool check_gemm(const OnnxNode *n, const Shape *a, const Shape *b, const Tensor *c, bool trans_a,
-                       bool trans_b, Shape *result) {
+bool onnx_gemm_shapes(const OnnxNode *n, const Shape *a, const Shape *b, bool trans_a, bool trans_b) {
   Arena *arena = n->im->arena;
   if (a->rank != 2 || b->rank != 2)
     return onnx_error(n, "the inputs must be matrices, not %s and %s", shape_text(arena, a),
@@ -55,6 +54,17 @@ static bool check_gemm(const OnnxNode *n, const Shape *a, const Shape *b, const 
   if (a->dim[!trans_a] != b->dim[trans_b])
     return onnx_error(n, "%s%s and %s%s cannot be multiplied", shape_text(arena, a),
                       trans_a ? " transposed" : "", shape_text(arena, b), trans_b ? " transposed" : "");
+  return true;
+}
+
+Tensor *onnx_gemm_weight(OnnxNode *n, Tensor *b, bool trans_b, float alpha) {
+  return scaled(n, as_weight(n, b, trans_b), alpha);
+}
+
+static bool check_gemm(const OnnxNode *n, const Shape *a, const Shape *b, const Tensor *c, bool trans_a,
+                       bool trans_b, Shape *result) {
+  Arena *arena = n->im->arena;
+  if (!onnx_gemm_shapes(n, a, b, trans_a, trans_b)) return false;
   *result = shape_of(2, a->dim[trans_a], b->dim[!trans_b]);
   Shape joint;
   if (c && (!shape_broadcast(&c->type.shape, result, &joint) || !shape_equal(&joint, result)))
@@ -97,7 +107,7 @@ bool onnx_import_gemm(OnnxNode *n) {
   bool last = bias || !had_c, scale_after = !weight && alpha != 1;
   Tensor *y;
   if (weight) {
-    Tensor *w = scaled(n, as_weight(n, b, trans_b), alpha);
+    Tensor *w = onnx_gemm_weight(n, b, trans_b, alpha);
     if (!a || !w) return false;
     y = onnx_emit(n, OP_linear, last ? name : NULL, (Tensor *[]){a, w, bias}, bias ? 3 : 2, NULL);
   } else {

@@ -1,15 +1,9 @@
-#include "compiler/onnx_ops.h"
+#include "compiler/onnx_quant.h"
 #include "ir/quant.h"
 
 #include <string.h>
 
-/* What a pair of scale and zero point inputs says about a tensor. */
-typedef struct {
-  const char *what; /* for messages: "y", "x" */
-  int scale, zero;  /* input numbers; zero -1: there is no such input */
-} ParamInputs;
-
-static bool has_zero(const OnnxNode *n, const ParamInputs *p) {
+static bool has_zero(const OnnxNode *n, const OnnxParams *p) {
   return p->zero >= 0 && onnx_has_input(n, p->zero);
 }
 
@@ -24,7 +18,7 @@ static int32_t read_zero(const OnnxValue *v, int64_t i) {
   }
 }
 
-static bool check_scales(const OnnxNode *n, const ParamInputs *p, const OnnxValue *scale) {
+static bool check_scales(const OnnxNode *n, const OnnxParams *p, const OnnxValue *scale) {
   const float *s = scale->data;
   for (int64_t i = 0, count = shape_count(&scale->type.shape); i < count; i++)
     if (!scale_is_valid(s[i]))
@@ -36,7 +30,7 @@ static bool check_scales(const OnnxNode *n, const ParamInputs *p, const OnnxValu
 
 /* The parameters of a tensor of this type and shape. One scale: per tensor. A list: along `axis`. NULL after
  * a diagnostic. */
-static const Quant *read_params(const OnnxNode *n, const ParamInputs *p, DType dtype, const Shape *shape,
+static const Quant *read_params(const OnnxNode *n, const OnnxParams *p, DType dtype, const Shape *shape,
                                 int64_t axis) {
   const OnnxValue *scale = onnx_const_input(n, p->scale, "the scale");
   const OnnxValue *zero = scale && has_zero(n, p) ? onnx_const_input(n, p->zero, "the zero point") : NULL;
@@ -102,7 +96,7 @@ static Tensor *reinterpreted(OnnxNode *n, Tensor *t, const Quant *quant) {
 static const Type *type_of(const OnnxValue *v) { return v->tensor ? &v->tensor->type : &v->type; }
 
 /* Input i as the integers that these parameters explain. NULL after a diagnostic. */
-static Tensor *quantized_operand(OnnxNode *n, int i, const Quant *quant) {
+Tensor *onnx_quantized_operand(OnnxNode *n, int i, const Quant *quant) {
   OnnxValue *v = onnx_input(n, i);
   if (v->data) { /* constants: another pair of parameters is another constant over the same data */
     Type type = {v->type.dtype, v->type.shape, quant};
@@ -118,8 +112,8 @@ static Tensor *quantized_operand(OnnxNode *n, int i, const Quant *quant) {
 }
 
 /* Reads the parameters of input i, and the input by them, as float32. */
-static Tensor *dequantized_operand(OnnxNode *n, const char *name, int i, const ParamInputs *p, int64_t axis,
-                                   bool s32_too) {
+Tensor *onnx_dequantized_operand(OnnxNode *n, const char *name, int i, const OnnxParams *p, int64_t axis,
+                                 bool s32_too) {
   const Type *t = type_of(onnx_input(n, i));
   bool fits = t->dtype == DT_U8 || t->dtype == DT_S8 || (s32_too && t->dtype == DT_S32);
   if (!fits) {
@@ -132,48 +126,50 @@ static Tensor *dequantized_operand(OnnxNode *n, const char *name, int i, const P
     return NULL;
   }
   const Quant *quant = read_params(n, p, t->dtype, &t->shape, axis);
-  Tensor *q = quant ? quantized_operand(n, i, quant) : NULL;
+  Tensor *q = quant ? onnx_quantized_operand(n, i, quant) : NULL;
   return onnx_emit1(n, OP_dequantize, name, q, NULL);
 }
 
 /* ---- QuantizeLinear, DequantizeLinear ---- */
 
-/* The type of the zero point; where there is none, that of attribute output_dtype, else UINT8. */
-static DType result_dtype(const OnnxNode *n, int zero) {
+/* The type of the zero point; where there is none, that of attribute output_dtype, else what `p` says. */
+static DType result_dtype(const OnnxNode *n, const OnnxParams *p) {
   int64_t elem = onnx_attr_int(n, "output_dtype", 0);
-  DType dtype = zero >= 0 && onnx_has_input(n, zero) ? type_of(onnx_input(n, zero))->dtype
-                : elem                               ? onnx_dtype(elem > 0 && elem < 64 ? (int)elem : 0)
-                                                     : DT_U8;
+  DType dtype = has_zero(n, p) ? type_of(onnx_input(n, p->zero))->dtype
+                : elem         ? onnx_dtype(elem > 0 && elem < 64 ? (int)elem : 0)
+                : p->absent    ? p->absent
+                               : DT_U8;
   if (dtype == DT_U8 || dtype == DT_S8) return dtype;
   onnx_error(n, "the result must be UINT8 or INT8, not %s", dtype ? dtype_info[dtype].name : "another type");
   return DT_NONE;
 }
 
-static Tensor *emit_quantize(OnnxNode *n, const char *name, Tensor *x, const ParamInputs *p, int64_t axis) {
+Tensor *onnx_emit_quantize(OnnxNode *n, const char *name, Tensor *x, const OnnxParams *p, int64_t axis) {
   if (!x) return NULL;
-  DType dtype = result_dtype(n, p->zero);
+  DType dtype = result_dtype(n, p);
   const Quant *quant = dtype ? read_params(n, p, dtype, &x->type.shape, axis) : NULL;
   return quant ? onnx_emit_typed(n, OP_quantize, name, &x, 1, NULL, (Type){dtype, x->type.shape, quant})
                : NULL;
 }
 
 bool onnx_import_quantize_linear(OnnxNode *n) {
-  static const ParamInputs params = {"y", 1, 2};
+  static const OnnxParams params = {"y", 1, 2};
   if (!check_axis_attrs(n)) return false;
   Tensor *x = onnx_operand(n, 0, false);
-  return onnx_set_output(n, 0,
-                         emit_quantize(n, onnx_output_name(n, 0), x, &params, onnx_attr_int(n, "axis", 1)));
+  return onnx_set_output(
+      n, 0, onnx_emit_quantize(n, onnx_output_name(n, 0), x, &params, onnx_attr_int(n, "axis", 1)));
 }
 
 bool onnx_import_dequantize_linear(OnnxNode *n) {
-  static const ParamInputs params = {"x", 1, 2};
+  static const OnnxParams params = {"x", 1, 2};
   if (!check_axis_attrs(n)) return false;
   return onnx_set_output(
-      n, 0, dequantized_operand(n, onnx_output_name(n, 0), 0, &params, onnx_attr_int(n, "axis", 1), true));
+      n, 0,
+      onnx_dequantized_operand(n, onnx_output_name(n, 0), 0, &params, onnx_attr_int(n, "axis", 1), true));
 }
 
 const Quant *onnx_result_quant(const OnnxNode *n, const char *name, DType dtype) {
-  static const ParamInputs params = {"x", 1, 2};
+  static const OnnxParams params = {"x", 1, 2};
   const Quant *quant;
   if (!onnx_annotated_quant(n->im, n->loc, name, dtype, &quant) || quant) return quant;
   const Onnx__NodeProto *reader = strmap_get(n->im->readers, name);
@@ -188,51 +184,4 @@ const Quant *onnx_result_quant(const OnnxNode *n, const char *name, DType dtype)
   }
   quant = read_params(&at, &params, dtype, &(Shape){0}, 0);
   return quant;
-}
-
-/* ---- QLinearConv, QLinearMatMul: what they stand for, the float operator between Q and DQ ---- */
-
-/* The bias has no parameters of its own: its scale is that of the accumulator. */
-static Tensor *conv_bias(OnnxNode *n, int i, const Tensor *x, const Tensor *w) {
-  const OnnxValue *b = onnx_const_input(n, i, "B");
-  const Quant *wq = w->producer->operands[0]->type.quant;
-  float s_x = x->producer->operands[0]->type.quant->scale[0];
-  Arena *a = n->im->arena;
-  if (!b) return NULL;
-  if (b->type.dtype != DT_S32 || b->type.shape.rank != 1 || b->type.shape.dim[0] != w->type.shape.dim[0]) {
-    onnx_error(n, "B is %s; INT32[%lld] is needed", type_text(a, &b->type), (long long)w->type.shape.dim[0]);
-    return NULL;
-  }
-  float *scale = ARENA_NEW_ARRAY(a, float, (size_t)wq->count);
-  for (int64_t k = 0; k < wq->count; k++) {
-    scale[k] = s_x * wq->scale[k];
-    if (scale_is_valid(scale[k])) continue;
-    onnx_error(n, "the product of the scales of x and w is %g for channel %lld", (double)scale[k],
-               (long long)k);
-    return NULL;
-  }
-  const Quant *quant =
-      quant_new(a, wq->axis, wq->count, scale, ARENA_NEW_ARRAY(a, int32_t, (size_t)wq->count));
-  return onnx_emit1(n, OP_dequantize, NULL, quantized_operand(n, i, quant), NULL);
-}
-
-bool onnx_import_qlinear_conv(OnnxNode *n) {
-  static const ParamInputs px = {"x", 1, 2}, pw = {"w", 4, 5}, py = {"y", 6, 7};
-  Tensor *x = dequantized_operand(n, NULL, 0, &px, 0, false);
-  if (!onnx_input(n, 3)->data) return onnx_error(n, "w must be a constant");
-  Tensor *w = x ? dequantized_operand(n, NULL, 3, &pw, 0, false) : NULL;
-  bool with_bias = onnx_has_input(n, 8);
-  if (x && x->producer->operands[0]->type.quant->axis >= 0) return onnx_error(n, "x must have one scale");
-  Tensor *bias = w && with_bias ? conv_bias(n, 8, x, w) : NULL;
-  if (!w || (with_bias && !bias)) return false;
-  Tensor *y = onnx_emit_conv(n, NULL, x, w, bias);
-  return onnx_set_output(n, 0, emit_quantize(n, onnx_output_name(n, 0), y, &py, 1));
-}
-
-bool onnx_import_qlinear_matmul(OnnxNode *n) {
-  static const ParamInputs pa = {"a", 1, 2}, pb = {"b", 4, 5}, py = {"y", 6, 7};
-  Tensor *a = dequantized_operand(n, NULL, 0, &pa, -1, false);
-  Tensor *b = a ? dequantized_operand(n, NULL, 3, &pb, -1, false) : NULL;
-  Tensor *y = b ? onnx_emit_matmul(n, NULL, a, b) : NULL;
-  return onnx_set_output(n, 0, emit_quantize(n, onnx_output_name(n, 0), y, &py, -1));
 }

@@ -6,7 +6,7 @@
 /* ---- Softmax, LogSoftmax ---- */
 
 /* Before opset 13 softmax ran over everything from `axis` on, seen as one row. */
-static Tensor *old_softmax(OnnxNode *n, OpId op, Tensor *x) {
+static Tensor *old_softmax(OnnxNode *n, OpId op, const char *name, Tensor *x) {
   Shape shape = x->type.shape, rows = {.rank = 2, .dim = {1, 1}};
   AxisAttrs attrs = {1};
   int axis = 0;
@@ -19,19 +19,22 @@ static Tensor *old_softmax(OnnxNode *n, OpId op, Tensor *x) {
   }
   for (int i = 0; i < shape.rank; i++) rows.dim[i >= axis] *= shape.dim[i];
   Tensor *y = onnx_emit1(n, op, NULL, onnx_reshape(n, NULL, x, &rows), &attrs);
-  return onnx_reshape(n, onnx_output_name(n, 0), y, &shape);
+  return onnx_reshape(n, name, y, &shape);
+}
+
+Tensor *onnx_emit_softmax(OnnxNode *n, OpId op, const char *name, Tensor *x, int64_t opset) {
+  int rank = x->type.shape.rank, axis;
+  int64_t given = onnx_attr_int(n, "axis", opset < 13 ? 1 : -1);
+  if (opset < 13 && !(given == rank - 1 && rank > 1)) return old_softmax(n, op, name, x);
+  if (!onnx_axis(n, given, rank, &axis)) return NULL;
+  AxisAttrs attrs = {axis};
+  return onnx_emit1(n, op, name, x, &attrs);
 }
 
 bool onnx_import_softmax(OnnxNode *n) {
   OpId op = strcmp(n->op->name, "LogSoftmax") ? OP_softmax : OP_log_softmax;
   Tensor *x = onnx_operand(n, 0, false);
-  if (!x) return false;
-  int rank = x->type.shape.rank, axis;
-  bool last = onnx_attr_int(n, "axis", n->opset < 13 ? 1 : -1) == rank - 1 && rank > 1;
-  if (n->opset < 13 && !last) return onnx_set_output(n, 0, old_softmax(n, op, x));
-  if (!onnx_axis(n, onnx_attr_int(n, "axis", n->opset < 13 ? 1 : -1), rank, &axis)) return false;
-  AxisAttrs attrs = {axis};
-  return onnx_set_output(n, 0, onnx_emit1(n, op, onnx_output_name(n, 0), x, &attrs));
+  return x && onnx_set_output(n, 0, onnx_emit_softmax(n, op, onnx_output_name(n, 0), x, n->opset));
 }
 
 /* ---- reductions ---- */

@@ -81,27 +81,33 @@ bool onnx_import_conv(OnnxNode *n) {
 
 /* ---- pools ---- */
 
-static bool import_pool(OnnxNode *n, bool maximum) {
-  Tensor *x = onnx_operand(n, 0, maximum);
+Tensor *onnx_emit_pool(OnnxNode *n, const char *name, Tensor *x, bool maximum) {
   OnnxWindow w;
-  if (!x || !onnx_window_begin(n, &x->type.shape, &w)) return false;
+  if (!onnx_window_begin(n, &x->type.shape, &w)) return NULL;
   OpId op =
       maximum ? (w.dims == 3 ? OP_max_pool3d : OP_max_pool2d) : (w.dims == 3 ? OP_avg_pool3d : OP_avg_pool2d);
   PoolAttrs attrs = *(const PoolAttrs *)op_info[op]->attr_defaults;
   int rank = x->type.shape.rank;
-  if (!onnx_has_attr(n, "kernel_shape")) return onnx_error(n, "attribute 'kernel_shape' is missing");
+  if (!onnx_has_attr(n, "kernel_shape")) {
+    onnx_error(n, "attribute 'kernel_shape' is missing");
+    return NULL;
+  }
   if (!onnx_window_list(n, &w, "kernel_shape", 1, w.kernel) || !read_window(n, &w) ||
       !onnx_attr_flag(n, "count_include_pad", false, &attrs.count_include_pad))
-    return false;
+    return NULL;
   attrs.kernel = onnx_window_ints(&w, w.kernel);
   attrs.stride = onnx_window_ints(&w, w.stride);
   attrs.dilation = onnx_window_ints(&w, w.dilation);
   attrs.pad = onnx_window_pad_ints(&w);
   if (!maximum) attrs.pad_extra = onnx_window_ints(&w, w.extra);
   Shape flat = onnx_with_height(&x->type.shape);
-  const char *name = onnx_output_name(n, 0);
   Tensor *y = onnx_emit1(n, op, rank == 3 ? NULL : name, onnx_reshape(n, NULL, x, &flat), &attrs);
-  return onnx_set_output(n, 0, onnx_without_height(n, name, y, rank));
+  return onnx_without_height(n, name, y, rank);
+}
+
+static bool import_pool(OnnxNode *n, bool maximum) {
+  Tensor *x = onnx_operand(n, 0, maximum);
+  return x && onnx_set_output(n, 0, onnx_emit_pool(n, onnx_output_name(n, 0), x, maximum));
 }
 
 bool onnx_import_max_pool(OnnxNode *n) {

@@ -106,7 +106,22 @@ static const OnnxAttr attrs_lstm[] = {ATTRS_RECURRENT, {"input_forget", ONNX_INT
 static const OnnxAttr attrs_gru[] = {ATTRS_RECURRENT, {"linear_before_reset", ONNX_INT}, {0}};
 static const OnnxAttr attrs_rnn[] = {ATTRS_RECURRENT, {0}};
 
+static const OnnxAttr attrs_qlinear_conv[] = {
+    {"auto_pad", ONNX_STRING}, {"kernel_shape", ONNX_INTS}, {"strides", ONNX_INTS},      {"pads", ONNX_INTS},
+    {"dilations", ONNX_INTS},  {"group", ONNX_INT},         {"channels_last", ONNX_INT}, {0}};
+static const OnnxAttr attrs_qlinear_pool[] = {{"auto_pad", ONNX_STRING},   {"kernel_shape", ONNX_INTS},
+                                              {"strides", ONNX_INTS},      {"pads", ONNX_INTS},
+                                              {"ceil_mode", ONNX_INT},     {"count_include_pad", ONNX_INT},
+                                              {"channels_last", ONNX_INT}, {0}};
+static const OnnxAttr attrs_channels_last[] = {{"channels_last", ONNX_INT}, {0}};
+static const OnnxAttr attrs_qlinear_softmax[] = {{"axis", ONNX_INT}, {"opset", ONNX_INT}, {0}};
+static const OnnxAttr attrs_qlinear_reduce[] = {{"axes", ONNX_INTS}, {"keepdims", ONNX_INT}, {0}};
+static const OnnxAttr attrs_qgemm[] = {
+    {"alpha", ONNX_FLOAT}, {"transA", ONNX_INT}, {"transB", ONNX_INT}, {0}};
+
 /* ---- operators ---- */
+
+enum { MANY_INPUTS = 1 << 20 }; /* unlike -1, some of them may be left out */
 
 static const OnnxOp ops[] = {
     /* name, domain, opsets, inputs, outputs, attributes, import, fold */
@@ -221,6 +236,20 @@ static const OnnxOp ops[] = {
 
     {"QLinearConv", "", 10, 0, 8, 9, 1, attrs_window, onnx_import_qlinear_conv},
     {"QLinearMatMul", "", 10, 0, 8, 8, 1, NULL, onnx_import_qlinear_matmul},
+    {"QLinearConv", "com.microsoft", 1, 0, 8, 9, 1, attrs_qlinear_conv, onnx_import_qlinear_conv},
+    {"QGemm", "com.microsoft", 1, 0, 2, 9, 1, attrs_qgemm, onnx_import_qgemm},
+    {"QLinearAdd", "com.microsoft", 1, 0, 2, 8, 1, NULL, onnx_import_qlinear_add},
+    {"QLinearMul", "com.microsoft", 1, 0, 2, 8, 1, NULL, onnx_import_qlinear_mul},
+    {"QLinearConcat", "com.microsoft", 1, 0, 1, MANY_INPUTS, 1, attrs_axis, onnx_import_qlinear_concat},
+    {"QLinearSigmoid", "com.microsoft", 1, 0, 2, 5, 1, NULL, onnx_import_qlinear_sigmoid},
+    {"QLinearLeakyRelu", "com.microsoft", 1, 0, 2, 5, 1, attrs_alpha, onnx_import_qlinear_leaky_relu},
+    {"QLinearSoftmax", "com.microsoft", 1, 0, 2, 5, 1, attrs_qlinear_softmax, onnx_import_qlinear_softmax},
+    {"QLinearAveragePool", "com.microsoft", 1, 0, 2, 5, 1, attrs_qlinear_pool,
+     onnx_import_qlinear_average_pool},
+    {"QLinearGlobalAveragePool", "com.microsoft", 1, 0, 2, 5, 1, attrs_channels_last,
+     onnx_import_qlinear_global_average_pool},
+    {"QLinearReduceMean", "com.microsoft", 1, 0, 2, 5, 1, attrs_qlinear_reduce,
+     onnx_import_qlinear_reduce_mean},
     {"DynamicQuantizeLinear", "", 11, 0, 1, 1, 3, NULL, onnx_import_dynamic_quantize_linear},
     {"ConvInteger", "", 10, 0, 2, 4, 1, attrs_window, onnx_import_conv_integer},
     {"MatMulInteger", "", 10, 0, 2, 4, 1, NULL, onnx_import_matmul_integer},

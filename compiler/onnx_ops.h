@@ -8,6 +8,8 @@
 bool onnx_import_conv(OnnxNode *n);
 bool onnx_import_max_pool(OnnxNode *n);
 bool onnx_import_average_pool(OnnxNode *n);
+/* A pool over an operand that is at hand already (QLinearAveragePool). */
+Tensor *onnx_emit_pool(OnnxNode *n, const char *name, Tensor *x, bool maximum);
 /* Conv over operands that are at hand already (QLinearConv); `name`: of the result. NULL after a diagnostic.
  */
 Tensor *onnx_emit_conv(OnnxNode *n, const char *name, Tensor *x, Tensor *w, Tensor *bias);
@@ -36,6 +38,10 @@ bool onnx_import_matmul(OnnxNode *n);
 bool onnx_import_bias(OnnxNode *n, bool *done);
 /* MatMul over operands that are at hand already (QLinearMatMul). */
 Tensor *onnx_emit_matmul(OnnxNode *n, const char *name, Tensor *a, Tensor *b);
+/* Parts of Gemm for QGemm: two matrices that can be multiplied; B as the weight [N, K] of a linear layer,
+ * times alpha. */
+bool onnx_gemm_shapes(const OnnxNode *n, const Shape *a, const Shape *b, bool trans_a, bool trans_b);
+Tensor *onnx_gemm_weight(OnnxNode *n, Tensor *b, bool trans_b, float alpha);
 
 /* onnx_op_math.c: element by element */
 bool onnx_import_unary(OnnxNode *n);
@@ -56,6 +62,8 @@ bool onnx_import_instance_norm(OnnxNode *n);
 
 /* onnx_op_reduce.c: one value of many */
 bool onnx_import_softmax(OnnxNode *n);
+/* Over an operand that is at hand already, with the meaning of that opset of the default domain. */
+Tensor *onnx_emit_softmax(OnnxNode *n, OpId op, const char *name, Tensor *x, int64_t opset);
 bool onnx_import_reduce(OnnxNode *n);
 bool onnx_import_global_average_pool(OnnxNode *n);
 bool onnx_import_global_max_pool(OnnxNode *n);
@@ -100,8 +108,20 @@ bool onnx_split_sizes(const OnnxNode *n, const Shape *from, int *axis, int64_t *
 /* onnx_op_quant.c */
 bool onnx_import_quantize_linear(OnnxNode *n);
 bool onnx_import_dequantize_linear(OnnxNode *n);
+
+/* onnx_op_qlinear.c */
 bool onnx_import_qlinear_conv(OnnxNode *n);
 bool onnx_import_qlinear_matmul(OnnxNode *n);
+bool onnx_import_qgemm(OnnxNode *n);
+bool onnx_import_qlinear_add(OnnxNode *n);
+bool onnx_import_qlinear_mul(OnnxNode *n);
+bool onnx_import_qlinear_sigmoid(OnnxNode *n);
+bool onnx_import_qlinear_leaky_relu(OnnxNode *n);
+bool onnx_import_qlinear_global_average_pool(OnnxNode *n);
+bool onnx_import_qlinear_average_pool(OnnxNode *n);
+bool onnx_import_qlinear_reduce_mean(OnnxNode *n);
+bool onnx_import_qlinear_softmax(OnnxNode *n);
+bool onnx_import_qlinear_concat(OnnxNode *n);
 
 /* onnx_op_own.c: nodes that -emit onnx wrote for one op */
 bool onnx_is_own_silu(const OnnxNode *n);

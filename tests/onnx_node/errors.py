@@ -934,6 +934,34 @@ case(
     consts={k: v for k, v in QC.items() if k != 'w'},
 )
 
+MS = {'imports': [helper.make_opsetid('com.microsoft', 1)]}
+QP5 = {'s': f32(0.1), 'z': np.uint8(3)}
+
+
+def ms(text, op, inputs, consts=None, ins=None, **attrs):
+    n = helper.make_node(op, inputs.replace('_', '').split(' '), ['y'], domain='com.microsoft', **attrs)
+    case(text, [n], ins or QX, consts={**QP5, **(consts or {})}, **MS)
+
+
+ms('input 3 of QLinearSigmoid is missing', 'QLinearSigmoid', 'x s z')
+ms('input 3 of QLinearAdd is missing', 'QLinearAdd', 'x s z')
+ms('input 6 of QLinearAdd is missing', 'QLinearAdd', 'x s z x s z')
+ms("attribute 'channels_last' of 1 is not supported", 'QLinearGlobalAveragePool', 'x s z s z', channels_last=1)
+ms("attribute 'kernel_shape' is missing", 'QLinearAveragePool', 'x s z s z')
+ms("attribute 'opset' is missing", 'QLinearSoftmax', 'x s z s z')
+ms("attribute 'axis' is missing", 'QLinearConcat', 's z x s z')
+ms('6 inputs: two, and three for each operand, are needed', 'QLinearConcat', 's z x s z x', axis=1)
+ms('input 2 of QLinearConcat is missing', 'QLinearConcat', 's z _ s z', axis=1)
+GEMM = {'w': np.ones((4, 3), np.int8), 'wz': np.int8(0), 'c': np.zeros(3, np.int32), 's2': w_of(2), 'z2': np.zeros(2, np.uint8)}
+QA = {'x': ([2, 3], TensorProto.UINT8)}
+ms('C is s32[3]; INT32[4] is needed', 'QGemm', 'x s z w s wz c s z', GEMM, QA, transB=1)
+ms('[2, 3] and [4, 3] cannot be multiplied', 'QGemm', 'x s z w s wz', GEMM, QA)
+ms('the inputs must be matrices, not [1, 2, 4, 4] and [4, 3]', 'QGemm', 'x s z w s wz', GEMM)
+ms("attribute 'alpha' is -1; it must be positive", 'QGemm', 'x s z w s wz', GEMM, QA, transB=1, alpha=-1.0)
+ms('a must have one scale', 'QGemm', 'x s2 z2 w s wz', GEMM, QA, transB=1)
+ms('b must be a constant', 'QGemm', 'x s z w s wz', {'wz': np.int8(0)}, {**QA, 'w': ([4, 3], TensorProto.INT8)}, transB=1)
+ms("attribute 'channels_last' of 1 is not supported", 'QLinearConv', 'x s z w s wz s z', QC, channels_last=1)
+
 # ---- constants ----
 
 

@@ -418,6 +418,85 @@ case(
     tol=1,
 )
 
+# ---- the quantized operators of com.microsoft, as ONNX Runtime's quantizer makes them ----
+
+MS = {'imports': [helper.make_opsetid('com.microsoft', 1)]}
+PX, PB, PY = (f32(0.05), 120), (f32(0.02), 9), (f32(0.07), 100)
+
+
+def ms(name, op, inputs, operands, want, like=np.uint8, zeros=True, tol=1, float_out=False, **attrs):
+    """`operands`: name -> (integers, (scale, zero)); the first is the input, the others are constants. `want`: the
+    result in float. Scales and zero points are named after what they belong to."""
+    values = {k: (q.astype(like) if k in 'xb' else q) for k, (q, _) in operands.items()}
+    consts = {k: v for k, v in values.items() if k != 'x'}
+    params = {**{k: p for k, (_, p) in operands.items() if p}, 'y': PY}
+    for k, (s, z) in params.items():
+        consts[k + 's'] = s
+        consts[k + 'z'] = np.asarray(z, values[k].dtype if k in values else like)
+    names = [i if zeros or not i.endswith('z') else '' for i in inputs.split()]
+    used = {k: v for k, v in consts.items() if k in names}
+    n = helper.make_node(op, names, ['y'], domain='com.microsoft', **attrs)
+    out = want.astype(np.float32) if float_out else quantize(want, PY[0], PY[1] if zeros else 0, like)
+    case(f'{op} {name}', [n], {'x': values['x']}, {'y': out}, used, tol=tol, **MS)
+
+
+for like, off in (np.uint8, 0), (np.int8, 128):
+    px, pb = (PX[0], PX[1] - off), (PB[0], PB[1] - off)
+    q = rand.integers(0, 256, (2, 4, 6, 5)) - off
+    r = rand.integers(0, 256, (4, 1, 5)) - off
+    x, b = dequantize(q, *px), dequantize(r, *pb)
+    two = 'x xs xz b bs bz ys yz'
+    ms(like.__name__, 'QLinearAdd', two, {'x': (q, px), 'b': (r, pb)}, x + b, like)
+    ms(like.__name__, 'QLinearMul', two, {'x': (q, px), 'b': (r, pb)}, x * b, like)
+    one = 'x xs xz ys yz'
+    ms(like.__name__, 'QLinearSigmoid', one, {'x': (q, px)}, 1 / (1 + np.exp(-x)), like)
+    ms(like.__name__, 'QLinearLeakyRelu', one, {'x': (q, px)}, np.where(x < 0, 0.25 * x, x), like, alpha=0.25)
+    ms(like.__name__, 'QLinearGlobalAveragePool', one, {'x': (q, px)}, x.mean((2, 3), keepdims=True), like)
+    ms(like.__name__, 'QLinearAveragePool', one, {'x': (q, px)},
+       pool(x, (3, 2), (2, 1), [(1, 1), (0, 1)], False, 'padded'), like, kernel_shape=[3, 2], strides=[2, 1],
+       pads=[1, 0, 1, 1], count_include_pad=1)
+    ms(like.__name__, 'QLinearReduceMean', one, {'x': (q, px)}, x.mean((1, 3)), like, axes=[1, -1], keepdims=0)
+    ms('of all ' + like.__name__, 'QLinearReduceMean', one, {'x': (q, px)}, x.mean(keepdims=True), like)
+    e = np.exp(x - x.max(2, keepdims=True))
+    ms(like.__name__, 'QLinearSoftmax', one, {'x': (q, px)}, e / e.sum(2, keepdims=True), like, axis=2, opset=13)
+    e = np.exp(x - x.max((2, 3), keepdims=True))
+    ms('of opset 11 ' + like.__name__, 'QLinearSoftmax', one, {'x': (q, px)}, e / e.sum((2, 3), keepdims=True), like,
+       axis=2, opset=11)
+    c = rand.integers(0, 256, (2, 4, 2, 5)) - off
+    ms(like.__name__, 'QLinearConcat', 'ys yz x xs xz b bs bz', {'x': (q, px), 'b': (c, pb)},
+       np.concatenate([x, dequantize(c, *pb)], 2), like, axis=2)
+    w = rand.integers(-127, 128, (4, 3)).astype(np.int8)
+    sw = f32([0.01, 0.02, 0.005, 0.03])
+    bias = rand.integers(-300, 300, 4).astype(np.int32)
+    a = rand.integers(0, 256, (5, 3)) - off
+    xa, wf = dequantize(a, *px), dequantize(w, sw[:, None], 0)
+    layer = {'x': (a, px), 'w': (w, (sw, np.zeros(4))), 'c': (bias, None)}
+    gemm = 'x xs xz w ws wz c ys yz'
+    ms(like.__name__, 'QGemm', gemm, layer, xa @ wf.T + bias * px[0] * sw, like, transB=1)
+    turned = {**layer, 'x': (a.T.copy(), px), 'w': (w.T.copy(), (sw, np.zeros(4)))}
+    ms('turned ' + like.__name__, 'QGemm', gemm, turned, xa @ wf.T + bias * px[0] * sw, like, transA=1)
+    ms('alpha ' + like.__name__, 'QGemm', gemm, layer, 0.5 * (xa @ wf.T + bias * px[0] * sw), like, transB=1, alpha=0.5)
+    ms('to float ' + like.__name__, 'QGemm', 'x xs xz w ws wz', layer, xa @ wf.T, like, transB=1, float_out=True, tol=1e-4)
+    k = rand.integers(-127, 128, (6, 2, 3, 3)).astype(np.int8)
+    ms(like.__name__, 'QLinearConv', 'x xs xz w ws wz ys yz', {'x': (q, px), 'w': (k, (f32(0.01), 0))},
+       conv(x, dequantize(k, f32(0.01), 0), None, (1, 1), [(1, 1), (1, 1)], (1, 1), 2), like, group=2,
+       pads=[1, 1, 1, 1])
+    z0 = (PX[0], 0), (PB[0], 0)
+    ms('without zero points ' + like.__name__, 'QLinearAdd', two, {'x': (q, z0[0]), 'b': (r, z0[1])},
+       dequantize(q, *z0[0]) + dequantize(r, *z0[1]), like, zeros=False)
+    ms('without zero points ' + like.__name__, 'QLinearSigmoid', one, {'x': (q, z0[0])},
+       1 / (1 + np.exp(-dequantize(q, *z0[0]))), like, zeros=False)
+qa, qb = rand.integers(0, 256, (2, 3, 7)).astype(np.uint8), rand.integers(-128, 128, (2, 7, 4)).astype(np.int8)
+case(
+    'QLinearMatMul of two inputs',
+    [node('QLinearMatMul', 'a as az b bs bz ys yz', 'y')],
+    {'a': qa, 'b': qb},
+    {'y': quantize(dequantize(qa, f32(0.1), 130) @ dequantize(qb, f32(0.05), -7), f32(0.9), 77, np.uint8)},
+    {'as': f32(0.1), 'az': np.uint8(130), 'bs': f32(0.05), 'bz': np.int8(-7), 'ys': f32(0.9), 'yz': np.uint8(77)},
+    tol=1,
+)
+x = x_of(2, 3, 4) * 3
+
 # ---- element by element ----
 
 x = x_of(2, 3, 4, 5)
