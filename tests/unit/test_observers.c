@@ -316,7 +316,8 @@ static void cubes_beyond_single_precision(void **state) {
   see(o, x, 4000);
   for (int i = 0; i < 4000; i++) x[i] *= 0x1p100f;
   see(big, x, 4000);
-  assert_true(range(o, &lo, &hi) && range(big, &big_lo, &big_hi));
+  assert_true(range(o, &lo, &hi));
+  assert_true(range(big, &big_lo, &big_hi));
   assert_true(fabsf(big_lo * 0x1p-100f - lo) < 0.1f && fabsf(big_hi * 0x1p-100f - hi) < 0.1f);
 }
 
@@ -527,7 +528,8 @@ static void merged_is_nearly_whole(void **state) {
     Observing *merged, *whole;
     float lo, hi, l, h;
     halves(with_data[i], &merged, &whole);
-    assert_true(range(merged, &lo, &hi) && range(whole, &l, &h));
+    assert_true(range(merged, &lo, &hi));
+    assert_true(range(whole, &l, &h));
     bool exact =
         !strcmp(with_data[i], "minmax") || !strcmp(with_data[i], "max") || !strcmp(with_data[i], "recording");
     float bound = exact ? 0 : !strcmp(with_data[i], "moving_average") ? 1e-5f : 0.2f;
