@@ -32,7 +32,8 @@ const char *onnx_build_fresh(OnnxBuild *b, const char *base, const char *suffix)
 /* A node that is not in the graph yet. A name that another node has goes to the node's description, from
  * which the importer takes it: ONNX Runtime wants names to be unique. "": no name. */
 Onnx__NodeProto *onnx_build_node(OnnxBuild *b, const char *op_type, const char *name);
-#define ONNX_NAME_NOTE "qcc node: "
+#define ONNX_NAME_NOTE  "qcc node: "
+#define ONNX_FLOAT_NOTE "qcc: in float32; " /* before it */
 void onnx_build_input(OnnxBuild *b, Onnx__NodeProto *n,
                       const char *value); /* "": an optional one is left out */
 void onnx_build_output(OnnxBuild *b, Onnx__NodeProto *n, const char *value);

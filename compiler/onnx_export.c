@@ -90,7 +90,10 @@ bool onnx_export_error(OnnxExport *e, const Node *n, const char *fmt, ...) {
 /* ---- operands ---- */
 
 Onnx__NodeProto *onnx_export_node(OnnxExport *e, const Node *n, const char *op_type) {
-  return onnx_build_node(&e->build, op_type, n->name);
+  Onnx__NodeProto *p = onnx_build_node(&e->build, op_type, n->name);
+  if (n->in_float)
+    p->doc_string = arena_printf(e->arena, ONNX_FLOAT_NOTE "%s", p->doc_string ? p->doc_string : "");
+  return p;
 }
 
 const char *onnx_export_tensor(OnnxExport *e, const Tensor *t) {
@@ -229,6 +232,16 @@ static bool claim_names(OnnxExport *e) {
   return ok;
 }
 
+static bool check_operands(OnnxExport *e) {
+  bool ok = true;
+  for (const Node *n = e->graph->first; n; n = n->next)
+    for (int i = 0; i < n->n_operands; i++)
+      if (n->operands[i] && n->operands[i]->type.dtype == DT_F16)
+        ok = onnx_export_error(e, n, "its constant '%s' is float16, which is not written to ONNX yet",
+                               n->operands[i]->name);
+  return ok;
+}
+
 static bool check_outputs(OnnxExport *e) {
   const Graph *g = e->graph;
   bool ok = true;
@@ -287,7 +300,7 @@ bool onnx_export(Diag *d, Arena *a, const Graph *g, int64_t limit, const void **
                   .parameters = strmap_new(a)};
   int64_t length;
   onnx_build_init(&e.build, a, *g->name ? g->name : "model"); /* ONNX wants one */
-  bool named = claim_names(&e), sound = check_outputs(&e);
+  bool named = claim_names(&e), sound = check_operands(&e) && check_outputs(&e);
   if (!named || !sound || !write_graph(&e)) return false;
   if (!onnx_build_pack(&e.build, limit, bytes, &length))
     return diag_error(d, (SrcLoc){0},

@@ -212,10 +212,15 @@ static Tensor *fold(OnnxNode *n, Node *node) {
   return graph_constant(n->im->graph, name, type, out, n->loc);
 }
 
+static bool is_in_float(const Onnx__NodeProto *p) {
+  return !strncmp(onnx_str(p->doc_string), ONNX_FLOAT_NOTE, strlen(ONNX_FLOAT_NOTE));
+}
+
 /* A name that several nodes have is unique only in the description that -emit onnx gives all but the first.
  */
 static const char *node_name(const Onnx__NodeProto *p) {
   const char *note = onnx_str(p->doc_string);
+  if (is_in_float(p)) note += strlen(ONNX_FLOAT_NOTE);
   size_t n = strlen(ONNX_NAME_NOTE);
   return strncmp(note, ONNX_NAME_NOTE, n) ? onnx_str(p->name) : note + n;
 }
@@ -228,6 +233,7 @@ Tensor *onnx_emit_typed(OnnxNode *n, OpId op, const char *name, Tensor *const *o
   Node *node = graph_node1(n->im->graph, op, operands, n_operands,
                            name ? name : onnx_temp_name(n, op_info[op]->name), n->loc, NULL);
   node->name = node_name(n->proto);
+  node->in_float = is_in_float(n->proto);
   if (attrs) memcpy(node->attrs, attrs, op_info[op]->attrs_size);
   node->results[0]->type = result;
   if (!node_infer(n->im->diag, node)) return NULL;

@@ -316,6 +316,7 @@ Graph *graph_clone(Arena *a, const Graph *g) {
     Node *m = graph_node(c, n->op, operands, n->n_operands, names, n->n_results, node_loc(n), NULL);
     if (n->attrs) memcpy(m->attrs, n->attrs, op_info[n->op]->attrs_size);
     m->name = n->name;
+    m->in_float = n->in_float;
     m->locs = n->locs;
     m->n_locs = n->n_locs;
     for (int i = 0; i < n->n_results; i++) {

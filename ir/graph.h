@@ -38,6 +38,7 @@ struct Node {
   int n_results;
   void *attrs;        /* op_info[op].attrs describes it; NULL where the op has none */
   const char *name;   /* the source model's name of the node; "" where it had none */
+  bool in_float;      /* stays in float32 between integers, because somebody said so */
   const SrcLoc *locs; /* a fused node keeps all of its own */
   int n_locs;
 };

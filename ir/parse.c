@@ -203,7 +203,8 @@ static bool at_item_start(const Parser *p) {
   Lexer l = p->lexer;
   Token t = p->tok;
   if (find_item(p, &t) || t.kind == TOK_BAD) return true;
-  if (t.kind == TOK_WORD && !token_is_word(p->source, &t, "from")) {
+  if (t.kind == TOK_WORD && !token_is_word(p->source, &t, "from") &&
+      !token_is_word(p->source, &t, "in_float")) {
     t = lexer_next(&l);
     return t.kind == TOK_VALUE || t.kind == TOK_CONST || t.kind == TOK_STRING;
   }

@@ -252,6 +252,10 @@ static bool parse_after_operands(Parser *p, Stmt *s) {
   if (parser_at(p, '{') && !parse_attrs(p, n)) return false;
   if (parser_at(p, ':') && !parse_result_types(p, s)) return false;
   if (token_is_word(p->source, &p->tok, "from") && !parse_source_name(p, n)) return false;
+  if (token_is_word(p->source, &p->tok, "in_float")) {
+    n->in_float = true;
+    parser_advance(p);
+  }
   if (claimed) infer_results(p, n, s);
   return true;
 }

@@ -221,6 +221,7 @@ static void put_node(Printer *p, const Node *n) {
     strbuf_puts(out, " from ");
     put_string(out, n->name);
   }
+  if (n->in_float) strbuf_puts(out, " in_float");
   strbuf_puts(out, "\n");
 }
 

@@ -50,15 +50,35 @@ static bool has_static_parts(const Graph *g) {
 static bool has_small_weight(const Node *n) {
   for (int i = 1; i < n->n_operands; i++) {
     const Tensor *w = n->operands[i];
-    if (w && tensor_is_const(w) && tensor_is_quantized(w)) return true;
+    if (w && tensor_is_const(w) && (tensor_is_quantized(w) || w->type.dtype == DT_F16)) return true;
   }
   return false;
+}
+
+static bool is_as_configured(const PassCtx *ctx, const Node *n) {
+  const char *known = ctx->float_reasons ? strmap_get(ctx->float_reasons, n->results[0]->name) : NULL;
+  return known && !strcmp(known, plan_as_configured);
+}
+
+static bool becomes_integer(const Tensor *t) {
+  for (int i = 0; i < t->n_uses; i++)
+    if (t->uses[i].node->op == OP_quantize) return true;
+  return false;
+}
+
+/* What the configuration says stands in the graph, where it would not be plain without: that an op whose
+ * result is quantized is no integer op, that a layer's weights are small on purpose. */
+static void mark_floats(const PassCtx *ctx, Graph *g) {
+  bool mixed = has_static_parts(g);
+  for (Node *n = g->first; n; n = n->next)
+    n->in_float = node_is_float(n) && (n->in_float || is_as_configured(ctx, n)) &&
+                  (becomes_integer(n->results[0]) || (mixed && has_small_weight(n)));
 }
 
 static void list_float_ops(PassCtx *ctx, const Graph *g) {
   for (const Node *n = g->first; n; n = n->next) {
     QuantRule rule = op_info[n->op]->quant;
-    if (!node_is_float(n) || rule == QUANT_MOVE || rule == QUANT_CONCAT) continue;
+    if (!node_is_float(n) || n->in_float || rule == QUANT_MOVE || rule == QUANT_CONCAT) continue;
     const char *why = why_float(ctx, n);
     if (!strcmp(why, plan_as_configured)) continue;
     diag_warning(ctx->diag, "float-op", node_loc(n), "%s '%s' %sis computed in float: %s",
@@ -99,6 +119,7 @@ bool pass_cleanup(PassCtx *ctx, Graph *g) {
   fold_constants(g, true);
   graph_remove_dead(g);
   tidy_names(g);
+  mark_floats(ctx, g);
   bool ok = true;
   for (const Node *n = g->first; n; n = n->next)
     if (!strcmp(lowering[n->op], "none"))

@@ -260,7 +260,7 @@ static bool lower(Qdq *p, Node *quantize) {
   const Tensor *x = node_operand(quantize, 0);
   if (quantize->op != OP_quantize || !x->producer || !type_is_q8(&quantize->results[0]->type)) return false;
   const Node *n = x->producer;
-  if (!node_is_float(n)) return false;
+  if (!node_is_float(n) || n->in_float) return false;
   /* a tensor plus itself is an addition first (rule 8), and then a table of it */
   bool direct = op_info[n->op]->quant == QUANT_ARITH && dequantized_q8(n->operands[0]) &&
                 dequantized_q8(n->operands[1]);

@@ -22,6 +22,7 @@ bool is_per_channel(const Tensor *t, const Shape *x, int axis) {
 Node *node_replacement(Node *old, OpId op, Tensor *const *operands, int n_operands) {
   Node *n = graph_node1(old->graph, op, operands, n_operands, old->results[0]->name, node_loc(old), old);
   n->name = old->name;
+  n->in_float = old->in_float;
   n->locs = old->locs;
   n->n_locs = old->n_locs;
   return n;

@@ -58,6 +58,7 @@ static const char *node_name(const Node *n) { return *n->name ? n->name : n->res
 
 static const char *nodes_differ(Arena *a, const Node *x, const Node *y) {
   if (x->op != y->op) return arena_printf(a, "the op of '%s'", x->results[0]->name);
+  if (x->in_float != y->in_float) return arena_printf(a, "in_float of '%s'", x->results[0]->name);
   if (strcmp(node_name(x), node_name(y)))
     return arena_printf(a, "the node name of '%s'", x->results[0]->name);
   for (const AttrDesc *d = op_info[x->op]->attrs; d && d->name; d++)

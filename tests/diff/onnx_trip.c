@@ -24,6 +24,7 @@ static const char *const reasons[] = {
     "has no half_pixel_symmetric",
     "has no tf_half_pixel_for_nn",
     "is not resized by its scale alone",
+    "is float16, which is not written to ONNX yet",
 };
 
 static bool may_be_refused(const char *said) {

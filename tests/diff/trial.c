@@ -133,14 +133,6 @@ static const char *check_settled(Arena *a, const Graph *g) {
   return strcmp(first.text, second.text) ? "the passes change what they made" : NULL;
 }
 
-/* What the configuration leaves in float between integers is not so by itself: read again, it becomes
- * integer. */
-static bool all_static(const QConfigSet *set) {
-  for (int i = 0; i < set->n_rules; i++)
-    if (set->rules[i].config.mode != QMODE_STATIC) return false;
-  return true;
-}
-
 static bool has_op(const Graph *g, OpId op) {
   for (const Node *n = g->first; n; n = n->next)
     if (n->op == op) return true;
@@ -275,9 +267,7 @@ void trial_prepare(Trial *t, Arena *a, uint64_t seed, int max_ops, OpId only, co
   run_passes(t, a, &ctx);
   if (!t->final) return;
   if ((t->failed = check_round_trip(a, t->final))) return;
-  if (all_static(ctx.qconfig) &&
-      ((t->failed = check_settled(a, t->final)) || (t->failed = check_onnx(a, t->final, &t->no_onnx))))
-    return;
+  if ((t->failed = check_settled(a, t->final)) || (t->failed = check_onnx(a, t->final, &t->no_onnx))) return;
   /* a folded batch norm rounds elsewhere, and may move a value that is quantized behind it */
   if (quantized && !ctx.quantized_io && !ctx.float_io && !has_op(t->source, OP_batch_norm))
     t->failed = check_exact(a, t, qdq ? t->integer : t->source);

@@ -60,6 +60,36 @@ def test_a_node_in_float(t):
     assert ir.stderr == '' and '%head.flatten.f = dequantize(%head.flatten)' in text and '@stem.conv.weight : s8<' in text, text
 
 
+MIXED = """model mixed {
+  input %x : f32[1, 2, 4, 4]
+  const @w : f32[2, 2, 1, 1] = [[[[1]], [[0.5]]], [[[-1]], [[2]]]]
+  %a = conv2d(%x, @w)
+  %b = sigmoid(%a)
+  %c = conv2d(%b, @w)
+  %d = relu(%c)
+  %e = conv2d(%d, @w)
+  output %e
+}
+"""
+
+
+def test_a_mixed_model_is_saved(t):
+    """What the configuration left in float stays there when the model is read again, as text IR and as ONNX."""
+    t.tiny()
+    t.write('mixed.ir', MIXED)
+    t.write('c.lua', 'op("sigmoid", { mode = "float" }) node("e", { mode = "weights" })')
+    t.run('mixed.ir', '-calib', 'calib.npz', '-config', 'c.lua', '-emit', 'ir', '-o', 'q.ir')
+    text = t.read('q.ir').decode()
+    assert '%b = sigmoid(%a.f) in_float' in text and '%e = conv2d(%c.f, @w' in text, text
+    t.run('mixed.ir', '-calib', 'calib.npz', '-config', 'c.lua', '-emit', 'onnx', '-o', 'q.onnx')
+    code = []
+    for model, options in (('mixed.ir', ['-calib', 'calib.npz', '-config', 'c.lua']), ('q.ir', []), ('q.onnx', [])):
+        r = t.run(model, *options, '-target', 'generic', '-name', 'm', '-o', 'm.c')
+        assert r.stderr == '', r.stderr
+        code.append(t.read('m.c').replace(model.encode(), b'model'))
+    assert code[0] == code[1] == code[2]
+
+
 def test_output_is_no_input(t):
     """The configuration is not overwritten."""
     t.tiny()
