@@ -21,6 +21,8 @@ typedef struct {
   bool late;                  /* used by finish only: what the state holds does not depend on it */
 } ObserverParam;
 
+extern const char *const observer_flag[]; /* the choices false, true */
+
 /* One number or list of an observer's state, as the file of statistics shows it (passes/stats.h). */
 typedef enum {
   STATE_INT,      /* int64_t */

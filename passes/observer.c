@@ -18,6 +18,8 @@ const Observer *const observer_table[] = {
     NULL,
 };
 
+const char *const observer_flag[] = {"false", "true", NULL};
+
 const Observer *observer_find(const char *name, size_t len) {
   for (int i = 0; observer_table[i]; i++)
     if (strlen(observer_table[i]->name) == len && !memcmp(observer_table[i]->name, name, len))

@@ -198,15 +198,17 @@ static void read_quant_key(lua_State *L, QuantKey k, ObserverDraft *o) {
   }
 }
 
-/* Words are for choices, numbers for everything else. */
+/* Words are for choices, true and false for flags, numbers for everything else. */
 static void read_param(lua_State *L, const ObserverParam *p, ObserverDraft *o) {
   const char *complaint = NULL;
   if (p->choices && lua_type(L, -1) == LUA_TSTRING)
     complaint = observer_set_text(lua_script_arena(L), &o->spec, p->name, lua_tostring(L, -1));
+  else if (p->choices == observer_flag && lua_isboolean(L, -1))
+    complaint = observer_set(lua_script_arena(L), &o->spec, p->name, lua_toboolean(L, -1));
   else if (!p->choices && lua_type(L, -1) == LUA_TNUMBER)
     complaint = observer_set(lua_script_arena(L), &o->spec, p->name, lua_tonumber(L, -1));
   else
-    wrong(L, p->name, p->choices ? "a word" : "a number");
+    wrong(L, p->name, p->choices == observer_flag ? "true or false" : p->choices ? "a word" : "a number");
   if (complaint) error_at(L, lua_script_key(L, p->name, -1), complaint);
 }
 

@@ -36,12 +36,12 @@ void calib_hist_merge(void *state, const void *other);
 /* clang-format off */
 #define CALIB_HIST_PARAMS                                              \
   {"num_bins", 2048, 2, CALIB_MAX_BINS, .integer = true},              \
-  {"skip_zeros", 0, 0, 1, .integer = true},                            \
-  {"torch_hist", 1, 0, 1, .integer = true}
+  {"skip_zeros", 0, 0, 1, .choices = observer_flag},                   \
+  {"torch_hist", 1, 0, 1, .choices = observer_flag}
 /* Of the searches; these stand behind those of the histogram. */
 #define CALIB_SEARCH_PARAMS                                            \
   {"num_bits", 8, 2, 16, .integer = true, .late = true},               \
-  {"unsigned", 0, 0, 1, .integer = true, .late = true},                \
+  {"unsigned", 0, 0, 1, .choices = observer_flag, .late = true},       \
   {"stride", 1, 1, CALIB_MAX_BINS, .integer = true, .late = true},     \
   {"start_bin", 128, 1, CALIB_MAX_BINS, .integer = true, .late = true}
 /* clang-format on */

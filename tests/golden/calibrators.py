@@ -31,9 +31,9 @@ def check_max(data, case, tools):
 def check_histogram(data, case, tools):
     args = case['args']
     batches = [data.array(r) for r in case['inputs']]
-    hist = [f"num_bins={args['num_bins']}", f"skip_zeros={int(args['skip_zeros'])}",
-            f"torch_hist={int(args['torch_hist'])}"]
-    search = [f"num_bits={args['num_bits']}", f"unsigned={int(args['unsigned'])}"]
+    hist = [f"num_bins={args['num_bins']}", f"skip_zeros={str(args['skip_zeros']).lower()}",
+            f"torch_hist={str(args['torch_hist']).lower()}"]
+    search = [f"num_bits={args['num_bits']}", f"unsigned={str(args['unsigned']).lower()}"]
     first = True
     for method, amax in case['amax'].items():
         name, words = observer_of(method, search)

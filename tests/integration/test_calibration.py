@@ -8,7 +8,7 @@ import subprocess
 from harness import DIGITS, ROOT, main
 
 OBSERVERS = ['minmax', 'moving_average=0.1', 'histogram', 'histogram,range=int,bins=300', 'max', 'percentile=99.9',
-             'entropy,num_bins=500', 'mse,stride=4', 'percentile,torch_hist=0,skip_zeros=1', 'recording']
+             'entropy,num_bins=500', 'mse,stride=4', 'percentile,torch_hist=false,skip_zeros=true', 'recording']
 
 
 def digits(t):
@@ -183,8 +183,9 @@ def test_manual_lists_all_observers(t):
         text = rows[o][2]
         if text == 'the same':
             text = rows['entropy'][2]
-        want = [f'{p.split("=")[0]}={float(eval(p.split("=")[1])) if p[-1] != "t" else p.split("=")[1]}' for p in parameters]
-        have = [f'{n}={v if v == "float" else float(eval(v))}' for n, v in re.findall(r'`(\w+)` ([\w./]+)', text)]
+        words = {'float': 'float', 'true': 1, 'false': 0, '1/256': 1 / 256}
+        want = [(n, words.get(v) if v in words else float(v)) for n, v in (p.split('=') for p in parameters)]
+        have = [(n, words.get(v) if v in words else float(v)) for n, v in re.findall(r'`(\w+)` ([\w./]+)', text)]
         assert want == have, (o, want, have)
 
 

@@ -85,7 +85,7 @@ static float normal(void) {
 static const char *const with_data[] = {"minmax",     "moving_average",
                                         "histogram",  "histogram,range=int",
                                         "recording",  "max",
-                                        "percentile", "percentile,torch_hist=0",
+                                        "percentile", "percentile,torch_hist=false",
                                         "entropy",    "mse"};
 enum { N_WITH_DATA = sizeof with_data / sizeof *with_data };
 
@@ -345,7 +345,7 @@ static void percentiles_by_hand(void **state) {
   o = begin_symmetric("percentile=0,num_bins=4");
   SEE(o, 0.5f, -1.5f, 2.5f, 4);
   assert_range(o, 0, 0);
-  o = begin_symmetric("percentile=100,num_bins=4,skip_zeros=1");
+  o = begin_symmetric("percentile=100,num_bins=4,skip_zeros=true");
   SEE(o, 0, 0, 0);
   assert_range(o, 0, 0);
 }
@@ -366,7 +366,7 @@ static void affine_ranges_are_clipped(void **state) {
 static void bins_are_bounded(void **state) {
   (void)state;
   for (int torch = 0; torch < 2; torch++) {
-    Observing *o = begin_symmetric(torch ? "percentile=100" : "percentile=100,torch_hist=0");
+    Observing *o = begin_symmetric(torch ? "percentile=100" : "percentile=100,torch_hist=false");
     const CalibHist *h = o->state;
     float x[100], lo, hi;
     for (int i = 0; i < 100; i++) x[i] = (float)(i + 1) * 1e-9f;
@@ -542,7 +542,7 @@ static void merged_is_nearly_whole(void **state) {
 /* Equal ranges: every count is that of all samples. */
 static void equal_ranges_merge_exactly(void **state) {
   (void)state;
-  static const char *const names[] = {"histogram", "percentile", "entropy,torch_hist=0", "mse"};
+  static const char *const names[] = {"histogram", "percentile", "entropy,torch_hist=false", "mse"};
   for (int i = 0; i < 4; i++) {
     Observing *a = begin(names[i]), *b = begin(names[i]), *both = begin(names[i]);
     for (int batch = 0; batch < 4; batch++) {

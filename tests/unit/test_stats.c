@@ -78,9 +78,14 @@ static bool read_into(Plan *p, const char *text, size_t len, char **messages) {
   return ok;
 }
 
-static const char *const observers[] = {
-    "minmax", "moving_average=0.3",    "histogram,bins=9",   "recording",
-    "max",    "percentile,num_bins=7", "entropy,num_bins=6", "mse,num_bins=5,torch_hist=0,skip_zeros=1"};
+static const char *const observers[] = {"minmax",
+                                        "moving_average=0.3",
+                                        "histogram,bins=9",
+                                        "recording",
+                                        "max",
+                                        "percentile,num_bins=7",
+                                        "entropy,num_bins=6",
+                                        "mse,num_bins=5,torch_hist=false,skip_zeros=true"};
 enum { N_OBSERVERS = sizeof observers / sizeof *observers };
 
 static void prints_read_back_equal(void **state) {
@@ -256,7 +261,7 @@ static void histograms_are_checked(void **state) {
             "= 1 }",
        "first_min is greater than first_max"},
 #define MSE                                                                                                  \
-  HEAD "mse(num_bins = 2, skip_zeros = 0, torch_hist = 1) { samples = 1 min = 0 max = 1 histogram = "
+  HEAD "mse(num_bins = 2, skip_zeros = false, torch_hist = true) { samples = 1 min = 0 max = 1 histogram = "
       {"mse,num_bins=2", MSE "[1, 2] edges = [0, 1, 2, 3, 4] }", "edges must have one number more"},
       {"mse,num_bins=2", MSE "[1] edges = [0, 1] }", "edges must have one number more"},
       {"mse,num_bins=2", MSE "[1, -2] edges = [0, 1, 2] }", "the histogram holds a negative count"},
@@ -264,7 +269,8 @@ static void histograms_are_checked(void **state) {
       {"mse,num_bins=2", MSE "[1, 2] edges = [0, 1, 1e400] }", "statistics are finite numbers"},
       {"mse,num_bins=2", MSE "[1, 2] edges = [0, 1, x] }", "expected a number"},
       {"mse,num_bins=2",
-       HEAD "mse(num_bins = 2, skip_zeros = 0, torch_hist = 1) { samples = 1 min = 3 max = 1 histogram = [] "
+       HEAD "mse(num_bins = 2, skip_zeros = false, torch_hist = true) { samples = 1 min = 3 max = 1 "
+            "histogram = [] "
             "edges = [] }",
        "min is greater than max"},
   };
