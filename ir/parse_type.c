@@ -95,11 +95,8 @@ static bool scale_item(Parser *p, void *user, int64_t i) {
 static bool zero_item(Parser *p, void *user, int64_t i) {
   QuantParts *q = user;
   const DTypeInfo *info = &dtype_info[q->dtype];
-  bool wide = q->dtype == DT_S32;
   int64_t v;
-  if (!parse_integer(p, wide ? "the zero point of s32" : "a zero point", wide ? 0 : info->min,
-                     wide ? 0 : info->max, &v))
-    return false;
+  if (!parse_integer(p, "a zero point", info->min, info->max, &v)) return false;
   int32_t z = (int32_t)v;
   strbuf_put(&q->zeros, &z, sizeof z);
   q->n_zeros = i + 1;

@@ -19,9 +19,17 @@ static int32_t clamp_round(float v, int32_t zero, int32_t lo, int32_t hi) {
   return (int32_t)((v + 0x1.8p23f) - 0x1.8p23f) + zero;
 }
 
+/* s32: the ends are no floats, and zero + v may leave the type. */
+static int32_t saturate(float v, int32_t zero, int32_t qmin, int32_t qmax) {
+  if (fabsf(v) > 0x1p33f) return v < 0 ? qmin : qmax;
+  int64_t q = rne((double)v) + zero;
+  return (int32_t)(q < qmin ? qmin : q > qmax ? qmax : q);
+}
+
 int32_t quantize_value(float x, float scale, int32_t zero, int32_t qmin, int32_t qmax) {
   float v = x / scale;
   if (isnan(v)) return qmin;
+  if (qmax > 255) return saturate(v, zero, qmin, qmax);
   return clamp_round(v, zero, qmin, qmax);
 }
 

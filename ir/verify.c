@@ -47,8 +47,7 @@ static void check_quant(Verifier *v, const Tensor *t) {
            (long long)i);
       return;
     }
-    if (q->zero[i] < dtype_info[dtype].min || q->zero[i] > dtype_info[dtype].max ||
-        (dtype == DT_S32 && q->zero[i])) {
+    if (q->zero[i] < dtype_info[dtype].min || q->zero[i] > dtype_info[dtype].max) {
       fail(v, t->loc, "'%s': zero point %d of channel %lld is out of range for %s", t->name, q->zero[i],
            (long long)i, dtype_info[dtype].name);
       return;

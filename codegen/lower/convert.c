@@ -85,6 +85,9 @@ static bool convert_emit(Cg *cg, const Node *n, Buffer *scratch) {
   const Tensor *x = n->operands[0], *y = n->results[0], *q = to_int ? y : x;
   if (q->type.quant->count > 1)
     return diag_error(cg->diag, node_loc(n), "'%s': code generation has no per-channel activations", q->name);
+  if (q->type.dtype == DT_S32 && (to_int || tensor_zero(q)))
+    return diag_error(cg->diag, node_loc(n), "'%s': code generation has no %s", q->name,
+                      to_int ? "quantize to s32" : "s32 activations with a zero point");
   Convert k = {.scale = tensor_scale(q), .zero = cg_storage(cg, q)->zero};
   if (to_int) cg_stored_range(cg, q, -__builtin_inff(), __builtin_inff(), &k.lo, &k.hi);
   Elementwise e = {.node = n,

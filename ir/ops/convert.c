@@ -3,12 +3,14 @@
 #include "ir/ops/infer.h"
 #include "ir/quant.h"
 
-/* The result's own type, where it has one, must be u8 or s8 with a quantization that fits the shape. */
+/* The result's own type, where it has one, must be u8 or s8 (quantize: or s32) with a quantization that fits
+ * the shape. */
 static bool check_own_result(Diag *d, const Node *n, const Shape *shape, bool per_axis) {
   const Type *own = &n->results[0]->type;
   const char *op = op_info[n->op]->name;
   if (own->dtype == DT_NONE) return true;
-  if ((own->dtype != DT_U8 && own->dtype != DT_S8) || !own->quant)
+  bool wide = n->op == OP_quantize && own->dtype == DT_S32;
+  if ((own->dtype != DT_U8 && own->dtype != DT_S8 && !wide) || !own->quant)
     return diag_error(d, node_loc(n), "the result of %s must be quantized u8 or s8, not %s%s", op,
                       dtype_info[own->dtype].name, own->quant ? "" : " without a scale");
   const Quant *q = own->quant;
@@ -93,9 +95,13 @@ static void quantize_run(const Node *n, const void *in, void *out, int64_t first
                          int32_t zero) {
   const DTypeInfo *to = &dtype_info[n->results[0]->type.dtype];
   const float *x = (const float *)in + first;
-  uint8_t *y = (uint8_t *)out + first;
-  for (int64_t i = 0; i < count; i++)
-    y[i] = (uint8_t)quantize_value(x[i], scale, zero, (int32_t)to->min, (int32_t)to->max);
+  for (int64_t i = 0; i < count; i++) {
+    int32_t q = quantize_value(x[i], scale, zero, (int32_t)to->min, (int32_t)to->max);
+    if (to->bytes == 1)
+      ((uint8_t *)out)[first + i] = (uint8_t)q;
+    else
+      ((int32_t *)out)[first + i] = q;
+  }
 }
 
 static int32_t element(const Type *t, const void *data, int64_t i) {

@@ -71,6 +71,10 @@ bool dense_check_bias(Diag *d, const Node *n, int i, int64_t oc, DType want) {
     return diag_error(d, node_loc(n), "the bias of a %s %s must be %s, not %s",
                       want == DT_S32 ? "quantized" : "float", op, dtype_info[want].name,
                       dtype_info[bias->type.dtype].name);
+  const Quant *q = bias->type.quant;
+  for (int64_t c = 0; q && c < q->count; c++)
+    if (q->zero[c])
+      return diag_error(d, node_loc(n), "the bias of %s must have the zero point 0, not %d", op, q->zero[c]);
   return true;
 }
 

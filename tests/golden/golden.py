@@ -34,7 +34,7 @@ class Section:
 
 # ---- types of the text IR ----
 
-DTYPES = {'quint8': 'u8', 'qint8': 's8', 'uint8': 'u8', 'int8': 's8', 'int32': 's32', 'float32': 'f32'}
+DTYPES = {'quint8': 'u8', 'qint8': 's8', 'qint32': 's32', 'uint8': 'u8', 'int8': 's8', 'int32': 's32', 'float32': 'f32'}
 
 
 def number(x):

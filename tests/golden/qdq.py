@@ -13,7 +13,7 @@ CLOSE, LEAST_CLOSE, LEAST_DB = 1e-6, 0.95, 40
 
 def fake_quantize(data, case, tools):
     lo, hi = limits = case['qmin'], case['qmax']
-    dtype = next(t for t, (least, most) in sorted(quantize.LIMITS.items()) if least <= lo and hi <= most)
+    dtype = next(t for t, (least, most) in sorted(quantize.EIGHT_BITS.items()) if least <= lo and hi <= most)
     axis = case['axis']
     scale = case['scale'] if axis is None else data.array(case['scales'])
     zero = case['zero_point'] if axis is None else data.array(case['zero_points'])

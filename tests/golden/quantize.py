@@ -7,7 +7,8 @@ import numpy as np
 
 from golden import Failure, Model, ir_type
 
-LIMITS = {'quint8': (0, 255), 'qint8': (-128, 127)}
+EIGHT_BITS = {'quint8': (0, 255), 'qint8': (-128, 127)}
+LIMITS = {**EIGHT_BITS, 'qint32': (-2 ** 31, 2 ** 31 - 1)}
 
 
 def along(values, axis, rank):

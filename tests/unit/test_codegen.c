@@ -412,6 +412,10 @@ static void messages(void **state) {
   expect_refused(
       "input %x : f32[1, 2]\n %y = quantize(%x) : s8<axis=1, scale=[0.5, 0.25], zero=0>[1, 2]\n output %y\n",
       "'y': code generation has no per-channel activations");
+  expect_refused("input %x : f32[1, 2]\n %y = quantize(%x) : s32<scale=0.5, zero=0>[1, 2]\n output %y\n",
+                 "'y': code generation has no quantize to s32");
+  expect_refused("input %x : s32<scale=0.5, zero=2>[1, 2]\n %y = dequantize(%x)\n output %y\n",
+                 "'x': code generation has no s32 activations with a zero point");
   /* what a pass must have rewritten */
   expect_refused("input %x : f32[1, 2]\n %y = flatten(%x)\n output %y\n",
                  "'y': code generation has no flatten");

@@ -243,8 +243,8 @@ static void conversion_errors(void **state) {
                  "operand 1 of quantize must be f32, not u8<scale=0.1, zero=3>[2]");
   ASSERT_REFUSED(typed(NODE(OP_quantize, f32("2")), f32("2")),
                  "the result of quantize must be quantized u8 or s8, not f32 without a scale");
-  ASSERT_REFUSED(typed(NODE(OP_quantize, f32("2")), s32("2")),
-                 "the result of quantize must be quantized u8 or s8, not s32");
+  ASSERT_REFUSED(typed(NODE(OP_quantize, f32("2")), (Type){DT_S64, shape_of(1, (int64_t)2), NULL}),
+                 "the result of quantize must be quantized u8 or s8, not s64 without a scale");
   ASSERT_REFUSED(typed(NODE(OP_quantize, f32("2,4")), per_axis(DT_U8, "2,3", 1, 3, 1)),
                  "the result of quantize, [2, 4], cannot have 3 scales along axis 1");
   ASSERT_REFUSED(NODE(OP_dequantize, f32("2")), "operand 1 of dequantize must be quantized, not f32[2]");

@@ -70,6 +70,12 @@ static void quantize_special_values(void **state) {
   }
   assert_int_equal(quantize_value(NAN, 0.1f, 0, -128, 127), -128);
   assert_int_equal(quantize_value(-1e9f, 0.1f, 0, -127, 127), -127);
+  assert_int_equal(quantize_value(3e38f, 1, 5, INT32_MIN, INT32_MAX), INT32_MAX);
+  assert_int_equal(quantize_value(-INFINITY, 1, 5, INT32_MIN, INT32_MAX), INT32_MIN);
+  assert_int_equal(quantize_value(2147483520, 1, 5, INT32_MIN, INT32_MAX), 2147483525);
+  assert_int_equal(quantize_value(2147483648, 1, -1, INT32_MIN, INT32_MAX), INT32_MAX);
+  assert_int_equal(quantize_value(2.5f, 1, 5, INT32_MIN, INT32_MAX), 7);
+  assert_int_equal(quantize_value(NAN, 1, 5, INT32_MIN, INT32_MAX), INT32_MIN);
 }
 
 /* Ties are broken before the zero point is added: whether z is odd does not matter. */

@@ -341,7 +341,7 @@ static void verifier_finds_what_is_broken(void **state) {
   breaks(channel_count, "'w': 3 scales along axis 0 do not fit the shape [2, 2]");
   breaks(channel_axis, "'w': 2 scales along axis 2 do not fit the shape [2, 2]");
   breaks(quantized_float, "'z': f32 cannot be quantized");
-  breaks(bias_zero, "'b': zero point 1 of channel 0 is out of range for s32");
+  breaks(bias_zero, "the bias of linear must have the zero point 0, not 1");
   breaks(tiny_multiplier, "is not a normal number");
 }
 
