@@ -13,6 +13,7 @@ static const OnnxExportOp rows[OP_COUNT] = {
     [OP_conv_transpose3d] = {"ConvTranspose", onnx_export_conv_transpose},
     [OP_resize_nearest] = {"Resize", onnx_export_resize},
     [OP_resize_linear] = {"Resize", onnx_export_resize},
+    [OP_resize_cubic] = {"Resize", onnx_export_resize},
     [OP_linear] = {NULL, onnx_export_linear},
     [OP_matmul] = {"MatMul", onnx_export_plain},
     [OP_batch_norm] = {"BatchNormalization", onnx_export_batch_norm},

@@ -112,8 +112,12 @@ bool onnx_export_resize(OnnxExport *e, const Node *n, const char *name) {
   onnx_build_input(&e->build, p, "");
   onnx_build_input(&e->build, p, scales);
   if (*sizes) onnx_build_input(&e->build, p, sizes);
-  onnx_build_string(&e->build, p, "mode", nearest ? "nearest" : "linear");
+  onnx_build_string(&e->build, p, "mode", op_info[n->op]->name + strlen("resize_"));
   onnx_build_string(&e->build, p, "coordinate_transformation_mode", word(n, "coordinates"));
+  if (n->op == OP_resize_cubic) {
+    onnx_build_float(&e->build, p, "cubic_coeff_a", a->a);
+    onnx_build_int(&e->build, p, "exclude_outside", a->exclude_outside);
+  }
   if (!nearest) {
     onnx_export_result(e, n, p);
     return true;

@@ -35,13 +35,14 @@ static bool read_positions(const OnnxNode *n, ResizeAttrs *a) {
   return a->rounding >= 0;
 }
 
-static bool check_flags(const OnnxNode *n) {
-  bool antialias, exclude;
+/* exclude_outside changes nothing where a position has no element beyond the ends. */
+static bool read_kernel(const OnnxNode *n, ResizeAttrs *a) {
+  bool antialias;
+  a->a = onnx_attr_float(n, "cubic_coeff_a", -0.75f);
   if (!onnx_attr_flag(n, "antialias", false, &antialias) ||
-      !onnx_attr_flag(n, "exclude_outside", false, &exclude))
+      !onnx_attr_flag(n, "exclude_outside", false, &a->exclude_outside))
     return false;
-  if (antialias) return onnx_error(n, "attribute 'antialias' is not supported");
-  return !exclude || onnx_error(n, "attribute 'exclude_outside' is not supported");
+  return !antialias || onnx_error(n, "attribute 'antialias' is not supported");
 }
 
 /* ---- factors and sizes ---- */
@@ -143,12 +144,14 @@ static bool read_size(const OnnxNode *n, const Shape *x, ResizeAttrs *a) {
 }
 
 bool onnx_import_resize(OnnxNode *n) {
-  static const char *const modes[] = {"nearest", "linear", "bilinear", NULL}; /* bilinear: of old exporters */
+  /* bilinear: of old exporters */
+  static const char *const modes[] = {"nearest", "linear", "bilinear", "cubic", NULL};
+  static const OpId ops[] = {OP_resize_nearest, OP_resize_linear, OP_resize_linear, OP_resize_cubic};
   int mode = choice(n, "mode", "nearest", modes);
-  ResizeAttrs attrs = {.coordinates = RESIZE_HALF_PIXEL};
+  ResizeAttrs attrs = {0};
   Tensor *x = mode >= 0 ? onnx_operand(n, 0, mode == 0) : NULL;
-  if (!x || !check_flags(n) || !read_positions(n, &attrs) || !read_size(n, &x->type.shape, &attrs))
+  if (!x || !read_kernel(n, &attrs) || !read_positions(n, &attrs) || !read_size(n, &x->type.shape, &attrs))
     return false;
-  OpId op = mode == 0 ? OP_resize_nearest : OP_resize_linear;
-  return onnx_set_output(n, 0, onnx_emit1(n, op, onnx_output_name(n, 0), x, &attrs));
+  if (mode != 3) attrs.exclude_outside = false;
+  return onnx_set_output(n, 0, onnx_emit1(n, ops[mode], onnx_output_name(n, 0), x, &attrs));
 }

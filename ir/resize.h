@@ -6,18 +6,21 @@
 #include "ir/graph.h"
 #include "ir/ops/attrs.h"
 
-/* Dims that a linear resize may change. */
-enum { RESIZE_MAX_LINEAR = 3 };
+/* Elements along one dim that a position is made of, dims that may change, elements in all of these. */
+enum { RESIZE_MAX_TAPS = 4, RESIZE_MAX_LINEAR = 3, RESIZE_MAX_CUBIC = 2, RESIZE_MAX_CORNERS = 16 };
 
-/* Along one dim, for each position of the result. */
+/* Along one dim, for each position of the result: `taps` elements (nearest 1, linear 2, cubic 4) by ascending
+ * position, those beyond an end are the one at the end, and their weights (nearest: NULL). */
 typedef struct {
-  bool active;           /* false: position o is the operand's o, and the rest is NULL */
-  const int32_t *first;  /* the nearest element, or the one before the position */
-  const int32_t *second; /* linear: the one behind it, or the same at the end */
-  const float *weight;   /* linear: of `second`, in [0, 1]; that of `first` is 1 - weight */
+  bool active; /* false: position o is the operand's o, and the rest is 0 */
+  int taps;
+  const int32_t *index[RESIZE_MAX_TAPS];
+  const float *weight[RESIZE_MAX_TAPS];
 } ResizeDim;
 
-/* Dim `dim` of a resize_nearest or resize_linear whose shapes have been checked. */
+/* Dim `dim` of a resize whose shapes have been checked. */
 ResizeDim resize_dim(Arena *a, const Node *n, int dim);
+/* How many dims an op may change. */
+int resize_most_dims(OpId op);
 
 #endif

@@ -322,6 +322,7 @@ static const Rule rules[OP_COUNT] = {
     [OP_expand] = simplify_expand,
     [OP_resize_nearest] = simplify_resize,
     [OP_resize_linear] = simplify_resize,
+    [OP_resize_cubic] = simplify_resize,
     [OP_clamp] = clamp_to_clip,
     [OP_adaptive_max_pool] = adaptive_to_pool,
     [OP_adaptive_avg_pool] = adaptive_to_pool,

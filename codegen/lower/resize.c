@@ -1,5 +1,5 @@
-/* resize_nearest, resize_linear: the positions that a result is made of lie in constant tables, one for each
- * dim that changes; vectorised over the innermost dim where that does not change. */
+/* resize_nearest, resize_linear, resize_cubic: the positions that a result is made of lie in constant tables,
+ * one for each dim that changes; vectorised over the innermost dim where that does not change. */
 #include "codegen/copy.h"
 #include "ir/quant.h"
 #include "ir/resize.h"
@@ -13,16 +13,17 @@ typedef struct {
 /* A dim that changes, by its logical order: tables, and what they hold at the current position. */
 typedef struct {
   int64_t x_stride;
-  const VirBase *first_table, *second_table, *weight_table;
-  const VirVar *first, *second; /* positions in the operand */
-  const VirVar *part[2];        /* linear: the weights of both */
+  int taps;
+  const VirBase *index_table[RESIZE_MAX_TAPS], *weight_table[RESIZE_MAX_TAPS];
+  const VirVar *index[RESIZE_MAX_TAPS];  /* positions in the operand */
+  const VirVar *weight[RESIZE_MAX_TAPS]; /* not of nearest */
 } Change;
 
 typedef struct {
   Cg *cg;
   const Node *node;
   const Storage *sx, *sy;
-  bool linear, quantized;
+  bool nearest, quantized;
   VirBuilder b;
   LoopDim dim[MAX_RANK];
   int n_dims;
@@ -39,8 +40,9 @@ static void add_dim(State *s, LoopDim d) {
   s->dim[at] = d;
 }
 
-static const VirBase *table(State *s, const char *what, int dim, DType elem, int64_t count, const void *v) {
-  char *name = arena_printf(s->cg->arena, "%s%d", what, dim);
+static const VirBase *table(State *s, const char *what, int dim, int tap, DType elem, int64_t count,
+                            const void *v) {
+  char *name = arena_printf(s->cg->arena, "%s%d_%d", what, dim, tap);
   return vir_constant(s->cg->module, cg_name(s->cg, s->node, name), elem, count, v, NULL);
 }
 
@@ -54,10 +56,10 @@ static void find_dims(State *s) {
       continue;
     }
     Change *c = &s->change[s->n_changes];
-    *c = (Change){.x_stride = x_stride, .first_table = table(s, "first", i, DT_S32, count, d.first)};
-    if (s->linear) {
-      c->second_table = table(s, "second", i, DT_S32, count, d.second);
-      c->weight_table = table(s, "weight", i, DT_F32, count, d.weight);
+    *c = (Change){.x_stride = x_stride, .taps = d.taps};
+    for (int t = 0; t < d.taps; t++) {
+      c->index_table[t] = table(s, "index", i, t, DT_S32, count, d.index[t]);
+      if (!s->nearest) c->weight_table[t] = table(s, "weight", i, t, DT_F32, count, d.weight[t]);
     }
     add_dim(s, (LoopDim){count, x_stride, s->sy->stride[i], s->n_changes++});
   }
@@ -68,7 +70,7 @@ static void find_dims(State *s) {
 /* ---- nearest ---- */
 
 static void nearest(State *s, VirAddr x, VirAddr y) {
-  for (int i = 0; i < s->n_changes; i++) x = vir_plus(x, s->change[i].first, s->change[i].x_stride);
+  for (int i = 0; i < s->n_changes; i++) x = vir_plus(x, s->change[i].index[0], s->change[i].x_stride);
   bool flip = copy_flips(s->sx, s->sy);
   if (s->vector) {
     copy_run(s->cg, &s->b, x, y, s->dim[s->n_dims - 1].count, flip);
@@ -77,7 +79,7 @@ static void nearest(State *s, VirAddr x, VirAddr y) {
   }
 }
 
-/* ---- linear: the same steps for a vector and for one element ---- */
+/* ---- linear, cubic: the same steps for a vector and for one element ---- */
 
 static const VirVar *let(State *s, const char *name, VirOp vector, VirOp scalar, const VirVar *x,
                          const VirVar *y) {
@@ -132,29 +134,34 @@ static void store(State *s, VirAddr y, const VirVar *v, int64_t part) {
   }
 }
 
-enum { CORNERS = 1 << RESIZE_MAX_LINEAR };
+static int corners(const State *s) {
+  int count = 1;
+  for (int k = 0; k < s->n_changes; k++) count *= s->change[k].taps;
+  return count;
+}
 
-/* Is the neighbour behind that of corner `corner`, in dim `k`? The outermost dim has the highest bit. */
-static bool is_second(const State *s, int corner, int k) { return corner >> (s->n_changes - 1 - k) & 1; }
+/* The tap of corner `corner` in dim `k`: the innermost dim's goes fastest. */
+static int tap_of(const State *s, int corner, int k) {
+  for (int i = s->n_changes - 1; i > k; i--) corner /= s->change[i].taps;
+  return corner % s->change[k].taps;
+}
 
 /* The weights of all corners: the product from the outermost dim on. */
-static void corner_weights(State *s, const VirVar *weight[CORNERS]) {
-  for (int c = 0; c < 1 << s->n_changes; c++) {
-    const VirVar *w = s->n_changes ? s->change[0].part[is_second(s, c, 0)] : NULL;
+static void corner_weights(State *s, const VirVar *weight[RESIZE_MAX_CORNERS]) {
+  for (int c = 0; c < corners(s); c++) {
+    const VirVar *w = s->n_changes ? s->change[0].weight[tap_of(s, c, 0)] : NULL;
     for (int k = 1; k < s->n_changes; k++)
-      w = VIR_LET(&s->b, "w", float_mul, vir_v(w), vir_v(s->change[k].part[is_second(s, c, k)]));
+      w = VIR_LET(&s->b, "w", float_mul, vir_v(w), vir_v(s->change[k].weight[tap_of(s, c, k)]));
     weight[c] = w && s->vector ? VIR_LET(&s->b, "w", bcast_f32, vir_v(w)) : w;
   }
 }
 
 static void interpolate(State *s, VirAddr x, VirAddr y, const VirVar *const *weight, int64_t part) {
   const VirVar *sum = NULL;
-  for (int c = 0; c < 1 << s->n_changes; c++) {
+  for (int c = 0; c < corners(s); c++) {
     VirAddr at = x;
-    for (int k = 0; k < s->n_changes; k++) {
-      const Change *d = &s->change[k];
-      at = vir_plus(at, is_second(s, c, k) ? d->second : d->first, d->x_stride);
-    }
+    for (int k = 0; k < s->n_changes; k++)
+      at = vir_plus(at, s->change[k].index[tap_of(s, c, k)], s->change[k].x_stride);
     const VirVar *v = value_at(s, at, part);
     if (weight[c]) v = let(s, "p", VIR_mul_f32, VIR_float_mul, weight[c], v);
     sum = sum ? let(s, "sum", VIR_add_f32, VIR_float_add, sum, v) : v;
@@ -162,8 +169,8 @@ static void interpolate(State *s, VirAddr x, VirAddr y, const VirVar *const *wei
   store(s, y, s->quantized ? quantized(s, sum) : sum, part);
 }
 
-static void linear(State *s, VirAddr x, VirAddr y) {
-  const VirVar *weight[CORNERS];
+static void weighted(State *s, VirAddr x, VirAddr y) {
+  const VirVar *weight[RESIZE_MAX_CORNERS];
   corner_weights(s, weight);
   if (!s->vector) {
     interpolate(s, x, y, weight, 0);
@@ -188,12 +195,11 @@ static void linear(State *s, VirAddr x, VirAddr y) {
 
 static void read_tables(State *s, Change *c, const VirVar *o) {
   VirBuilder *b = &s->b;
-  c->first = vir_index(b, "first", vir_plus(vir_addr(c->first_table, 0), o, 1));
-  if (!s->linear) return;
-  c->second = vir_index(b, "second", vir_plus(vir_addr(c->second_table, 0), o, 1));
-  const VirVar *one = VIR_ONCE(b, "one", float_const, vir_m(1));
-  c->part[1] = VIR_LET(b, "w1", get_f32, vir_at(vir_plus(vir_addr(c->weight_table, 0), o, 1)));
-  c->part[0] = VIR_LET(b, "w0", float_sub, vir_v(one), vir_v(c->part[1]));
+  for (int t = 0; t < c->taps; t++) {
+    c->index[t] = vir_index(b, "from", vir_plus(vir_addr(c->index_table[t], 0), o, 1));
+    if (!s->nearest)
+      c->weight[t] = VIR_LET(b, "part", get_f32, vir_at(vir_plus(vir_addr(c->weight_table[t], 0), o, 1)));
+  }
 }
 
 static bool resize_emit(Cg *cg, const Node *n, Buffer *scratch) {
@@ -204,7 +210,7 @@ static bool resize_emit(Cg *cg, const Node *n, Buffer *scratch) {
              .node = n,
              .sx = cg_storage(cg, x),
              .sy = cg_storage(cg, y),
-             .linear = n->op == OP_resize_linear,
+             .nearest = n->op == OP_resize_nearest,
              .quantized = tensor_is_quantized(x)};
   find_dims(&s);
   cg_kernel(cg, &s.b, n, "", "%s -> %s", type_text(cg->arena, &x->type), type_text(cg->arena, &y->type));
@@ -221,11 +227,11 @@ static bool resize_emit(Cg *cg, const Node *n, Buffer *scratch) {
       read_tables(&s, &s.change[d->change], o);
     }
   }
-  (s.linear ? linear : nearest)(&s, at_x, at_y);
+  (s.nearest ? nearest : weighted)(&s, at_x, at_y);
   while (loops--) vir_end(&s.b);
   cg_done(cg, &s.b);
   return true;
 }
 
 const Lowering lower_resize_nearest = {.any_strides = true, .emit = resize_emit};
-const Lowering lower_resize_linear = {.emit = resize_emit};
+const Lowering lower_resize_weighted = {.emit = resize_emit};

@@ -1,8 +1,11 @@
-/* resize_nearest, resize_linear { size, scale, coordinates, rounding } of tensors of any rank. */
+/* resize_nearest, resize_linear, resize_cubic { size, scale, coordinates, rounding, a, exclude_outside } of
+ * tensors of any rank. */
 #include "ir/resize.h"
 #include "ir/ops/gather.h"
 #include "ir/ops/infer.h"
 #include "ir/quant.h"
+
+#include <math.h>
 
 static bool check_scale(Diag *d, const Node *n, int rank) {
   const RealList *scale = &ATTRS(n, ResizeAttrs)->scale;
@@ -49,16 +52,37 @@ static bool check_ratio(Diag *d, const Node *n) {
                     op_info[n->op]->name, r->name, (double)tensor_scale(x), (double)tensor_scale(r));
 }
 
-static bool infer_resize_linear(Diag *d, Node *n, Type *results) {
-  if (!check_size(d, n, results) || !infer_real_result(d, n, &results[0])) return false;
-  Arena *tmp = arena_new();
+/* How many dims change; -1 after a diagnostic. */
+static int count_changes(Diag *d, const Node *n, Arena *tmp) {
+  const ResizeAttrs *a = ATTRS(n, ResizeAttrs);
   int active = 0;
-  for (int i = 0; i < results[0].shape.rank; i++) active += resize_dim(tmp, n, i).active;
+  for (int i = 0; i < a->size.n; i++) {
+    ResizeDim dim = resize_dim(tmp, n, i);
+    active += dim.active;
+    for (int t = 0; t < dim.taps; t++)
+      for (int64_t o = 0; o < a->size.v[i]; o++) {
+        if (isfinite(dim.weight[t][o])) continue;
+        diag_error(d, node_loc(n), "%s: without what lies outside nothing is left at position %lld of dim %d",
+                   op_info[n->op]->name, (long long)o, i);
+        return -1;
+      }
+  }
+  return active;
+}
+
+static bool infer_resize(Diag *d, Node *n, Type *results) {
+  const char *op = op_info[n->op]->name;
+  float a = ATTRS(n, ResizeAttrs)->a;
+  if (!check_size(d, n, results) || !infer_real_result(d, n, &results[0])) return false;
+  if (!(a >= -16 && a <= 16))
+    return diag_error(d, node_loc(n), "%s: a must be from -16 to 16, not %g", op, (double)a);
+  Arena *tmp = arena_new();
+  int active = count_changes(d, n, tmp);
   arena_free(tmp);
-  if (active > RESIZE_MAX_LINEAR)
-    return diag_error(d, node_loc(n), "%s changes %d dims; at most %d are supported", op_info[n->op]->name,
-                      active, RESIZE_MAX_LINEAR);
-  return check_ratio(d, n);
+  if (active > resize_most_dims(n->op))
+    return diag_error(d, node_loc(n), "%s changes %d dims; at most %d are supported", op, active,
+                      resize_most_dims(n->op));
+  return active >= 0 && check_ratio(d, n);
 }
 
 /* --- nearest --- */
@@ -72,42 +96,44 @@ static void eval_resize_nearest(EvalCtx *ctx, const Node *n, const void *const *
   for (int i = 0; i < y->rank; i++) {
     ResizeDim d = resize_dim(ctx->scratch, n, i);
     int64_t *line = gather_line(ctx->scratch, y->dim[i], 0, stride[i]);
-    for (int64_t o = 0; d.active && o < y->dim[i]; o++) line[o] = d.first[o] * stride[i];
+    for (int64_t o = 0; d.active && o < y->dim[i]; o++) line[o] = d.index[0][o] * stride[i];
     map.offset[i] = line;
   }
   gather(dtype_info[x->dtype].bytes, y, &map, in[0], NULL, out[0]);
 }
 
-/* --- linear --- */
+/* --- linear, cubic --- */
 
-/* The elements that one result is the weighted sum of: both neighbours in each dim that changes, in C order;
- * `base`: what the other dims add. */
+/* The elements that one result is the weighted sum of: the taps in each dim that changes, in C order. */
 typedef struct {
   const Type *x;
   const void *data;
   int n; /* dims that change */
   ResizeDim dim[RESIZE_MAX_LINEAR];
   int64_t stride[RESIZE_MAX_LINEAR];
-} Linear;
+} Weighted;
 
-static float element(const Linear *l, int64_t i) {
+static float element(const Weighted *l, int64_t i) {
   if (l->x->dtype == DT_F32) return ((const float *)l->data)[i];
   int32_t q = l->x->dtype == DT_U8 ? ((const uint8_t *)l->data)[i] : ((const int8_t *)l->data)[i];
   return (float)(q - l->x->quant->zero[0]);
 }
 
-/* `at`: the result's position in the dims that change. Weights are multiplied, and products added, from the
- * outermost dim on. */
-static float interpolate(const Linear *l, int64_t base, const int64_t *at) {
+/* `base`: what the other dims add; `at`: the result's position in those that change. Weights are multiplied,
+ * and products added, from the outermost dim on. */
+static float interpolate(const Weighted *l, int64_t base, const int64_t *at) {
+  int taps = l->n ? l->dim[0].taps : 1, corners = 1;
+  for (int k = 0; k < l->n; k++) corners *= taps;
   float sum = 0;
-  for (int corner = 0; corner < 1 << l->n; corner++) {
+  for (int corner = 0; corner < corners; corner++) {
     float weight = 1;
     int64_t i = base;
-    for (int k = 0; k < l->n; k++) {
-      bool second = corner >> (l->n - 1 - k) & 1;
-      float w = l->dim[k].weight[at[k]], part = second ? w : 1 - w;
-      weight = k ? weight * part : part;
-      i += (second ? l->dim[k].second : l->dim[k].first)[at[k]] * l->stride[k];
+    for (int k = 0, left = corners; k < l->n; k++) {
+      left /= taps;
+      const ResizeDim *d = &l->dim[k];
+      int tap = corner / left % taps;
+      weight = k ? weight * d->weight[tap][at[k]] : d->weight[tap][at[k]];
+      i += d->index[tap][at[k]] * l->stride[k];
     }
     float product = weight * element(l, i);
     sum = corner ? sum + product : product;
@@ -129,9 +155,9 @@ static void store(const Node *n, float v, void *out, int64_t i) {
   ((uint8_t *)out)[i] = (uint8_t)(rne((double)v) + z);
 }
 
-static void eval_resize_linear(EvalCtx *ctx, const Node *n, const void *const *in, void *const *out) {
+static void eval_resize(EvalCtx *ctx, const Node *n, const void *const *in, void *const *out) {
   const Shape *y = &n->results[0]->type.shape;
-  Linear l = {.x = &n->operands[0]->type, .data = in[0]};
+  Weighted l = {.x = &n->operands[0]->type, .data = in[0]};
   int64_t stride[MAX_RANK], index[MAX_RANK] = {0}, count = shape_count(y);
   int changes[RESIZE_MAX_LINEAR];
   shape_strides(&l.x->shape, stride);
@@ -162,7 +188,7 @@ static const char *const coordinate_names[] = {"half_pixel",
 static const char *const rounding_names[] = {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil",
                                              NULL};
 
-static const ResizeAttrs resize_defaults = {.coordinates = RESIZE_HALF_PIXEL};
+static const ResizeAttrs resize_defaults = {.coordinates = RESIZE_HALF_PIXEL, .a = -0.75f};
 #define RESIZE_ATTRS                                                                                         \
   {"size", ATTR_INTS, offsetof(ResizeAttrs, size)}, {"scale", ATTR_REALS, offsetof(ResizeAttrs, scale)}, {   \
     "coordinates", ATTR_ENUM, offsetof(ResizeAttrs, coordinates), .values = coordinate_names                 \
@@ -170,24 +196,18 @@ static const ResizeAttrs resize_defaults = {.coordinates = RESIZE_HALF_PIXEL};
 static const AttrDesc nearest_attrs[] = {
     RESIZE_ATTRS, {"rounding", ATTR_ENUM, offsetof(ResizeAttrs, rounding), .values = rounding_names}, {0}};
 static const AttrDesc linear_attrs[] = {RESIZE_ATTRS, {0}};
+static const AttrDesc cubic_attrs[] = {RESIZE_ATTRS,
+                                       {"a", ATTR_FLOAT, offsetof(ResizeAttrs, a)},
+                                       {"exclude_outside", ATTR_BOOL, offsetof(ResizeAttrs, exclude_outside)},
+                                       {0}};
 
-const OpInfo op_resize_nearest = {.name = "resize_nearest",
-                                  .min_operands = 1,
-                                  .max_operands = 1,
-                                  .n_results = 1,
-                                  .attrs_size = sizeof(ResizeAttrs),
-                                  .attr_defaults = &resize_defaults,
-                                  .attrs = nearest_attrs,
-                                  .quant = QUANT_MOVE,
-                                  .infer = infer_resize_nearest,
-                                  .eval = eval_resize_nearest};
-const OpInfo op_resize_linear = {.name = "resize_linear",
-                                 .min_operands = 1,
-                                 .max_operands = 1,
-                                 .n_results = 1,
-                                 .attrs_size = sizeof(ResizeAttrs),
-                                 .attr_defaults = &resize_defaults,
-                                 .attrs = linear_attrs,
-                                 .quant = QUANT_POOL,
-                                 .infer = infer_resize_linear,
-                                 .eval = eval_resize_linear};
+#define RESIZE(op, descs, rule, check, kernel)                                                               \
+  {                                                                                                          \
+    .name = #op, .min_operands = 1, .max_operands = 1, .n_results = 1, .attrs_size = sizeof(ResizeAttrs),    \
+    .attr_defaults = &resize_defaults, .attrs = (descs), .quant = (rule), .infer = (check), .eval = (kernel) \
+  }
+
+const OpInfo op_resize_nearest =
+    RESIZE(resize_nearest, nearest_attrs, QUANT_MOVE, infer_resize_nearest, eval_resize_nearest);
+const OpInfo op_resize_linear = RESIZE(resize_linear, linear_attrs, QUANT_POOL, infer_resize, eval_resize);
+const OpInfo op_resize_cubic = RESIZE(resize_cubic, cubic_attrs, QUANT_POOL, infer_resize, eval_resize);

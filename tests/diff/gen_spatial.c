@@ -144,6 +144,8 @@ bool step_resize(Gen *g, OpId op) {
       a->scale.v[i] = (float)(((double)size + rng_unit(r)) / (double)s->dim[i]);
   }
   a->coordinates = (int)rng_range(r, RESIZE_HALF_PIXEL, RESIZE_TF_HALF_PIXEL_FOR_NN);
+  if (op == OP_resize_cubic && rng_chance(r, 50)) a->a = (float)(rng_unit(r) - 1.2);
+  if (op == OP_resize_cubic) a->exclude_outside = rng_chance(r, 30);
   if (op == OP_resize_nearest) a->rounding = (int)rng_range(r, RESIZE_PREFER_FLOOR, RESIZE_CEIL);
   return gen_finish(g, n, x->amp);
 }

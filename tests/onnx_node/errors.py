@@ -382,7 +382,7 @@ case("the weight 'w' must be a constant", [node('Conv', 'x w', 'y')], {**X, 'w':
 case("the bias 'b' must be a constant", [node('Conv', 'x w b', 'y')], {**X, 'b': [4]}, consts=W)
 case("conv2d: 0 groups do not divide", [node('Conv', 'x w', 'y', group=0)], consts=W)
 S = {'s': f32([1, 1, 2, 2])}
-case("attribute 'mode' is 'cubic', which is not supported", [node('Resize', 'x r s', 'y', mode='cubic')],
+case("attribute 'mode' is 'area', which is not supported", [node('Resize', 'x r s', 'y', mode='area')],
      consts={**S, 'r': f32([])})
 case("attribute 'coordinate_transformation_mode' is 'tf_crop_and_resize', which is not supported",
      [node('Resize', 'x r s', 'y', coordinate_transformation_mode='tf_crop_and_resize')], consts={**S, 'r': f32([])})
@@ -390,8 +390,6 @@ case("attribute 'nearest_mode' is 'up', which is not supported", [node('Resize',
      consts={**S, 'r': f32([])})
 case("attribute 'antialias' is not supported", [node('Resize', 'x r s', 'y', antialias=1)],
      consts={**S, 'r': f32([])}, opset=18)
-case("attribute 'exclude_outside' is not supported", [node('Resize', 'x r s', 'y', exclude_outside=1)],
-     consts={**S, 'r': f32([])})
 case('scales and sizes exclude each other', [node('Resize', 'x r s z', 'y')],
      consts={**S, 'r': f32([]), 'z': i64(1, 2, 8, 8)})
 case('neither scales nor sizes are given', [node('Resize', 'x', 'y')])
@@ -408,6 +406,8 @@ case('scales are s64[4]; a list of FLOAT is needed', [node('Resize', 'x r s', 'y
      consts={'r': f32([]), 's': i64(1, 1, 2, 2)})
 case('resize_linear changes 4 dims; at most 3 are supported', [node('Resize', 'x r s', 'y', mode='linear')],
      consts={'r': f32([]), 's': f32([2, 2, 2, 2])})
+case('resize_cubic changes 3 dims; at most 2 are supported', [node('Resize', 'x r s', 'y', mode='cubic')],
+     consts={'r': f32([]), 's': f32([1, 2, 2, 2])})
 T = {'w': w_of(2, 4, 3, 3)}
 case("attribute 'group' is 3, which does not divide 2 channels", [node('ConvTranspose', 'x w', 'y', group=3)], consts=T)
 case("attribute 'group' is 0, which does not divide", [node('ConvTranspose', 'x w', 'y', group=0)], consts=T)

@@ -135,12 +135,29 @@ ROUNDING = {'floor': np.floor, 'ceil': np.ceil, 'round_prefer_floor': lambda p: 
             'round_prefer_ceil': lambda p: np.floor(p + 0.5)}
 
 
-def resized(x, size, scales, mode, coordinates, rounding):
+def cubic(y, axis, p, a, exclude):
+    """Keys' kernel over the four elements around each position."""
+    m = y.shape[axis]
+    at = np.floor(p).astype(int)[:, None] + np.arange(-1, 3)
+    x = np.abs(p[:, None] - at)
+    w = np.where(x <= 1, ((a + 2) * x - (a + 3)) * x * x + 1, ((a * x - 5 * a) * x + 8 * a) * x - 4 * a)
+    if exclude:
+        w = np.where((at < 0) | (at >= m), 0, w)
+        w = w / w.sum(1, keepdims=True)
+    taps = [y.take(np.clip(at[:, t], 0, m - 1), axis) * w[:, t].reshape([-1 if i == axis else 1 for i in range(y.ndim)])
+            for t in range(4)]
+    return sum(taps)
+
+
+def resized(x, size, scales, mode, coordinates, rounding, a=-0.75, exclude=0):
     y = x.astype(np.float64)
     for axis, (m, n) in enumerate(zip(x.shape, size)):
         p = np.array([position(coordinates, o, m, n, scales[axis]) for o in range(n)])
         if mode == 'nearest':
             y = y.take(np.clip(ROUNDING[rounding](p), 0, m - 1).astype(int), axis)
+            continue
+        if mode == 'cubic':
+            y = cubic(y, axis, p, a, exclude)
             continue
         p = np.clip(p, 0, m - 1)
         low = np.floor(p).astype(int)
@@ -163,9 +180,10 @@ def resize_forms(case, some):
         n = node('Resize', '', 'y', mode=mode, coordinate_transformation_mode=coordinates, nearest_mode=rounding,
                  **({} if axes is None else {'axes': axes}), **attrs)
         n.input.extend(['x', '', 's'] if by_scales else ['x', '', '', 's'])
-        s = f32(scales) if by_scales else np.array(attrs.pop('ask', size), np.int64)
+        s = f32(scales) if by_scales else np.array(size, np.int64)
         case(f'Resize {name} {mode} {coordinates} {rounding}', [n], {'x': x},
-             {'y': resized(x, full, factors, mode, coordinates, rounding)}, {'s': s}, opset=opset)
+             {'y': resized(x, full, factors, mode, coordinates, rounding, attrs.get('cubic_coeff_a', -0.75),
+                           attrs.get('exclude_outside', 0))}, {'s': s}, opset=opset)
 
     for coordinates in MODES:
         for rounding in ROUNDING:
@@ -176,6 +194,10 @@ def resize_forms(case, some):
             form(f'{len(shape)}-D', some(*shape), list(size), mode='linear', coordinates=coordinates)
         form('scales', some(1, 2, 4, 5), [1, 2, 9, 3], [1, 1, 2.3, 0.7], by_scales=True, mode='linear',
              coordinates=coordinates)
+        for attrs in {}, {'exclude_outside': 1}, {'cubic_coeff_a': -0.5}:
+            form(f'{attrs}', some(1, 2, 4, 5), [1, 2, 7, 3], mode='cubic', coordinates=coordinates, **attrs)
+            form(f'scales {attrs}', some(1, 2, 4, 5), [1, 2, 9, 3], [1, 1, 2.3, 0.7], by_scales=True, mode='cubic',
+                 coordinates=coordinates, **attrs)
     form('tf', some(1, 1, 4, 5), [1, 1, 7, 9], coordinates='tf_half_pixel_for_nn', rounding='floor', opset=11)
     form('axes', some(2, 4, 5, 3), [7, 9], axes=[2, 1], mode='linear')
     form('negative axis', some(2, 4, 5, 3), [8], axes=[-1], coordinates='asymmetric', rounding='floor')

@@ -412,6 +412,35 @@ static void linear_resizes(void **state) {
   ASSERT_BYTES(EVAL(n, ((uint8_t[]){0, 1})), 0);
 }
 
+/* With a = -0.75: at a quarter the weights are -0.10546875, 0.87890625, 0.26171875, -0.03515625, and
+ * mirrored. */
+static void cubic_resizes(void **state) {
+  (void)state;
+  const float x[] = {0, 64, 128, 512};
+  OpId op = OP_resize_cubic;
+  Node *n = resize(op, f32("1,1,4"), "1,1,8", RESIZE_HALF_PIXEL, 0);
+  ATTRS(n, ResizeAttrs)->a = -0.75f;
+  float want[8] = {0};
+  static const float w[4] = {-0.10546875f, 0.87890625f, 0.26171875f, -0.03515625f};
+  for (int o = 0; o < 8; o++) { /* o odd: a quarter behind element o / 2; even: a quarter before it */
+    for (int t = 0; t < 4; t++) {
+      int at = o % 2 ? o / 2 - 1 + t : o / 2 - 2 + t, inside = at < 0 ? 0 : at > 3 ? 3 : at;
+      want[o] += w[o % 2 ? t : 3 - t] * x[inside];
+    }
+  }
+  assert_floats(EVAL(n, x), want, 8);
+  /* without those outside the others share their weights: at the start -0.25 is between nothing and 0 */
+  ATTRS(n, ResizeAttrs)->exclude_outside = true;
+  float sum = w[1] + w[0], first = w[1] / sum * x[0] + w[0] / sum * x[1];
+  assert_floats(EVAL(n, x), &first, 1);
+  n = resize(op, f32("1,1,2,2"), "1,1,3,3", RESIZE_ALIGN_CORNERS, 0);
+  ATTRS(n, ResizeAttrs)->a = -0.5f; /* weights at a half: -1/16, 9/16, 9/16, -1/16 */
+  ASSERT_FLOATS(EVAL(n, ((float[]){0, 16, 32, 80})), 0, 8, 16, 16, 32, 48, 32, 56, 80);
+  n = resize(op, quantized(DT_U8, "1,1,2", 0.5f, 100), "1,1,3", RESIZE_ALIGN_CORNERS, 0);
+  n->results[0]->type = quantized(DT_U8, "1", 0.25f, 10);
+  ASSERT_BYTES(EVAL(n, ((uint8_t[]){100, 110})), 10, 20, 30);
+}
+
 /* ((w00 * d00 + w01 * d01) + w10 * d10) + w11 * d11: 2^24 first, so the quarters of 1 are lost. */
 static void linear_resizes_add_in_order(void **state) {
   (void)state;
@@ -430,7 +459,15 @@ static void resize_errors(void **state) {
                  "operand 1 of resize_linear, [1, 1, 0], has no elements");
   ASSERT_REFUSED(resize(op, f32("2,2,2,2"), "3,3,3,3", 0, 0),
                  "resize_linear changes 4 dims; at most 3 are supported");
-  Node *n = resize(OP_resize_nearest, f32("1,1,2"), "1,1,4", 0, 0);
+  ASSERT_REFUSED(resize(OP_resize_cubic, f32("2,2,2"), "3,3,3", 0, 0),
+                 "resize_cubic changes 3 dims; at most 2 are supported");
+  Node *n = resize(OP_resize_cubic, f32("1,1,1"), "1,1,2", RESIZE_ASYMMETRIC, 0);
+  ATTRS(n, ResizeAttrs)->scale = (RealList){3, {0, 0, 0.5f}};
+  ATTRS(n, ResizeAttrs)->exclude_outside = true;
+  ASSERT_REFUSED(n, "resize_cubic: without what lies outside nothing is left at position 1 of dim 2");
+  ATTRS(n, ResizeAttrs)->a = NAN;
+  ASSERT_REFUSED(n, "resize_cubic: a must be from -16 to 16, not nan");
+  n = resize(OP_resize_nearest, f32("1,1,2"), "1,1,4", 0, 0);
   ATTRS(n, ResizeAttrs)->scale = (RealList){2, {1, 2}};
   ASSERT_REFUSED(n, "resize_nearest needs 3 values for scale, not 2");
   ATTRS(n, ResizeAttrs)->scale = (RealList){3, {1, 1, -2}};
@@ -457,6 +494,7 @@ int main(void) {
                                      TEST(nearest_resizes),
                                      TEST(resizes_by_factor),
                                      TEST(linear_resizes),
+                                     TEST(cubic_resizes),
                                      TEST(linear_resizes_add_in_order),
                                      TEST(resize_errors)};
   return cmocka_run_group_tests(tests, NULL, NULL);
