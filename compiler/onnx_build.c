@@ -113,6 +113,27 @@ void onnx_build_ints(OnnxBuild *b, Onnx__NodeProto *n, const char *name, const i
   a->ints = arena_memdup(b->arena, v, sizeof *v * (size_t)count);
 }
 
+void onnx_build_floats(OnnxBuild *b, Onnx__NodeProto *n, const char *name, const float *v, int count) {
+  Onnx__AttributeProto *a = attribute(b, n, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS);
+  a->n_floats = (size_t)count;
+  a->floats = arena_memdup(b->arena, v, sizeof *v * (size_t)count);
+}
+
+void onnx_build_strings(OnnxBuild *b, Onnx__NodeProto *n, const char *name, const char *const *v, int count) {
+  Onnx__AttributeProto *a = attribute(b, n, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRINGS);
+  a->n_strings = (size_t)count;
+  a->strings = ARENA_NEW_ARRAY(b->arena, ProtobufCBinaryData, (size_t)count);
+  for (int i = 0; i < count; i++)
+    a->strings[i] = (ProtobufCBinaryData){strlen(v[i]), (uint8_t *)text(b, v[i])};
+}
+
+void onnx_build_domain(OnnxBuild *b, Onnx__NodeProto *n, const char *domain, int64_t opset) {
+  n->domain = text(b, domain);
+  for (size_t i = 0; i < b->model->n_opset_import; i++)
+    if (!strcmp(b->model->opset_import[i]->domain, domain)) return;
+  import_opset(b, domain, opset);
+}
+
 void onnx_build_append(OnnxBuild *b, Onnx__NodeProto *n) { APPEND(b, b->graph->node, b->graph->n_node, n); }
 
 void onnx_build_call(OnnxBuild *b, Onnx__NodeProto *n) {

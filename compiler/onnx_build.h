@@ -41,8 +41,13 @@ void onnx_build_int(OnnxBuild *b, Onnx__NodeProto *n, const char *name, int64_t 
 void onnx_build_float(OnnxBuild *b, Onnx__NodeProto *n, const char *name, float v);
 void onnx_build_string(OnnxBuild *b, Onnx__NodeProto *n, const char *name, const char *v);
 void onnx_build_ints(OnnxBuild *b, Onnx__NodeProto *n, const char *name, const int64_t *v, int count);
+void onnx_build_floats(OnnxBuild *b, Onnx__NodeProto *n, const char *name, const float *v, int count);
+void onnx_build_strings(OnnxBuild *b, Onnx__NodeProto *n, const char *name, const char *const *v, int count);
 /* Behind all nodes so far. */
 void onnx_build_append(OnnxBuild *b, Onnx__NodeProto *n);
+
+/* An operator of another domain. */
+void onnx_build_domain(OnnxBuild *b, Onnx__NodeProto *n, const char *domain, int64_t opset);
 
 /* Makes it a call of one of our functions, of that name (onnx_function.h). */
 void onnx_build_call(OnnxBuild *b, Onnx__NodeProto *n);

@@ -38,6 +38,9 @@ static const OnnxExportOp rows[OP_COUNT] = {
     [OP_pad] = {"Pad", onnx_export_pad},
     [OP_softmax] = {"Softmax", onnx_export_axis},
     [OP_log_softmax] = {"LogSoftmax", onnx_export_axis},
+    [OP_lstm] = {"LSTM", onnx_export_recurrent},
+    [OP_gru] = {"GRU", onnx_export_recurrent},
+    [OP_rnn] = {"RNN", onnx_export_recurrent},
     [OP_reshape] = {"Reshape", onnx_export_reshape},
     [OP_flatten] = {"Flatten", onnx_export_move_axis},
     [OP_transpose] = {"Transpose", onnx_export_transpose},
@@ -233,10 +236,12 @@ static bool claim_names(OnnxExport *e) {
   return ok;
 }
 
+static bool writes_halves(const Node *n) { return rows[n->op].write == onnx_export_recurrent; }
+
 static bool check_operands(OnnxExport *e) {
   bool ok = true;
   for (const Node *n = e->graph->first; n; n = n->next)
-    for (int i = 0; i < n->n_operands; i++)
+    for (int i = 0; i < n->n_operands && !writes_halves(n); i++)
       if (n->operands[i] && n->operands[i]->type.dtype == DT_F16)
         ok = onnx_export_error(e, n, "its constant '%s' is float16, which is not written to ONNX yet",
                                n->operands[i]->name);

@@ -85,6 +85,9 @@ bool onnx_export_reduce_sum(OnnxExport *e, const Node *n, const char *name);
 bool onnx_export_reduce_ends(OnnxExport *e, const Node *n, const char *name);
 bool onnx_export_linear(OnnxExport *e, const Node *n, const char *name);
 
+/* onnx_export_recurrent.c */
+bool onnx_export_recurrent(OnnxExport *e, const Node *n, const char *name);
+
 /* onnx_export_window.c: what slides a window */
 /* A quantized layer's bias must have a scale. */
 bool onnx_export_check_bias(OnnxExport *e, const Node *n);

@@ -272,7 +272,7 @@ static Tensor *quantized_weight(OnnxNode *n, int i, int scale) {
       for (int64_t c = 0; c < k; c++) to[(d * rows + r) * k + c] = from[(d * k + c) * rows + r];
   bool each_row = q->count > 1 && q->count != directions;
   Shape shape = each_row ? shape_of(2, directions * rows, k) : shape_of(3, directions, rows, k);
-  return onnx_constant(n, onnx_temp_name(n, "weight"), (Type){v->type.dtype, shape, q}, to);
+  return onnx_constant(n, v->name, (Type){v->type.dtype, shape, q}, to);
 }
 
 bool onnx_import_dynamic_quantize_lstm(OnnxNode *n) {

@@ -5,6 +5,7 @@
 
 #include "ir/quant.h"
 #include "passes/recognize.h"
+#include "passes/recurrent.h"
 #include "ir/resize.h"
 #include "passes/rewrite.h"
 
@@ -298,6 +299,11 @@ static bool adaptive_to_pool(PassCtx *ctx, Node *n) {
   return true;
 }
 
+static bool simplify_recurrent(PassCtx *ctx, Node *n) {
+  (void)ctx;
+  return split_directions(n);
+}
+
 static const Rule rules[OP_COUNT] = {
     [OP_identity] = drop_identity,
     [OP_flatten] = flatten_to_reshape,
@@ -326,6 +332,9 @@ static const Rule rules[OP_COUNT] = {
     [OP_clamp] = clamp_to_clip,
     [OP_adaptive_max_pool] = adaptive_to_pool,
     [OP_adaptive_avg_pool] = adaptive_to_pool,
+    [OP_lstm] = simplify_recurrent,
+    [OP_gru] = simplify_recurrent,
+    [OP_rnn] = simplify_recurrent,
 };
 
 int canonical_forms(PassCtx *ctx, Graph *g) {

@@ -67,6 +67,24 @@ static bool small_operand(Diag *d, Node *n, int i, const ObserverSpec *spec) {
   return true;
 }
 
+static bool split_operand(Node *n, int i) {
+  const Tensor *w = n->operands[i];
+  int64_t directions = recurrent_dims(n).directions;
+  if (!w || !tensor_is_const(w) || w->type.shape.rank != 2) return false;
+  const Quant *q = w->type.quant;
+  if (q && q->axis >= 0 && directions > 1) return false;
+  Type type = {w->type.dtype,
+               shape_of(3, directions, w->type.shape.dim[0] / directions, w->type.shape.dim[1]), q};
+  if (q && q->axis >= 0) type.quant = quant_new(n->graph->arena, q->axis + 1, q->count, q->scale, q->zero);
+  set_const_operand(n, i, type, w->data);
+  return true;
+}
+
+bool split_directions(Node *n) {
+  bool w = split_operand(n, RECURRENT_W), r = split_operand(n, RECURRENT_R);
+  return w || r;
+}
+
 bool small_recurrent_weights(Diag *d, Node *n, const ObserverSpec *spec) {
   return small_operand(d, n, RECURRENT_W, spec) && small_operand(d, n, RECURRENT_R, spec);
 }

@@ -9,6 +9,10 @@ bool is_recurrent(const Node *n);
 /* One of float32, whose weights and biases are constants. */
 bool is_float_recurrent(const Node *n);
 
+/* Weights that are written as one matrix and need not be get a dimension for the directions. True where the
+ * node has changed. */
+bool split_directions(Node *n);
+
 /* Both weights as the spec says. Per tensor: each direction is a tensor, as in PyTorch, with a scale of its
  * own. Per channel: every row of every direction. False after a diagnostic. */
 bool small_recurrent_weights(Diag *d, Node *n, const ObserverSpec *spec);

@@ -93,6 +93,14 @@ static bool check_weight(Diag *d, const Node *n, int i, const char *what, int64_
   return true;
 }
 
+/* Parameters that a function does not have get one value, so that equal functions look equal. */
+static void drop_parameters(GateFunction *f) {
+  bool beta = f->kind == GATE_AFFINE || f->kind == GATE_SCALED_TANH || f->kind == GATE_HARD_SIGMOID;
+  bool alpha = beta || f->kind == GATE_LEAKY_RELU || f->kind == GATE_THRESHOLDED_RELU || f->kind == GATE_ELU;
+  if (!alpha) f->alpha = 1;
+  if (!beta) f->beta = 0;
+}
+
 static bool check_function(Diag *d, const Node *n, const char *name, const GateFunction *f) {
   if (isfinite(f->alpha) && isfinite(f->beta)) return true;
   return diag_error(d, node_loc(n), "%s: %s_alpha and %s_beta must be finite numbers", op_name(n), name,
@@ -128,6 +136,10 @@ static bool check_first(Diag *d, const Node *n) {
 
 bool infer_recurrent(Diag *d, Node *n, Type *results) {
   if (!check_attrs(d, n) || !check_first(d, n)) return false;
+  RecurrentAttrs *a = ATTRS(n, RecurrentAttrs);
+  drop_parameters(&a->f);
+  drop_parameters(&a->g);
+  drop_parameters(&a->h);
   RecurrentDims s = recurrent_dims(n);
   int64_t rows = s.gates * s.hidden;
   Shape x = n->operands[RECURRENT_X]->type.shape, state = shape_of(3, s.directions, s.batch, s.hidden);

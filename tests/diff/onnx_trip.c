@@ -25,6 +25,9 @@ static const char *const reasons[] = {
     "has no tf_half_pixel_for_nn",
     "is not resized by its scale alone",
     "is float16, which is not written to ONNX yet",
+    "ONNX has no form for operands that are quantized at run time so",
+    "has no weights of different integers",
+    "a projected sequence has no ONNX form",
 };
 
 static bool may_be_refused(const char *said) {

@@ -168,6 +168,24 @@ def test_refusals(t):
   %y = exp(%x)
   output %y, @k
 ''', "output 'k' is a constant: ONNX has no such outputs")
+    recurrent = '''  input %x : f32[2, 1, 3]
+  const @w : s8<scale=0.5, zero=0>[1, 3, 3] = [[[1, 2, 3], [4, 5, 6], [7, 8, 9]]]
+  const @r : s8<scale=0.5, zero=0>[1, 3, 1] = [[[1], [2], [3]]]
+  const @v : u8<scale=0.5, zero=0>[1, 4, 3] = [[[1, 2, 3], [4, 5, 6], [7, 8, 9], [1, 1, 1]]]
+  const @s : s8<scale=0.5, zero=0>[1, 4, 1] = [[[1], [2], [3], [4]]]
+'''
+    refused(t, recurrent + '''  %y, %h = gru(%x, @w, @r) { dynamic = true, rule = onnx }
+  output %h
+''', "gru 'y': ONNX has no form for operands that are quantized at run time so; the mode 'weights' has one")
+    refused(t, recurrent + '''  %y, %h, %c = lstm(%x, @v, @s) { dynamic = true }
+  output %h
+''', "lstm 'y': ONNX has no form for operands that are quantized at run time so; the mode 'weights' has one")
+    refused(t, recurrent + '''  %y, %h, %c = lstm(%x, @v, @s) { dynamic = true, rule = onnx }
+  output %h
+''', "lstm 'y': DynamicQuantizeLSTM has no weights of different integers")
+    refused(t, recurrent + '''  %y, %h = gru(%x, _, @r)
+  output %h
+''', "gru 'y': a projected sequence has no ONNX form")
     for name in r'\xff', r'\xc0\x80', r'\xed\xa0\x80', r'\xf4\x90\x80\x80', r'\xe2\x82':
         refused(t, f'''  input %x : f32[2]
   %"{name}" = exp(%x)

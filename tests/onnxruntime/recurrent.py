@@ -85,30 +85,48 @@ def draw(rng, dynamic):
     return f'{op} {steps}x{batch}x{k} -> {hidden} {way} {attributes}', model.SerializeToString(), x
 
 
-def run_qcc(qcc, model, x, dynamic, tmp):
-    with open(f'{tmp}/m.onnx', 'wb') as f:
-        f.write(model)
-    np.savez(f'{tmp}/in.npz', x=x)
-    mode = [] if dynamic else ['-quantize', 'none']
-    r = subprocess.run([qcc, f'{tmp}/m.onnx', '-run', f'{tmp}/in.npz', '-o', f'{tmp}/out.npz', *mode], text=True,
-                       capture_output=True, timeout=60)
+class Failure(Exception):
+    pass
+
+
+def call(*cmd):
+    r = subprocess.run(cmd, text=True, capture_output=True, timeout=60)
     if r.returncode:
-        return r.stderr.strip()
+        raise Failure(r.stderr.strip())
+
+
+def run_qcc(qcc, path, x, mode, tmp):
+    np.savez(f'{tmp}/in.npz', x=x)
+    call(qcc, path, '-run', f'{tmp}/in.npz', '-o', f'{tmp}/out.npz', *mode)
     with np.load(f'{tmp}/out.npz') as z:
         return {name: z[name] for name in z.files}
 
 
-def check(runtime, qcc, rng, dynamic, tmp):
-    """A complaint, or None."""
-    what, model, x = draw(rng, dynamic)
-    want = ort.Session(runtime, model).run({'x': x})
-    got = run_qcc(qcc, model, x, dynamic, tmp)
-    if isinstance(got, str):
-        return f'{what}: {got}'
+def compare(what, got, want):
     for name, w in want.items():
         d = np.abs(got[name].reshape(w.shape) - w).max()
         if not d <= MOST * max(1, np.abs(w).max()):
-            return f'{what}: {name} differs by up to {d:g}'
+            raise Failure(f'{what}: {name} differs by up to {d:g}')
+
+
+def check(runtime, qcc, rng, dynamic, tmp):
+    """The model, and what -emit onnx makes of it; of a float model also with small weights. A complaint, or None."""
+    what, model, x = draw(rng, dynamic)
+    path, written = f'{tmp}/m.onnx', f'{tmp}/written.onnx'
+    with open(path, 'wb') as f:
+        f.write(model)
+    try:
+        want = ort.Session(runtime, model).run({'x': x})
+        modes = [[]] if dynamic else [['-quantize', 'none'], ['-quantize', 'weights'], ['-quantize', 'f16']]
+        for i, mode in enumerate(modes):
+            got = run_qcc(qcc, path, x, mode, tmp)
+            if i == 0:
+                compare('as it is', got, want)
+            call(qcc, path, '-emit', 'onnx', '-o', written, *mode)
+            with open(written, 'rb') as f:
+                compare(f'written {mode}', got, ort.Session(runtime, f.read()).run({'x': x}))
+    except (Failure, ort.OrtError) as e:
+        return f'{what}: {e}'
     return None
 
 
