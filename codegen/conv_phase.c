@@ -7,7 +7,9 @@ static int64_t size_along(const Tensor *t, int dim) {
   return at < 2 ? 1 : t->type.shape.dim[at];
 }
 
-static int64_t kernel_along(const Node *n, int dim) { return size_along(n->operands[1], dim); }
+const Tensor *conv_weight_of(const Node *n) { return n->operands[n->op == OP_dynamic_conv2d ? 3 : 1]; }
+
+static int64_t kernel_along(const Node *n, int dim) { return size_along(conv_weight_of(n), dim); }
 
 static bool is_transposed(const Node *n) {
   return n->op == OP_conv_transpose2d || n->op == OP_conv_transpose3d;
@@ -104,7 +106,7 @@ static int take_class(ConvPhase *p, int n) {
 }
 
 static ConvWindow make_window(Arena *a, const Node *n, const ConvPhase *const first[3], const int count[3]) {
-  ConvWindow w = {.node = n, .phases = (int64_t)count[0] * count[1] * count[2]};
+  ConvWindow w = {.node = n, .weight = conv_weight_of(n), .phases = (int64_t)count[0] * count[1] * count[2]};
   ConvPhase(*place)[3] = arena_array(a, (size_t)w.phases, sizeof *place);
   for (int i = 0; i < 3; i++) {
     w.dim[i] = first[i][0];
@@ -154,7 +156,7 @@ int64_t *conv_origins(Arena *a, const ConvWindow *w, const Storage *s, bool resu
 }
 
 int64_t conv_weight_at(const ConvWindow *w, int64_t phase, int64_t c, int64_t ic, const int64_t tap[3]) {
-  int64_t at = c * w->node->operands[1]->type.shape.dim[1] + ic;
+  int64_t at = c * w->weight->type.shape.dim[1] + ic;
   for (int i = 0; i < 3; i++)
     at = at * kernel_along(w->node, i) + w->place[phase][i].w_first + tap[i] * w->dim[i].w_step;
   return at;

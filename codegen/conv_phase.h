@@ -20,6 +20,7 @@ typedef struct {
 /* Phases that differ only in where they begin: one kernel does them all. */
 typedef struct {
   const Node *node;
+  const Tensor *weight;
   const char *what; /* completes the kernel's name; "" where there is one kernel */
   ConvPhase
       dim[3]; /* depth, height, width (without depth a single element): counts and steps of each phase */
@@ -27,6 +28,9 @@ typedef struct {
   const ConvPhase (*place)[3]; /* [phases]: where each begins */
   bool empty;                  /* the kernel has nothing for them: their results are the bias */
 } ConvWindow;
+
+/* The weight of a convolution of any kind. */
+const Tensor *conv_weight_of(const Node *n);
 
 /* The kernels of a convolution; returns how many. */
 int conv_windows(Arena *a, const Node *n, ConvWindow **out);

@@ -53,7 +53,7 @@ void dense_tiles(const DensePack *s, DenseTiles *t) {
 static void next_channels(TilePlace *p, const VirVar *loop, int64_t channels) {
   p->bias = vir_plus(p->bias, loop, channels);
   p->m = vir_plus(p->m, loop, channels);
-  p->addend = vir_plus(p->addend, loop, channels);
+  p->extra = vir_plus(p->extra, loop, channels);
 }
 
 static void all_calls(const DensePack *s, const DenseTiles *t, VirBuilder *b, TilePlace p) {
@@ -83,7 +83,7 @@ static void all_calls(const DensePack *s, const DenseTiles *t, VirBuilder *b, Ti
     p.w = vir_offset(p.w, t->whole * s->nv * per_vector);
     p.bias = vir_offset(p.bias, c);
     p.m = vir_offset(p.m, c);
-    p.addend = vir_offset(p.addend, c);
+    p.extra = vir_offset(p.extra, c);
     p.y = vir_offset(p.y, c);
     panel_pixels(s, b, p, t->left_tile, t->left_rest);
   }
@@ -96,43 +96,20 @@ void dense_calls(const DensePack *s, const DenseTiles *t, VirBuilder *b, VirAddr
             (TilePlace){.x = x,
                         .w = vir_addr(s->weights, 0),
                         .bias = vir_addr(s->bias, 0),
-                        .m = vir_addr(s->quantized ? s->multiplier : s->bias, 0),
-                        .y = y,
-                        .quantized = s->quantized});
+                        .m = vir_addr(s->multiplier, 0),
+                        .extra = vir_addr(s->zeros, 0),
+                        .y = y});
 }
 
-void dense_calls_scaled(const DensePack *s, const DenseTiles *t, VirBuilder *b, VirAddr x, VirAddr y,
-                        VirAddr start, VirAddr factors) {
+void dense_calls_run_time(const DensePack *s, const DenseTiles *t, VirBuilder *b, VirAddr x, VirAddr y,
+                          VirAddr start, VirAddr factors) {
   all_calls(s, t, b,
             (TilePlace){.x = x,
                         .w = vir_addr(s->weights, 0),
                         .bias = start,
                         .m = factors,
-                        .addend = vir_addr(s->addend, 0),
-                        .y = y,
-                        .quantized = true});
-}
-
-int64_t dense_channels(const DensePack *s) { return s->d->groups * dense_vectors(s) * s->lanes; }
-
-void dense_start(const DensePack *s, VirBuilder *b, const VirVar *scale, const VirVar *zero, VirAddr start,
-                 VirAddr factors) {
-  const VirVar *none = VIR_ONCE(b, "none", int_const, vir_n(0));
-  const VirVar *minus_zero = VIR_LET(b, "minus_zero", int_sub, vir_v(none), vir_v(zero));
-  const VirVar *z = VIR_LET(b, "z", bcast_s32, vir_v(minus_zero)),
-               *f = VIR_LET(b, "f", bcast_f32, vir_v(scale));
-  const VirVar *c = vir_loop(b, "c", 0, dense_channels(s), s->lanes);
-  const VirVar *sum = VIR_LET(b, "sum", load_s32, vir_at(vir_plus(vir_addr(s->sums, 0), c, 1)));
-  VIR_SET(b, sum, mul_s32, vir_v(z), vir_v(sum));
-  if (s->bias) {
-    const VirVar *flips = VIR_LET(b, "flips", load_s32, vir_at(vir_plus(vir_addr(s->bias, 0), c, 1)));
-    VIR_SET(b, sum, add_s32, vir_v(flips), vir_v(sum));
-  }
-  VIR_DO(b, store_s32, vir_at(vir_plus(start, c, 1)), vir_v(sum));
-  const VirVar *factor = VIR_LET(b, "factor", load_f32, vir_at(vir_plus(vir_addr(s->scales, 0), c, 1)));
-  VIR_SET(b, factor, mul_f32, vir_v(f), vir_v(factor));
-  VIR_DO(b, store_f32, vir_at(vir_plus(factors, c, 1)), vir_v(factor));
-  vir_end(b);
+                        .extra = vir_addr(s->addend, 0),
+                        .y = y});
 }
 
 void dense_shape(DensePack *s) {
@@ -177,6 +154,7 @@ bool dense_emit(Cg *cg, const Dense *d) {
   DensePack s = {.cg = cg,
                  .d = d,
                  .quantized = tensor_is_quantized(d->x),
+                 .result = tensor_is_quantized(d->x) ? RESULT_REQUANT : RESULT_FLOAT,
                  .x_elem = cg_storage(cg, d->x)->elem,
                  .y_elem = cg_storage(cg, d->y)->elem};
   dense_shape(&s);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "codegen/names.h"
+#include "codegen/widen.h"
 
 /* Where weights are read: a phase, a plane of it, a run. */
 typedef struct {
@@ -84,7 +85,6 @@ int64_t dense_vectors(const DensePack *s) { return (s->d->oc + s->lanes - 1) / s
 static void pack_step(const DensePack *s, void *out, int32_t *bias, int64_t group, int64_t v0, int64_t end,
                       Run r, int64_t k) {
   const Dense *d = s->d;
-  const float *source = d->weight->data;
   int64_t c_end = (group + 1) * d->oc;
   for (int64_t v = v0; v < end; v++) {
     int64_t c0 = group * d->oc + v * s->lanes, at = (v - v0) * s->stored;
@@ -93,7 +93,7 @@ static void pack_step(const DensePack *s, void *out, int32_t *bias, int64_t grou
       continue;
     }
     for (int64_t l = 0; l < s->lanes && c0 + l < c_end; l++)
-      ((float *)out)[at + l] = source[d->weight_index(d, r.phase, c0 + l, r.run, k)];
+      widen_pack(d->weight, d->weight_index(d, r.phase, c0 + l, r.run, k), out, at + l);
   }
 }
 
@@ -103,7 +103,7 @@ static void pack_weights(DensePack *s, int32_t *bias) {
   const Dense *d = s->d;
   int64_t vectors = dense_vectors(s), total = d->phases * d->groups * vectors * s->k_steps * s->stored;
   if (!total) total = s->stored; /* nothing is read */
-  size_t size = s->quantized ? 1 : sizeof(float);
+  size_t size = (size_t)dtype_info[s->w_elem].bytes;
   char *packed = arena_array(s->cg->arena, (size_t)total, size), *at = packed;
   Run r;
   for (r.phase = 0; r.phase < d->phases; r.phase++)
@@ -124,8 +124,8 @@ static void pack_weights(DensePack *s, int32_t *bias) {
                 (long long)d->groups, d->groups == 1 ? "" : "s", (long long)vectors, s->nv,
                 (long long)s->k_steps,
                 s->form == FORM_FLIP ? ", each vector followed by its sign-flip mask" : "");
-  s->weights = vir_constant(s->cg->module, cg_name(s->cg, d->node, "weights"), s->quantized ? DT_S8 : DT_F32,
-                            total, packed, comment.text);
+  s->weights =
+      vir_constant(s->cg->module, cg_name(s->cg, d->node, "weights"), s->w_elem, total, packed, comment.text);
 }
 
 /* Per-channel constants of `phases`, each group padded to whole vectors. */
@@ -149,6 +149,20 @@ static const float *float_bias(const DensePack *s) {
   return bias;
 }
 
+/* What 8-bit weights are widened by. */
+static void pack_widening(DensePack *s) {
+  const Dense *d = s->d;
+  int64_t n = d->groups * d->oc;
+  float *scale = ARENA_NEW_ARRAY(s->cg->arena, float, (size_t)n);
+  float *zero = ARENA_NEW_ARRAY(s->cg->arena, float, (size_t)n);
+  for (int64_t c = 0; c < n; c++) {
+    scale[c] = widen_scale(d->weight, c);
+    zero[c] = widen_zero(d->weight, c);
+  }
+  s->multiplier = pack_channels(s, "scales", DT_F32, 1, scale);
+  if (widen_has_zeros(d->weight)) s->zeros = pack_channels(s, "zeros", DT_F32, 1, zero);
+}
+
 /* [phase][channel]: sums wrap around, here as in the kernel. */
 static int32_t *integer_bias(const DensePack *s) {
   const Dense *d = s->d;
@@ -160,41 +174,46 @@ static int32_t *integer_bias(const DensePack *s) {
   return bias;
 }
 
-void dense_scaled(DensePack *s, int64_t channels, int64_t k, const int32_t *weights, const float *scale) {
+void dense_run_time(DensePack *s, int64_t channels, int64_t k, const int32_t *weights, const float *scale) {
   Arena *a = s->cg->arena;
-  s->quantized = s->scaled = true;
+  s->quantized = true;
+  s->result = scale ? RESULT_SCALED : RESULT_SUM;
   s->lc = (LinearConstants){.channels = channels, .k = k};
   s->lc.weights = arena_memdup(a, weights, sizeof *weights * (size_t)(channels * k));
-  s->lc.multiplier = arena_memdup(a, scale, sizeof *scale * (size_t)channels);
+  if (scale) s->lc.multiplier = arena_memdup(a, scale, sizeof *scale * (size_t)channels);
 }
 
-/* The sums of each channel's weights: times the zero point they are what it adds to a sum. */
-static void pack_scaled(DensePack *s, const int32_t *flips) {
+static void pack_run_time(DensePack *s, const int32_t *flips) {
   const Dense *d = s->d;
   int32_t *sums = ARENA_NEW_ARRAY(s->cg->arena, int32_t, (size_t)s->lc.channels);
   for (int64_t c = 0; c < s->lc.channels; c++) sums[c] = (int32_t)dense_sum(d, &s->lc, 0, c);
-  s->sums = pack_channels(s, "sums", DT_S32, 1, sums);
-  s->scales = pack_channels(s, "scales", DT_F32, 1, s->lc.multiplier);
-  if (s->form == FORM_FLIP) s->bias = pack_channels(s, "flips", DT_S32, 1, flips);
+  s->start.channels = d->groups * dense_vectors(s) * s->lanes;
+  s->start.sums = pack_channels(s, "sums", DT_S32, 1, sums);
+  if (s->form == FORM_FLIP) s->start.flips = pack_channels(s, "flips", DT_S32, 1, flips);
+  if (s->result == RESULT_SUM) return;
+  s->start.scales = pack_channels(s, "scales", DT_F32, 1, s->lc.multiplier);
   if (d->bias) s->addend = pack_channels(s, "bias", DT_F32, 1, d->bias->data);
 }
 
 void dense_pack(DensePack *s) {
   const Dense *d = s->d;
   if (s->quantized) choose_form(s);
+  s->w_elem = s->quantized ? DT_S8 : widen_elem(d->weight);
   s->k_steps = s->planes * dense_runs(d) * s->groups_per_run;
   s->vector = s->lanes * s->step;
   s->stored = s->form == FORM_FLIP ? 2 * s->vector : s->vector;
-  int32_t *bias = s->scaled      ? ARENA_NEW_ARRAY(s->cg->arena, int32_t, (size_t)s->lc.channels)
+  bool run_time = s->result == RESULT_SCALED || s->result == RESULT_SUM;
+  int32_t *bias = run_time       ? ARENA_NEW_ARRAY(s->cg->arena, int32_t, (size_t)s->lc.channels)
                   : s->quantized ? integer_bias(s)
                                  : NULL;
   pack_weights(s, bias); /* before the bias: flipped weights add to it */
-  if (s->scaled) {
-    pack_scaled(s, bias);
+  if (run_time) {
+    pack_run_time(s, bias);
   } else if (s->quantized) {
     s->bias = pack_channels(s, "bias", DT_S32, d->phases, bias);
     s->multiplier = pack_channels(s, "m", DT_F32, 1, s->lc.multiplier);
   } else {
     s->bias = pack_channels(s, "bias", DT_F32, 1, float_bias(s));
+    if (s->w_elem == DT_S8) pack_widening(s);
   }
 }

@@ -4,6 +4,7 @@
 #define QCC_CODEGEN_DENSE_PACK_H
 
 #include "codegen/dense.h"
+#include "codegen/run_time.h"
 
 /* How the product of a vector of weights is formed. */
 typedef enum {
@@ -16,9 +17,10 @@ typedef enum {
 typedef struct {
   Cg *cg;
   const Dense *d;
-  bool quantized;
-  bool scaled;          /* quantized, with parameters that are chosen at run time and a float result */
+  bool quantized; /* not RESULT_FLOAT */
+  ResultKind result;
   DType x_elem, y_elem; /* as stored */
+  DType w_elem;         /* as packed: s8 where the kernel is quantized, else what widen_elem says */
   int32_t x_most;       /* the largest value that a stored u8 operand has; 0: 255 */
   /* what follows is set by dense_shape and dense_pack */
   DenseForm form;
@@ -30,9 +32,9 @@ typedef struct {
   int64_t stored;         /* weight elements that one vector takes: twice that where masks follow */
   int lanes, mr, nv;
   const VirBase *weights, *bias, *multiplier; /* bias: of each phase */
-  /* scaled, where bias is what sign flips add to the sums (NULL: nothing): the sums of the weights, their
-   * scales, and the float bias (NULL: none) */
-  const VirBase *sums, *scales, *addend;
+  const VirBase *zeros;  /* of s8 weights that are widened, whose scales are the multipliers; NULL: all 0 */
+  RunTimeStart start;    /* RESULT_SCALED, RESULT_SUM: there is no constant bias */
+  const VirBase *addend; /* RESULT_SCALED: the float bias (NULL: none) */
   LinearConstants lc;
 } DensePack;
 
@@ -41,9 +43,9 @@ void dense_shape(DensePack *s);
 
 /* Decides the form and makes the constants. For 8-bit operands `lc` must be there. */
 void dense_pack(DensePack *s);
-/* Before that, for results that are scaled (of one phase): sets `lc` of weights minus their zero points, in
- * the order of the weight's elements, and the scale of each channel. */
-void dense_scaled(DensePack *s, int64_t channels, int64_t k, const int32_t *weights, const float *scale);
+/* Before that, for parameters at run time (one phase): sets `lc` and `result` from the weights minus their
+ * zero points, in the order of the weight's elements, and the scale of each channel (NULL: RESULT_SUM). */
+void dense_run_time(DensePack *s, int64_t channels, int64_t k, const int32_t *weights, const float *scale);
 
 /* Vectors of output channels in a group. */
 int64_t dense_vectors(const DensePack *s);
@@ -61,13 +63,9 @@ void dense_tiles(const DensePack *s, DenseTiles *t);
 /* All pixels of all panels: `x` is the first pixel's window, `y` its result, in loops that may be open. */
 void dense_calls(const DensePack *s, const DenseTiles *t, VirBuilder *b, VirAddr x, VirAddr y);
 
-/* Scaled products: what depends on the parameters of the operand is computed before, from its scale and its
- * stored zero point, into memory for dense_channels(s) elements each: where the sums start (s32), and what
- * they are multiplied by. */
-int64_t dense_channels(const DensePack *s);
-void dense_start(const DensePack *s, VirBuilder *b, const VirVar *scale, const VirVar *zero, VirAddr start,
-                 VirAddr factors);
-void dense_calls_scaled(const DensePack *s, const DenseTiles *t, VirBuilder *b, VirAddr x, VirAddr y,
-                        VirAddr start, VirAddr factors);
+/* The same after run_time_start(&s->start ...), which has written `start` and `factors` (RESULT_SUM: without
+ * a base). */
+void dense_calls_run_time(const DensePack *s, const DenseTiles *t, VirBuilder *b, VirAddr x, VirAddr y,
+                          VirAddr start, VirAddr factors);
 
 #endif

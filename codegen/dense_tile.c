@@ -4,6 +4,7 @@
 
 #include "codegen/clamp.h"
 #include "codegen/dense_pack.h"
+#include "codegen/widen.h"
 
 /* Lines of k-steps that a tile may have, and how many steps a loop over more unrolls. */
 enum { MAX_TILE_LINES = 420, LOOP_UNROLL = 4 };
@@ -15,8 +16,11 @@ typedef struct {
   VirBuilder *b;
   int mr, nv;
   const VirVar *acc[MAX_MR][MAX_NV];
+  const VirVar *scale[MAX_NV], *zero[MAX_NV]; /* of 8-bit weights that are widened */
   VirAddr x, w;
 } TileBuild;
+
+static bool is_widened(const DensePack *s) { return !s->quantized && s->w_elem == DT_S8; }
 
 /* One k-step: weights at `w`, activations at `x` (both relative to the tile's first pixel and vector). */
 static void k_step(TileBuild *t, VirAddr x, VirAddr w) {
@@ -29,7 +33,8 @@ static void k_step(TileBuild *t, VirAddr x, VirAddr w) {
     VirAddr at = vir_offset(w, n * s->stored);
     char name[16];
     snprintf(name, sizeof name, "w%d", n);
-    weight[n] = vir_let(b, name, s->quantized ? VIR_load_q : VIR_load_f32, VIR_ARGS(vir_at(at)));
+    weight[n] = s->quantized ? VIR_LET(b, name, load_q, vir_at(at))
+                             : widen_load(b, name, s->w_elem, at, t->scale[n], t->zero[n]);
     snprintf(name, sizeof name, "flip%d", n);
     if (s->form == FORM_FLIP) mask[n] = VIR_LET(b, name, load_q, vir_at(vir_offset(at, s->vector)));
   }
@@ -76,7 +81,7 @@ static void run_steps(TileBuild *t, VirAddr x, VirAddr w, bool unrolled) {
 /* The k-steps that fit a tile unrolled. */
 static int64_t most_unrolled(const TileBuild *t) {
   int each = t->s->form == FORM_FLIP || !t->s->quantized ? 2 : 1; /* with the flip, or the product apart */
-  int weights = t->s->form == FORM_FLIP ? 2 : 1, pixel = t->s->quantized ? 1 : 2;
+  int weights = is_widened(t->s) ? 4 : t->s->form == FORM_FLIP ? 2 : 1, pixel = t->s->quantized ? 1 : 2;
   return MAX_TILE_LINES / (2 + t->nv * weights + t->mr * (pixel + t->nv * each));
 }
 
@@ -171,81 +176,97 @@ static void epilogue_quantized(TileBuild *t, const VirBase *m, const VirBase *y,
   }
 }
 
-static void store_float(const DensePack *s, VirBuilder *b, VirAddr at, const VirVar *v, bool whole,
-                        int last) {
-  if (whole || last == s->lanes) {
-    VIR_DO(b, store_f32, vir_at(at), vir_v(v));
-  } else {
-    VIR_DO(b, store_f32_part, vir_at(at), vir_v(v), vir_n(last));
-  }
-}
-
-/* (float)acc * m + addend */
 static void epilogue_scaled(TileBuild *t, const VirBase *m, const VirBase *addend, const VirBase *y,
                             int last) {
   const DensePack *s = t->s;
+  const Dense *d = s->d;
   VirBuilder *b = t->b;
   for (int n = 0; n < t->nv; n++) {
     vir_scope(b, NULL);
     const VirVar *factor = VIR_LET(b, "factor", load_f32, vir_at(vir_addr(m, n * s->lanes))), *more = NULL;
     if (addend) more = VIR_LET(b, "bias", load_f32, vir_at(vir_addr(addend, n * s->lanes)));
     for (int p = 0; p < t->mr; p++) {
-      const VirVar *v = VIR_LET(b, "v", s32_to_f32, vir_v(t->acc[p][n]));
-      VIR_SET(b, v, mul_f32, vir_v(v), vir_v(factor));
-      if (more) VIR_SET(b, v, add_f32, vir_v(v), vir_v(more));
-      clamp_float(b, v, s->d->act_min, s->d->act_max);
-      VirAddr at = vir_addr(y, p * s->d->y_step[DENSE_PIXELS - 1] + n * s->lanes);
-      store_float(s, b, at, v, n + 1 < t->nv, last);
+      const VirVar *v = run_time_result(b, t->acc[p][n], factor, more, d->act_min, d->act_max);
+      VirAddr at = vir_addr(y, p * d->y_step[DENSE_PIXELS - 1] + n * s->lanes);
+      store_lanes(b, at, v, n + 1 < t->nv || last == s->lanes ? 0 : last);
     }
     vir_end(b);
   }
 }
 
-static void epilogue_float(TileBuild *t, const VirBase *y, int last) {
+/* The accumulators are the results. */
+static void epilogue_plain(TileBuild *t, const VirBase *y, int last) {
   const DensePack *s = t->s;
   const Dense *d = s->d;
   VirBuilder *b = t->b;
   for (int p = 0; p < t->mr; p++)
     for (int n = 0; n < t->nv; n++) {
       const VirVar *a = t->acc[p][n];
-      clamp_float(b, a, d->act_min, d->act_max);
+      if (s->result == RESULT_FLOAT) clamp_float(b, a, d->act_min, d->act_max);
       VirAddr at = vir_addr(y, p * d->y_step[DENSE_PIXELS - 1] + n * s->lanes);
-      store_float(s, b, at, a, n + 1 < t->nv, last);
+      store_lanes(b, at, a, n + 1 < t->nv || last == s->lanes ? 0 : last);
     }
 }
 
-VirFunc *dense_tile(const DensePack *s, int mr, int nv, int last) {
+/* Each is an element per channel of the tile; NULL where the kernel has none such. */
+typedef struct {
+  const VirBase *x, *w, *bias, *m, *addend, *zeros, *y;
+} Params;
+
+/* In the order of TilePlace. */
+static Params tile_params(const DensePack *s, VirBuilder *b, int mr, int nv, int last) {
   const Dense *d = s->d;
-  VirBuilder b;
-  char what[40], name[16];
-  snprintf(what, sizeof what, last < s->lanes ? "tile_%dx%d_%d" : "tile_%dx%d", mr, nv, last);
-  vir_func(&b, s->cg->module, cg_name(s->cg, d->node, what), true,
-           arena_printf(s->cg->arena, "%d pixel%s x %d channels, %lld products each", mr, mr == 1 ? "" : "s",
-                        (nv - 1) * s->lanes + last, (long long)(s->k_steps * s->step)));
+  int64_t channels = (int64_t)nv * s->lanes, step = d->y_step[DENSE_PIXELS - 1];
   int64_t x_count = (mr - 1) * d->x_step[DENSE_PIXELS - 1] + s->groups_per_run * s->step;
   for (int k = 0; k < DENSE_RUNS; k++)
     if (dense_runs(d)) x_count += (d->runs[k] - 1) * d->run_step[k];
-  const VirBase *x = vir_param(&b, "x", s->x_elem, false, x_count);
-  const VirBase *w = vir_param(&b, "w", s->quantized ? DT_S8 : DT_F32, false, s->k_steps * nv * s->stored);
-  const VirBase *bias = vir_param(&b, "bias", s->quantized ? DT_S32 : DT_F32, false, nv * s->lanes);
-  const VirBase *m = s->quantized ? vir_param(&b, "m", DT_F32, false, nv * s->lanes) : NULL;
-  const VirBase *addend = s->addend ? vir_param(&b, "addend", DT_F32, false, nv * s->lanes) : NULL;
-  const VirBase *y = vir_param(&b, "y", s->y_elem, true,
-                               (mr - 1) * d->y_step[DENSE_PIXELS - 1] + (nv - 1) * s->lanes + last);
-  TileBuild t = {.s = s, .b = &b, .mr = mr, .nv = nv, .x = vir_addr(x, 0), .w = vir_addr(w, 0)};
-  for (int p = 0; p < mr; p++)
-    for (int n = 0; n < nv; n++) {
+  bool scales = is_widened(s) || s->result == RESULT_REQUANT || s->result == RESULT_SCALED;
+  Params p = {.x = vir_param(b, "x", s->x_elem, false, x_count),
+              .w = vir_param(b, "w", s->w_elem, false, s->k_steps * nv * s->stored),
+              .bias = vir_param(b, "bias", s->quantized ? DT_S32 : DT_F32, false, channels)};
+  if (scales) p.m = vir_param(b, "m", DT_F32, false, channels);
+  if (s->addend) p.addend = vir_param(b, "addend", DT_F32, false, channels);
+  if (s->zeros) p.zeros = vir_param(b, "zeros", DT_F32, false, channels);
+  p.y = vir_param(b, "y", s->y_elem, true, (mr - 1) * step + (nv - 1) * s->lanes + last);
+  return p;
+}
+
+/* The accumulators, and what 8-bit weights are widened by. */
+static void start_tile(TileBuild *t, const Params *params) {
+  const DensePack *s = t->s;
+  VirBuilder *b = t->b;
+  char name[16];
+  for (int p = 0; p < t->mr; p++)
+    for (int n = 0; n < t->nv; n++) {
       snprintf(name, sizeof name, "acc%d_%d", p, n);
-      t.acc[p][n] = vir_let(&b, name, s->quantized ? VIR_load_s32 : VIR_load_f32,
-                            VIR_ARGS(vir_at(vir_addr(bias, n * s->lanes))));
+      t->acc[p][n] = vir_let(b, name, s->quantized ? VIR_load_s32 : VIR_load_f32,
+                             VIR_ARGS(vir_at(vir_addr(params->bias, n * s->lanes))));
     }
+  for (int n = 0; n < t->nv && is_widened(s); n++) {
+    snprintf(name, sizeof name, "scale%d", n);
+    t->scale[n] = VIR_LET(b, name, load_f32, vir_at(vir_addr(params->m, n * s->lanes)));
+    snprintf(name, sizeof name, "zero%d", n);
+    if (params->zeros) t->zero[n] = VIR_LET(b, name, load_f32, vir_at(vir_addr(params->zeros, n * s->lanes)));
+  }
+}
+
+VirFunc *dense_tile(const DensePack *s, int mr, int nv, int last) {
+  VirBuilder b;
+  char what[40];
+  snprintf(what, sizeof what, last < s->lanes ? "tile_%dx%d_%d" : "tile_%dx%d", mr, nv, last);
+  vir_func(&b, s->cg->module, cg_name(s->cg, s->d->node, what), true,
+           arena_printf(s->cg->arena, "%d pixel%s x %d channels, %lld products each", mr, mr == 1 ? "" : "s",
+                        (nv - 1) * s->lanes + last, (long long)(s->k_steps * s->step)));
+  Params p = tile_params(s, &b, mr, nv, last);
+  TileBuild t = {.s = s, .b = &b, .mr = mr, .nv = nv, .x = vir_addr(p.x, 0), .w = vir_addr(p.w, 0)};
+  start_tile(&t, &p);
   all_steps(&t);
-  if (s->scaled) {
-    epilogue_scaled(&t, m, addend, y, last);
-  } else if (s->quantized) {
-    epilogue_quantized(&t, m, y, last);
+  if (s->result == RESULT_SCALED) {
+    epilogue_scaled(&t, p.m, p.addend, p.y, last);
+  } else if (s->result == RESULT_REQUANT) {
+    epilogue_quantized(&t, p.m, p.y, last);
   } else {
-    epilogue_float(&t, y, last);
+    epilogue_plain(&t, p.y, last);
   }
   return b.f;
 }

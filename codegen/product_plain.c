@@ -17,12 +17,9 @@ typedef struct {
 
 /* Constant weights minus their zero points, in the order of the loops. */
 static const VirBase *ordered_weights(Cg *cg, const Product *p, const ProductLoops *l) {
-  int16_t *w = ARENA_NEW_ARRAY(cg->arena, int16_t, (size_t)l->count + 1);
-  for (int64_t i = 0; i < l->count; i++)
-    w[i] = (int16_t)(product_weight(p, l->order[i]) - product_weight_zero(p, l->channel[i]));
-  int32_t *wide = ARENA_NEW_ARRAY(cg->arena, int32_t, (size_t)l->count + 1);
-  for (int64_t i = 0; i < l->count; i++) wide[i] = w[i];
-  return vir_constant(cg->module, cg_name(cg, p->node, "weights"), DT_S32, l->count, wide,
+  int32_t *w = ARENA_NEW_ARRAY(cg->arena, int32_t, (size_t)l->count + 1);
+  for (int64_t i = 0; i < l->count; i++) w[i] = product_weight(p, l->order[i]);
+  return vir_constant(cg->module, cg_name(cg, p->node, "weights"), DT_S32, l->count, w,
                       "weights minus their zero points, one after the other");
 }
 
@@ -75,7 +72,7 @@ typedef struct {
 static Channels channels_of(Plain *s) {
   Cg *cg = s->cg;
   const Product *p = s->p;
-  int64_t n = s->l->channels;
+  int64_t n = product_channels(p);
   Channels c = {0};
   const Quant *q = p->weight->type.quant;
   float *scales = ARENA_NEW_ARRAY(cg->arena, float, (size_t)n);

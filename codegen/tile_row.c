@@ -3,8 +3,8 @@
 static void call_tile(VirBuilder *b, VirFunc *tile, TilePlace p) {
   VirAddr args[6] = {p.x, p.w, p.bias};
   int n = 3;
-  if (p.quantized) args[n++] = p.m;
-  if (p.addend.base) args[n++] = p.addend;
+  if (p.m.base) args[n++] = p.m;
+  if (p.extra.base) args[n++] = p.extra;
   args[n++] = p.y;
   vir_call(b, tile, n, args);
 }

@@ -4,11 +4,10 @@
 
 #include "codegen/vir.h"
 
-/* What a tile is called with: the first pixel's window, the weights, biases, multipliers (quantized ones
- * only), what is added to the products of integers (without a base: nothing) and the first pixel's result. */
+/* What a tile is called with: the first pixel's window, the weights, biases, then where they have a base
+ * multipliers and another array with an element for each channel, and the first pixel's result. */
 typedef struct {
-  VirAddr x, w, bias, m, addend, y;
-  bool quantized;
+  VirAddr x, w, bias, m, extra, y;
 } TilePlace;
 
 /* A row of `count` pixels that are x_step and y_step apart: whole tiles of `mr` pixels, then `rest`, a tile

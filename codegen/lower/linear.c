@@ -1,6 +1,5 @@
 /* linear: every row of the operand is a pixel of a dense kernel. */
 #include "codegen/dense.h"
-#include "codegen/widen.h"
 #include "ir/ops/attrs.h"
 
 static int64_t linear_weight(const Dense *d, int64_t phase, int64_t c, int64_t run, int64_t i) {
@@ -35,5 +34,4 @@ static bool linear_emit(Cg *cg, const Node *n, Buffer *scratch) {
   return dense_emit(cg, &d);
 }
 
-const Lowering lower_linear = {
-    .layout = LAYOUT_ROW_MAJOR, .constants = 1, .expand = widen_weight, .emit = linear_emit};
+const Lowering lower_linear = {.layout = LAYOUT_ROW_MAJOR, .constants = 1, .emit = linear_emit};

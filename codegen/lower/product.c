@@ -1,18 +1,12 @@
 /* dynamic_linear, dynamic_conv2d, conv_integer, matmul_integer. */
-#include <stdlib.h>
-
+#include "codegen/conv_dense.h"
 #include "codegen/dense_pack.h"
+#include "codegen/depthwise.h"
 #include "codegen/product.h"
 #include "ir/ops/attrs.h"
 #include "ir/ops/broadcast.h"
 
 static bool is_conv(const Node *n) { return n->op == OP_dynamic_conv2d || n->op == OP_conv_integer; }
-
-static Halo product_halo(const Node *n, int i) {
-  if (i != 0) return (Halo){.before = {0}};
-  const int64_t *p = ATTRS(n, ConvAttrs)->pad.v;
-  return (Halo){{0, p[0], p[1]}, {0, p[2], p[3]}};
-}
 
 static void add_loop(ProductLoops *l, const char *name, int64_t count, int64_t x, int64_t w, int64_t y,
                      int64_t channel) {
@@ -98,107 +92,115 @@ static bool check_zeros(Cg *cg, const Product *p) {
 }
 
 static void emit_plain(Cg *cg, const Product *p) {
-  const Shape *w = &p->weight->type.shape;
+  ProductLoops l = {.count = shape_count(&p->weight->type.shape)};
   bool matmul = p->node->op == OP_matmul_integer;
-  ProductLoops l = {.count = shape_count(w), .channels = matmul ? w->dim[w->rank - 1] : w->dim[0]};
   (matmul ? matmul_loops : is_conv(p->node) ? conv_loops : linear_loops)(cg, p, &l);
-  if (l.order) {
-    int64_t *channel = ARENA_NEW_ARRAY(cg->arena, int64_t, (size_t)l.count);
-    for (int64_t i = 0; i < l.count; i++) channel[i] = matmul ? i % l.channels : i / (l.count / l.channels);
-    l.channel = channel;
-  }
   product_emit_plain(cg, p, &l);
 }
 
-/* --- dynamic_linear by register tiles: a constant weight, sums that fit 32 bits --- */
+/* --- by register tiles: a constant weight, and sums that fit 32 bits or wrap anyway --- */
 
 static int64_t row_major(const Dense *d, int64_t phase, int64_t c, int64_t run, int64_t i) {
   (void)phase, (void)run;
   return c * d->length + i;
 }
-
-/* |x - zero| is at most 255. */
-static bool sums_fit(const Product *p) {
-  const int64_t *w = p->weight->type.shape.dim;
-  for (int64_t c = 0; c < w[0]; c++) {
-    int64_t size = 0;
-    for (int64_t i = 0; i < w[1]; i++)
-      size += labs(product_weight(p, c * w[1] + i) - product_weight_zero(p, c));
-    if (size * 255 > INT32_MAX) return false;
-  }
-  return true;
+static int64_t column_major(const Dense *d, int64_t phase, int64_t c, int64_t run, int64_t i) {
+  (void)phase, (void)run;
+  return i * d->oc + c;
 }
 
-/* The largest value of the operand where its producer says so. */
-static int32_t largest_value(const Product *p) {
+/* The rows of the operand times one matrix. */
+static Dense matrix_dense(Cg *cg, const Product *p) {
+  bool turned = p->node->op == OP_matmul_integer;
+  int64_t oc = product_channels(p), ic = shape_count(&p->weight->type.shape) / oc;
+  return (Dense){.node = p->node,
+                 .what = "",
+                 .x = p->x,
+                 .y = p->y,
+                 .weight = p->weight,
+                 .groups = 1,
+                 .oc = oc,
+                 .runs = {1, 1, 1},
+                 .length = ic,
+                 .count = {1, 1, 1, shape_count(&p->x->type.shape) / ic},
+                 .x_step = {0, 0, 0, ic},
+                 .y_step = {0, 0, 0, oc},
+                 .phases = 1,
+                 .x_origin = &cg_storage(cg, p->x)->offset,
+                 .y_origin = &cg_storage(cg, p->y)->offset,
+                 .weight_index = turned ? column_major : row_major};
+}
+
+/* The largest value of the operand as stored, where its producer says so; 0: any. */
+static int32_t largest_value(const Cg *cg, const Product *p) {
   const Node *from = p->x->producer;
-  return from && from->op == OP_dynamic_quantize ? (int32_t)ATTRS(from, DynamicQuantizeAttrs)->qmax : 255;
+  bool known = from && from->op == OP_dynamic_quantize && cg_storage(cg, p->x)->bias == 0;
+  return known ? (int32_t)ATTRS(from, DynamicQuantizeAttrs)->qmax : 0;
 }
 
-static void pack_weight(const Product *p, DensePack *s) {
-  const int64_t *w = p->weight->type.shape.dim;
-  const Quant *q = p->weight->type.quant;
-  int32_t *weights = ARENA_NEW_ARRAY(s->cg->arena, int32_t, (size_t)(w[0] * w[1]));
-  float *scale = ARENA_NEW_ARRAY(s->cg->arena, float, (size_t)w[0]);
-  for (int64_t c = 0; c < w[0]; c++) {
-    scale[c] = q->scale[q->count > 1 ? c : 0];
-    for (int64_t i = 0; i < w[1]; i++)
-      weights[c * w[1] + i] = product_weight(p, c * w[1] + i) - product_weight_zero(p, c);
-  }
-  dense_scaled(s, w[0], w[1], weights, scale);
-}
-
-static void emit_tiles(Cg *cg, const Product *p, Buffer *scratch) {
-  const int64_t *w = p->weight->type.shape.dim;
-  const Storage *sx = cg_storage(cg, p->x), *sy = cg_storage(cg, p->y), *ss = cg_storage(cg, p->scale);
-  int64_t rows = shape_count(&p->x->type.shape) / w[1];
-  Dense d = {.node = p->node,
-             .what = "",
-             .x = p->x,
-             .y = p->y,
-             .weight = p->weight,
-             .bias = p->bias,
-             .act_min = p->act_min,
-             .act_max = p->act_max,
-             .groups = 1,
-             .oc = w[0],
-             .runs = {1, 1, 1},
-             .length = w[1],
-             .count = {1, 1, 1, rows},
-             .x_step = {0, 0, 0, w[1]},
-             .y_step = {0, 0, 0, w[0]},
-             .phases = 1,
-             .weight_index = row_major};
-  DensePack s = {.cg = cg, .d = &d, .x_elem = sx->elem, .y_elem = DT_F32};
-  if (sx->elem == DT_U8) s.x_most = largest_value(p);
-  pack_weight(p, &s);
+static void emit_dense(Cg *cg, const Product *p, Dense *d, Buffer *scratch) {
+  d->bias = p->bias;
+  d->act_min = p->act_min;
+  d->act_max = p->act_max;
+  DensePack s = {.cg = cg,
+                 .d = d,
+                 .x_elem = cg_storage(cg, p->x)->elem,
+                 .y_elem = cg_storage(cg, p->y)->elem,
+                 .x_most = largest_value(cg, p)};
+  LinearConstants lc;
+  product_constants(cg, p, &lc);
+  dense_run_time(&s, lc.channels, lc.k, lc.weights, lc.multiplier);
   dense_shape(&s);
   dense_pack(&s);
   DenseTiles tiles;
   dense_tiles(&s, &tiles);
   VirBuilder b;
-  cg_kernel(cg, &b, p->node, "", "%s x weights %s -> %s", type_text(cg->arena, &p->x->type),
-            type_text(cg->arena, &(Type){p->weight->type.dtype, p->weight->type.shape, NULL}),
-            type_text(cg->arena, &p->y->type));
+  Type weight = {p->weight->type.dtype, p->weight->type.shape, NULL};
+  cg_kernel(cg, &b, p->node, d->what, "%s x weights %s -> %s", type_text(cg->arena, &p->x->type),
+            type_text(cg->arena, &weight), type_text(cg->arena, &p->y->type));
   const VirBase *x = cg_read(cg, &b, p->x, "x"), *y = cg_write(cg, &b, p->y, "y");
-  VirAddr factors = vir_addr(cg_scratch(cg, &b, scratch, "factors", DT_F32), 0);
-  VirAddr start = vir_addr(cg_scratch(cg, &b, scratch, "start", DT_S32), dense_channels(&s));
-  VirAddr at = vir_addr(cg_read(cg, &b, p->scale, "scale_in"), ss->offset);
-  const VirVar *scale = VIR_ONCE(&b, "scale", get_f32, vir_at(at));
-  dense_start(&s, &b, scale, product_zero(cg, &b, p->x, p->x_zero, "zero"), start, factors);
-  dense_calls_scaled(&s, &tiles, &b, vir_addr(x, sx->offset), vir_addr(y, sy->offset), start, factors);
+  ProductStart at = product_start(cg, &b, p, &s.start, scratch);
+  dense_calls_run_time(&s, &tiles, &b, vir_addr(x, 0), vir_addr(y, 0), at.start, at.factors);
   cg_done(cg, &b);
 }
 
+/* A matrix, and whatever batches the other operand has. */
+static bool is_matrix(const Shape *s) {
+  for (int i = 0; i < s->rank - 2; i++)
+    if (s->dim[i] != 1) return false;
+  return true;
+}
+
 static bool has_tiles(const Product *p) {
-  return p->node->op == OP_dynamic_linear && tensor_is_const(p->weight) && sums_fit(p);
+  if (!tensor_is_const(p->weight)) return false;
+  if (p->node->op == OP_matmul_integer && !is_matrix(&p->weight->type.shape)) return false;
+  return !p->scale || product_fits(p);
+}
+
+static void emit_tiles(Cg *cg, const Product *p, Buffer *scratch) {
+  if (!is_conv(p->node)) {
+    Dense d = matrix_dense(cg, p);
+    emit_dense(cg, p, &d, scratch);
+    return;
+  }
+  ConvWindow *w;
+  conv_windows(cg->arena, p->node, &w); /* one */
+  if (is_depthwise(p->node)) {
+    depthwise_emit_product(cg, w, p, scratch);
+  } else {
+    Dense d = conv_dense(cg, w);
+    emit_dense(cg, p, &d, scratch);
+  }
 }
 
 /* Where the sums of each channel start, and their factors. */
 static int64_t tiles_scratch(const Cg *cg, const Node *n) {
   Product p = product_of(n);
-  int64_t lanes = cg->target->lanes;
-  return has_tiles(&p) ? 8 * ((p.weight->type.shape.dim[0] + lanes - 1) / lanes * lanes) : 0;
+  if (!has_tiles(&p)) return 0;
+  int64_t lanes = cg->target->lanes,
+          groups = is_conv(n) && !is_depthwise(n) ? ATTRS(n, ConvAttrs)->groups : 1;
+  int64_t vectors = (product_channels(&p) / groups + lanes - 1) / lanes;
+  return product_scratch(&p, groups * vectors * lanes);
 }
 
 static bool product_emit(Cg *cg, const Node *n, Buffer *scratch) {
@@ -216,12 +218,18 @@ static bool product_emit(Cg *cg, const Node *n, Buffer *scratch) {
 /* Scales and zero points are read where they lie. */
 const Lowering lower_dynamic_linear = {
     .layout = LAYOUT_ROW_MAJOR, .constants = 3, .stays = 6, .scratch = tiles_scratch, .emit = product_emit};
-const Lowering lower_dynamic_conv2d = {
-    .layout = LAYOUT_CHANNELS_LAST, .halo = product_halo, .constants = 3, .stays = 6, .emit = product_emit};
+const Lowering lower_dynamic_conv2d = {.layout = LAYOUT_CHANNELS_LAST,
+                                       .halo = conv_halo,
+                                       .constants = 3,
+                                       .stays = 6,
+                                       .scratch = tiles_scratch,
+                                       .emit = product_emit};
 const Lowering lower_conv_integer = {.layout = LAYOUT_CHANNELS_LAST,
-                                     .halo = product_halo,
+                                     .halo = conv_halo,
                                      .constants = 1,
                                      .computed = 4,
                                      .stays = 4,
+                                     .scratch = tiles_scratch,
                                      .emit = product_emit};
-const Lowering lower_matmul_integer = {.layout = LAYOUT_ROW_MAJOR, .stays = 14, .emit = product_emit};
+const Lowering lower_matmul_integer = {
+    .layout = LAYOUT_ROW_MAJOR, .stays = 14, .scratch = tiles_scratch, .emit = product_emit};

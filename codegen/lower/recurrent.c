@@ -84,7 +84,7 @@ static void take_integers(Product *p, const Direction *d, int64_t first, int64_t
       weights[i * k + j] = q - quant->zero[channel];
     }
   }
-  dense_scaled(&p->pack, rows, k, weights, scale);
+  dense_run_time(&p->pack, rows, k, weights, scale);
 }
 
 /* Rows [first, first + rows) of the direction. */
@@ -137,9 +137,9 @@ static void call_dynamic(Direction *d, const Product *p, VirAddr x, VirAddr y) {
   cg_dynamic_choose(b, lo, hi, (DynamicRule)a->rule, qmax, bias, &scale, &zero);
   const DynamicVectors v = cg_dynamic_vectors(b, scale, zero, qmax, bias, false);
   cg_dynamic_store(cg, b, x, bytes, count, &v);
-  dense_start(&p->pack, b, scale, zero, start, factors);
+  run_time_start(cg, b, &p->pack.start, scale, zero, start, factors);
   vir_end(b);
-  dense_calls_scaled(&p->pack, &p->tiles, b, bytes, y, start, factors);
+  dense_calls_run_time(&p->pack, &p->tiles, b, bytes, y, start, factors);
 }
 
 static void call_product(Direction *d, const Product *p, const VirBase *x, int64_t x_at, int64_t y_at) {
