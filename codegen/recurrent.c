@@ -2,9 +2,7 @@
 
 #include <string.h>
 
-#include "ir/half.h"
 #include "ir/ops/recurrent.h"
-#include "ir/quant.h"
 
 /* Rows [first, first + rows) of each direction's `stride` elements. */
 static Tensor *part_of_bias(Cg *cg, const Tensor *bias, int64_t first, int64_t rows, int64_t stride,
@@ -14,25 +12,6 @@ static Tensor *part_of_bias(Cg *cg, const Tensor *bias, int64_t first, int64_t r
   for (int64_t d = 0; d < directions; d++)
     memcpy(part + d * rows, (const float *)bias->data + d * stride + first, sizeof *part * (size_t)rows);
   return graph_constant(cg->graph, bias->name, (Type){DT_F32, shape, NULL}, part, bias->loc);
-}
-
-/* A constant f32 [rows, k] with the same values, whatever the weight is stored as. */
-static const float *real_values(Cg *cg, const Node *n, const Tensor *w) {
-  if (w->type.dtype == DT_F32) return w->data;
-  RecurrentDims s = recurrent_dims(n);
-  int64_t rows = s.gates * s.hidden, k = w->type.shape.dim[w->type.shape.rank - 1];
-  float *real = ARENA_NEW_ARRAY(cg->arena, float, (size_t)(s.directions * rows * k));
-  for (int64_t r = 0; r < s.directions * rows; r++)
-    for (int64_t i = r * k; i < (r + 1) * k; i++) {
-      int64_t c = recurrent_channel(&w->type, r, rows);
-      if (w->type.dtype == DT_F16) {
-        real[i] = half_to_float(((const uint16_t *)w->data)[i]);
-      } else {
-        int32_t q = w->type.dtype == DT_U8 ? ((const uint8_t *)w->data)[i] : ((const int8_t *)w->data)[i];
-        real[i] = dequantize_value(q, w->type.quant->scale[c], w->type.quant->zero[c]);
-      }
-    }
-  return real;
 }
 
 /* The type of a weight as one matrix: its scales along axis 0. */
@@ -88,9 +67,7 @@ static bool project(Cg *cg, Node *n) {
   int64_t rows = s.gates * s.hidden, width = s.directions * rows;
   bool dynamic = ATTRS(n, RecurrentAttrs)->dynamic;
   Tensor *operands[3] = {n->operands[RECURRENT_X]}, *projected;
-  operands[1] = dynamic ? constant_like(cg, w, matrix_type(cg, n, w), w->data)
-                        : constant_like(cg, w, (Type){DT_F32, shape_of(2, width, s.inputs), NULL},
-                                        real_values(cg, n, w));
+  operands[1] = constant_like(cg, w, matrix_type(cg, n, w), w->data);
   if (bias) operands[2] = part_of_bias(cg, bias, 0, rows, 2 * rows, shape_of(1, width));
   const char *name = arena_printf(cg->arena, "%s.projected", n->results[0]->name);
   if (!(dynamic ? project_dynamic : project_float)(cg, n, operands, bias ? 3 : 2, name, &projected))
@@ -107,8 +84,5 @@ bool recurrent_expand(Cg *cg, Node *n) {
   if ((w && !tensor_is_const(w)) || !tensor_is_const(r) || (bias && !tensor_is_const(bias)))
     return true; /* refused later */
   if (w && !project(cg, n)) return false;
-  if (!ATTRS(n, RecurrentAttrs)->dynamic && r->type.dtype != DT_F32)
-    node_set_operand(n, RECURRENT_R,
-                     constant_like(cg, r, (Type){DT_F32, r->type.shape, NULL}, real_values(cg, n, r)));
   return node_infer(cg->diag, n);
 }

@@ -68,23 +68,34 @@ static ScratchPlan plan_scratch(const Cg *cg, const Node *n) {
   return p;
 }
 
-/* The rows as integers, their zero points subtracted. */
-static void take_integers(Product *p, const Direction *d, int64_t first, int64_t rows) {
-  const Tensor *r = d->node->operands[RECURRENT_R];
-  const Quant *quant = r->type.quant;
+/* The rows alone, as they are stored. */
+static Tensor rows_of(const Direction *d, const Tensor *r, int64_t first, int64_t rows) {
   int64_t k = d->s.hidden, all = d->s.gates * k;
-  int32_t *weights = ARENA_NEW_ARRAY(d->cg->arena, int32_t, (size_t)(rows * k));
+  const Quant *q = r->type.quant;
+  Tensor t = {.name = r->name, .type = {r->type.dtype, shape_of(2, rows, k), NULL}};
+  t.data = (const char *)r->data + first * k * dtype_info[r->type.dtype].bytes;
+  if (!q) return t;
   float *scale = ARENA_NEW_ARRAY(d->cg->arena, float, (size_t)rows);
+  int32_t *zero = ARENA_NEW_ARRAY(d->cg->arena, int32_t, (size_t)rows);
   for (int64_t i = 0; i < rows; i++) {
     int64_t channel = recurrent_channel(&r->type, first + i, all);
-    scale[i] = quant->scale[channel];
-    for (int64_t j = 0; j < k; j++) {
-      int64_t at = (first + i) * k + j;
-      int32_t q = r->type.dtype == DT_U8 ? ((const uint8_t *)r->data)[at] : ((const int8_t *)r->data)[at];
-      weights[i * k + j] = q - quant->zero[channel];
-    }
+    scale[i] = q->scale[channel];
+    zero[i] = q->zero[channel];
   }
-  dense_run_time(&p->pack, rows, k, weights, scale);
+  t.type.quant = quant_new(d->cg->arena, 0, rows, scale, zero);
+  return t;
+}
+
+/* The weight as integers, their zero points subtracted. */
+static void take_integers(Product *p, const Direction *d) {
+  const Tensor *w = &p->weight;
+  int64_t rows = w->type.shape.dim[0], k = w->type.shape.dim[1];
+  int32_t *weights = ARENA_NEW_ARRAY(d->cg->arena, int32_t, (size_t)(rows * k));
+  for (int64_t i = 0; i < rows * k; i++) {
+    int32_t q = w->type.dtype == DT_U8 ? ((const uint8_t *)w->data)[i] : ((const int8_t *)w->data)[i];
+    weights[i] = q - w->type.quant->zero[i / k];
+  }
+  dense_run_time(&p->pack, rows, k, weights, w->type.quant->scale);
 }
 
 /* Rows [first, first + rows) of the direction. */
@@ -94,8 +105,7 @@ static void make_product(Product *p, const Direction *d, int64_t first, int64_t 
   int64_t all = d->s.gates * d->s.hidden, k = d->s.hidden, at = d->index * all + first;
   DType act = d->cg->target->act;
   *p = (Product){0};
-  p->weight = (Tensor){.name = r->name, .type = {DT_F32, shape_of(2, rows, k), NULL}};
-  if (!d->attrs->dynamic) p->weight.data = (const float *)r->data + at * k;
+  p->weight = rows_of(d, r, at, rows);
   if (bias) p->bias = (Tensor){.name = bias->name, .type = {DT_F32, shape_of(1, rows), NULL}};
   if (bias) p->bias.data = (const float *)bias->data + at;
   p->dense = (Dense){.node = n,
@@ -115,7 +125,7 @@ static void make_product(Product *p, const Direction *d, int64_t first, int64_t 
   bool dynamic = d->attrs->dynamic;
   p->pack = (DensePack){.cg = d->cg, .d = &p->dense, .x_elem = dynamic ? act : DT_F32, .y_elem = DT_F32};
   if (dynamic && act == DT_U8) p->pack.x_most = (int32_t)d->attrs->quantize.qmax;
-  if (dynamic) take_integers(p, d, at, rows);
+  if (dynamic) take_integers(p, d);
   dense_shape(&p->pack);
   dense_pack(&p->pack);
   dense_tiles(&p->pack, &p->tiles);
