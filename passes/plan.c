@@ -163,6 +163,7 @@ bool plan_make(Diag *d, Arena *a, const Graph *g, const QConfigSet *set, Plan **
   Plan *p = *plan = ARENA_NEW(a, Plan);
   *p = (Plan){.arena = a, .graph = g, .qconfig = set, .tensors = strmap_new(a)};
   add_tensors(p);
+  if (!set->torch_sharing) plan_keep_float(p);
   choose_nodes(p);
   choose_tables(p);
   return plan_form_groups(d, p);

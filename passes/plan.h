@@ -71,6 +71,8 @@ extern const char plan_as_configured[];
  * already keeps its own parameters. */
 bool is_to_be_quantized(const PassCtx *ctx, const Graph *g);
 
+/* In plan_float.c: what 8 bits would spoil stays in float. */
+void plan_keep_float(Plan *p);
 /* In plan_groups.c: the second half of plan_make. */
 bool plan_form_groups(Diag *d, Plan *p);
 

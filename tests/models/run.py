@@ -4,6 +4,7 @@
 Data: QCC_MODELS (folders with model_f32.onnx, calib.npz and eval.npz) and QCC_BENCH (models/*_qdq.onnx);
 where they are not set, ../shared beside the project. For each model:
   accuracy   qcc -calib -eval: the quantized model's accuracy or agreement with the float model, against a bar
+  measure    models without labels: what their source measures, of the float and the quantized model, against bars
   TARGET/CC  the emitted C, built by each compiler for each target, gives the interpreter's outputs, bit for
              bit, on all evaluation inputs; arm64 runs under qemu
   integer    models that came quantized: nothing is left in float (-Werror)
@@ -43,8 +44,37 @@ BARS = {
     'sww_1dscnn': {'accuracy': 0.90},
     'ic_resnet8': {'same': 0.95},
     'ad_autoencoder': {},
+    'espcn_x3': {},
+    'fastestdet_coco': {},
+    'silero_vad_16k': {},
 }
 DEFAULT_BAR = {'loss': 0.02}
+
+
+def psnr(out, data):
+    """Of the images in bytes, in dB, on average."""
+    images = np.clip(np.round(255 * out.reshape(data['y'].shape)), 0, 255)
+    return np.mean(10 * np.log10(255**2 / np.mean((images - data['y']) ** 2, axis=(1, 2))))
+
+
+def snr(out, data):
+    """Against the float model's outputs by another runtime, in dB."""
+    want = data['y_out'].astype(np.float64)
+    return 10 * np.log10(np.sum(want**2) / np.sum((out.reshape(want.shape) - want) ** 2))
+
+
+def decisions(out, data):
+    """The share of frames with the float model's answer."""
+    return np.mean((out.ravel() > 0.5) == (data['y'] > 0.5))
+
+
+# What models without labels are measured by: the figure of the first output, and its least value for the float and for
+# the quantized model.
+MEASURES = {
+    'espcn_x3': (psnr, 27.66, 25.8),
+    'fastestdet_coco': (snr, 100, 10),
+    'silero_vad_16k': (decisions, 1, 0.97),
+}
 
 LARGE = 150 * 150  # pixels of an input: one target, one compiler, a few inputs
 FEW = 2
@@ -160,6 +190,7 @@ class Suite:
     def __init__(self, qcc, soak):
         self.qcc, self.soak, self.lock = qcc, soak, threading.Lock()
         self.passed, self.failed, self.refused, self.skipped, self.figures = 0, [], [], set(), []
+        self.measured = []
 
     def result(self, model, what, complaint=''):
         with self.lock:
@@ -195,6 +226,27 @@ class Suite:
         real, int8 = (accuracy[1], accuracy[2]) if accuracy else (None, None)
         self.figures.append((model.name, real, int8, same and same[1], sqnr))
         self.result(model, 'accuracy', complaint)
+
+    def measure(self, model, folder):
+        """The model's own figure, in float and quantized."""
+        if model.name not in MEASURES or not model.labels:
+            return
+        figure, *bars = MEASURES[model.name]
+        arrays, count = model.samples(False)
+        named = os.path.join(folder, 'all.npz')
+        np.savez(named, **{name: a.reshape([count] + shape) for (name, shape), a in zip(model.inputs, arrays)})
+        complaint, values = '', []
+        for kind, bar, options in ('float', bars[0], ['-quantize', 'none']), ('int8', bars[1], []):
+            out = os.path.join(folder, f'{kind}.npz')
+            p = self.run_qcc(model, '-run', named, '-o', out, *options)
+            if p.returncode:
+                return self.result(model, 'measure', p.stderr)
+            z = np.load(out)
+            values.append(figure(z[z.files[0]], np.load(model.eval)))
+            if not values[-1] >= bar:
+                complaint += f'{figure.__name__} of the {kind} model is {values[-1]:.4g}, the bar {bar}\n'
+        self.measured.append(f'{model.name}: {figure.__name__} {values[0]:.4g} in float, {values[1]:.4g} quantized')
+        self.result(model, 'measure', complaint)
 
     def compilers(self, model):
         for target, compilers in TARGETS.items():
@@ -273,6 +325,7 @@ class Suite:
                 p = self.run_qcc(model, '-Werror', '-o', f'{folder}/probe.c')
                 self.result(model, 'integer', p.stderr if p.returncode else '')
             self.accuracy(model)
+            self.measure(model, folder)
             arrays, count = model.samples(model.large)
             wanted, complaint = self.reference(model, folder, arrays, count)
             if complaint:
@@ -291,6 +344,7 @@ class Suite:
         for name, real, int8, same, sqnr in sorted(self.figures):
             values = ' '.join(v for _, v in sqnr)
             print(f'{name:20} {real or "-":>7} {int8 or "-":>7} {same or "-":>7}  {values}')
+        print('\n'.join(sorted(self.measured)))
         for text in sorted(self.skipped):
             print(f'skipped: {text}')
         if self.refused:
