@@ -163,6 +163,8 @@ Tensor *onnx_emit2(OnnxNode *n, OpId op, const char *name, Tensor *x, Tensor *y,
 /* For quantized results (quantize, requantize, lut): the result's type says dtype and parameters. */
 Tensor *onnx_emit_typed(OnnxNode *n, OpId op, const char *name, Tensor *const *operands, int n_operands,
                         const void *attrs, Type result);
+/* The name and what else the file's node says of an IR node that is made without these. */
+void onnx_label_node(const OnnxNode *n, Node *node);
 /* Reshapes; `t` itself where it has the shape already and `name` is NULL. Constants, and the constant under a
  * dequantize, are given the new shape without a node. */
 Tensor *onnx_reshape(OnnxNode *n, const char *name, Tensor *t, const Shape *shape);

@@ -164,7 +164,8 @@ void onnx_mark_halves(OnnxNode *n, int i) {
 
 const char *onnx_temp_name(const OnnxNode *n, const char *suffix) {
   Arena *a = n->im->arena;
-  const char *base = onnx_output_name(n, 0);
+  const char *base = "";
+  for (int i = 0; i < (int)n->proto->n_output && !*base; i++) base = onnx_output_name(n, i);
   const char *name = arena_printf(a, "%s.%s", base, suffix);
   for (int i = 2; strmap_get(n->im->values, name) || graph_find(n->im->graph, name); i++)
     name = arena_printf(a, "%s.%s.%d", base, suffix, i);
@@ -225,6 +226,11 @@ static const char *node_name(const Onnx__NodeProto *p) {
   return strncmp(note, ONNX_NAME_NOTE, n) ? onnx_str(p->name) : note + n;
 }
 
+void onnx_label_node(const OnnxNode *n, Node *node) {
+  node->name = node_name(n->proto);
+  node->in_float = is_in_float(n->proto);
+}
+
 Tensor *onnx_emit_typed(OnnxNode *n, OpId op, const char *name, Tensor *const *operands, int n_operands,
                         const void *attrs, Type result) {
   bool constant = n_operands > 0;
@@ -232,8 +238,7 @@ Tensor *onnx_emit_typed(OnnxNode *n, OpId op, const char *name, Tensor *const *o
     if (operands[i]) constant &= tensor_is_const(operands[i]);
   Node *node = graph_node1(n->im->graph, op, operands, n_operands,
                            name ? name : onnx_temp_name(n, op_info[op]->name), n->loc, NULL);
-  node->name = node_name(n->proto);
-  node->in_float = is_in_float(n->proto);
+  onnx_label_node(n, node);
   if (attrs) memcpy(node->attrs, attrs, op_info[op]->attrs_size);
   node->results[0]->type = result;
   if (!node_infer(n->im->diag, node)) return NULL;

@@ -211,7 +211,7 @@ static bool import_recurrent(OnnxNode *n, OpId op, Tensor *w, Tensor *r,
   const char *names[3];
   for (int i = 0; i < op_info[op]->n_results; i++) names[i] = result_name(n, i, !batch_first);
   Node *node = graph_node(n->im->graph, op, operands, count, names, op_info[op]->n_results, n->loc, NULL);
-  node->name = onnx_str(n->proto->name);
+  onnx_label_node(n, node);
   memcpy(node->attrs, &attrs, sizeof attrs);
   const Shape *x = &operands[RECURRENT_X]->type.shape;
   return node_infer(n->im->diag, node) && check_lengths(n, x->dim[0], x->dim[1]) &&

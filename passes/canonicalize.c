@@ -301,7 +301,7 @@ static bool adaptive_to_pool(PassCtx *ctx, Node *n) {
 
 static bool simplify_recurrent(PassCtx *ctx, Node *n) {
   (void)ctx;
-  return split_directions(n);
+  return simplify_recurrent_weights(n);
 }
 
 static const Rule rules[OP_COUNT] = {

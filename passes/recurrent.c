@@ -67,21 +67,24 @@ static bool small_operand(Diag *d, Node *n, int i, const ObserverSpec *spec) {
   return true;
 }
 
-static bool split_operand(Node *n, int i) {
+static bool simplify_weight(Node *n, int i) {
   const Tensor *w = n->operands[i];
+  if (!w || !tensor_is_const(w)) return false;
   int64_t directions = recurrent_dims(n).directions;
-  if (!w || !tensor_is_const(w) || w->type.shape.rank != 2) return false;
-  const Quant *q = w->type.quant;
-  if (q && q->axis >= 0 && directions > 1) return false;
-  Type type = {w->type.dtype,
-               shape_of(3, directions, w->type.shape.dim[0] / directions, w->type.shape.dim[1]), q};
-  if (q && q->axis >= 0) type.quant = quant_new(n->graph->arena, q->axis + 1, q->count, q->scale, q->zero);
+  Type type = w->type;
+  const Quant *q = type.quant;
+  bool along = q && q->axis >= 0, one = along && q->count == 1,
+       split = type.shape.rank == 2 && (!along || directions == 1);
+  if (!one && !split) return false;
+  int axis = one ? -1 : along ? q->axis + 1 : -1;
+  if (split) type.shape = shape_of(3, directions, type.shape.dim[0] / directions, type.shape.dim[1]);
+  if (q) type.quant = quant_new(n->graph->arena, axis, q->count, q->scale, q->zero);
   set_const_operand(n, i, type, w->data);
   return true;
 }
 
-bool split_directions(Node *n) {
-  bool w = split_operand(n, RECURRENT_W), r = split_operand(n, RECURRENT_R);
+bool simplify_recurrent_weights(Node *n) {
+  bool w = simplify_weight(n, RECURRENT_W), r = simplify_weight(n, RECURRENT_R);
   return w || r;
 }
 

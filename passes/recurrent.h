@@ -9,9 +9,9 @@ bool is_recurrent(const Node *n);
 /* One of float32, whose weights and biases are constants. */
 bool is_float_recurrent(const Node *n);
 
-/* Weights that are written as one matrix and need not be get a dimension for the directions. True where the
- * node has changed. */
-bool split_directions(Node *n);
+/* One form of weights: a dimension for the directions, but where each row of two has its scale; one scale is
+ * that of the tensor. True where the node has changed. */
+bool simplify_recurrent_weights(Node *n);
 
 /* Both weights as the spec says. Per tensor: each direction is a tensor, as in PyTorch, with a scale of its
  * own. Per channel: every row of every direction. False after a diagnostic. */

@@ -92,19 +92,24 @@ bool graph_has_integers(const Graph *g) {
   return false;
 }
 
+/* Its products are of integers, though all that goes in and comes out is float. */
+static bool is_dynamic(const Node *n) {
+  return (n->op == OP_lstm || n->op == OP_gru || n->op == OP_rnn) && ATTRS(n, RecurrentAttrs)->dynamic;
+}
+
 bool graph_is_quantized(const Graph *g) {
   static const bool integer[OP_COUNT] = {
       [OP_dequantize] = true,     [OP_dynamic_quantize] = true, [OP_dynamic_linear] = true,
       [OP_dynamic_conv2d] = true, [OP_conv_integer] = true,     [OP_matmul_integer] = true};
   for (const Node *n = g->first; n; n = n->next)
-    if (integer[n->op]) return true;
+    if (integer[n->op] || is_dynamic(n)) return true;
   return graph_has_integers(g);
 }
 
 const char *graph_form(const Graph *g) {
   bool dynamic = false, weights = false, half = false;
   for (const Node *n = g->first; n; n = n->next) {
-    dynamic |= n->op == OP_dynamic_quantize;
+    dynamic |= n->op == OP_dynamic_quantize || is_dynamic(n);
     for (int i = 0; i < n->n_operands; i++) {
       const Tensor *t = n->operands[i];
       weights |= t && tensor_is_const(t) && tensor_is_quantized(t);
@@ -117,5 +122,5 @@ const char *graph_form(const Graph *g) {
 }
 
 bool node_is_float(const Node *n) {
-  return op_info[n->op]->quant != QUANT_CONVERT && n->results[0]->type.dtype == DT_F32;
+  return op_info[n->op]->quant != QUANT_CONVERT && n->results[0]->type.dtype == DT_F32 && !is_dynamic(n);
 }
