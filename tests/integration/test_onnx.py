@@ -150,6 +150,10 @@ def test_refusals(t):
   %y = conv_transpose2d(%x, @w) { groups = 2 } : u8<scale=1, zero=0>[1, 2, 1, 1]
   output %y
 ''', "conv_transpose2d 'y': ONNX has no scales of weights that differ from group to group")
+    refused(t, '''  input %x : u8<scale=1, zero=0>[1, 1, 2, 2]
+  %y = resize_linear(%x) { size = [1, 1, 2, 2] } : u8<scale=0.5, zero=0>[1, 1, 2, 2]
+  output %y
+''', "resize_linear 'y': it changes nothing but the scale and zero point")
     for name in 'half_pixel_symmetric', 'tf_half_pixel_for_nn':
         refused(t, f'''  input %x : f32[1, 1, 2, 2]
   %y = resize_nearest(%x) {{ size = [1, 1, 3, 3], coordinates = {name} }}
