@@ -132,7 +132,7 @@ bool step_resize(Gen *g, OpId op) {
   Node *n = gen_node(g, op, &x->tensor, 1);
   ResizeAttrs *a = ATTRS(n, ResizeAttrs);
   const Shape *s = &x->tensor->type.shape;
-  bool scaled = rng_chance(r, 40);
+  bool scaled = rng_chance(r, 40), all_scaled = rng_chance(r, 80); /* as ONNX has it */
   a->size.n = s->rank;
   a->scale.n = scaled ? s->rank : 0;
   for (int i = 0; i < s->rank; i++) {
@@ -140,10 +140,14 @@ bool step_resize(Gen *g, OpId op) {
     int64_t size = s->dim[i];
     if (rng_chance(r, spatial ? 85 : 8)) size = rng_chance(r, 50) ? 2 * size : rng_range(r, 1, 2 * size + 2);
     a->size.v[i] = size;
-    if (scaled && rng_chance(r, 80))
+    if (scaled && (all_scaled || rng_chance(r, 50)))
       a->scale.v[i] = (float)(((double)size + rng_unit(r)) / (double)s->dim[i]);
   }
-  a->coordinates = (int)rng_range(r, RESIZE_HALF_PIXEL, RESIZE_TF_HALF_PIXEL_FOR_NN);
+  static const int usual[] = {RESIZE_HALF_PIXEL, RESIZE_PYTORCH_HALF_PIXEL, RESIZE_ALIGN_CORNERS,
+                              RESIZE_ASYMMETRIC};
+  a->coordinates = RNG_PICK(r, usual);
+  if (rng_chance(r, 10))
+    a->coordinates = rng_chance(r, 50) ? RESIZE_HALF_PIXEL_SYMMETRIC : RESIZE_TF_HALF_PIXEL_FOR_NN;
   if (op == OP_resize_cubic && rng_chance(r, 50)) a->a = (float)(rng_unit(r) - 1.2);
   if (op == OP_resize_cubic) a->exclude_outside = rng_chance(r, 30);
   if (op == OP_resize_nearest) a->rounding = (int)rng_range(r, RESIZE_PREFER_FLOOR, RESIZE_CEIL);
