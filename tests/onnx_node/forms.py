@@ -82,15 +82,6 @@ def flat_pads(pad):
     return [p[0] for p in pad] + [p[1] for p in pad]
 
 
-def quantize(x, s, z, dtype):
-    info = np.iinfo(dtype)
-    return np.clip(np.rint(x.astype(np.float32) / s) + z, info.min, info.max).astype(dtype)
-
-
-def dequantize(q, s, z):
-    return ((q.astype(np.int32) - np.asarray(z, np.int32)).astype(np.float32) * s).astype(np.float32)
-
-
 # ---- Conv ----
 
 for dims, mode, stride, k in [

@@ -33,6 +33,15 @@ def i64(*x):
     return np.asarray(x, np.int64)
 
 
+def quantize(x, s, z, dtype):
+    info = np.iinfo(dtype)
+    return np.clip(np.rint(x.astype(np.float32) / s) + z, info.min, info.max).astype(dtype)
+
+
+def dequantize(q, s, z):
+    return ((q.astype(np.int32) - np.asarray(z, np.int32)).astype(np.float32) * s).astype(np.float32)
+
+
 def node(op, inputs, outputs, name='', domain='', **attrs):
     return helper.make_node(op, inputs.split(), outputs.split(), name=name, domain=domain, **attrs)
 
