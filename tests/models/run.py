@@ -47,6 +47,9 @@ BARS = {
     'espcn_x3': {},
     'fastestdet_coco': {},
     'silero_vad_16k': {},
+    'kws_gru_s': {'accuracy': 0.89},
+    'kws_lstm_s': {'accuracy': 0.872},
+    'mnist_lstm': {'accuracy': 0.984},
 }
 DEFAULT_BAR = {'loss': 0.02}
 

@@ -220,6 +220,27 @@ static void test_projected(void **state) {
   }
 }
 
+/* A stream: what the states of one run are, handed to the next, is as if both had been one. */
+static void test_streaming(void **state) {
+  (void)state;
+  enum { STEPS = 5, FIRST = 2, BATCH = 2, INPUTS = 3, HIDDEN = 7 };
+  Type types[] = {plain(DT_F32, "5,2,3"), plain(DT_F32, "1,28,3"), plain(DT_F32, "1,28,7"),
+                  plain(DT_F32, "1,56"),  plain(DT_F32, "1,2,7"),  plain(DT_F32, "1,2,7")};
+  const float *in[6];
+  for (int i = 0; i < 6; i++) in[i] = random_data(&types[i]);
+  Node *whole = RECURRENT(OP_lstm, "5,2,3", "1,28,3", "1,28,7", "1,56", "1,2,7", "1,2,7");
+  run(whole, (const void *const *)in);
+  const float *want[] = {out[0], out[1], out[2]};
+  Node *first = RECURRENT(OP_lstm, "2,2,3", "1,28,3", "1,28,7", "1,56", "1,2,7", "1,2,7");
+  run(first, (const void *const *)in);
+  assert_floats(out[0], want[0], FIRST * BATCH * HIDDEN);
+  Node *second = RECURRENT(OP_lstm, "3,2,3", "1,28,3", "1,28,7", "1,56", "1,2,7", "1,2,7");
+  RUN(second, in[0] + FIRST * BATCH * INPUTS, in[1], in[2], in[3], out[1], out[2]);
+  assert_floats(out[0], want[0] + FIRST * BATCH * HIDDEN, (STEPS - FIRST) * BATCH * HIDDEN);
+  assert_floats(out[1], want[1], BATCH * HIDDEN);
+  assert_floats(out[2], want[2], BATCH * HIDDEN);
+}
+
 /* By hand: the range of x is [-1, 2], of the first state [0, 255]. */
 static void test_dynamic(void **state) {
   (void)state;
@@ -356,10 +377,23 @@ static void test_macs(void **state) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, op_setup, op_teardown)
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(test_rnn),  TEST(test_rnn_directions), TEST(test_rnn_batch),         TEST(test_lstm),
-      TEST(test_gru),  TEST(test_lstm_peepholes), TEST(test_lstm_input_forget), TEST(test_order),
-      TEST(test_clip), TEST(test_functions),      TEST(test_projected),         TEST(test_refusals),
-      TEST(test_macs), TEST(test_dynamic),        TEST(test_small_weights),     TEST(test_weight_refusals),
+      TEST(test_rnn),
+      TEST(test_rnn_directions),
+      TEST(test_rnn_batch),
+      TEST(test_lstm),
+      TEST(test_gru),
+      TEST(test_lstm_peepholes),
+      TEST(test_lstm_input_forget),
+      TEST(test_order),
+      TEST(test_clip),
+      TEST(test_functions),
+      TEST(test_projected),
+      TEST(test_refusals),
+      TEST(test_macs),
+      TEST(test_streaming),
+      TEST(test_dynamic),
+      TEST(test_small_weights),
+      TEST(test_weight_refusals),
   };
   return cmocka_run_group_tests_name("recurrent", tests, NULL, NULL);
 }
