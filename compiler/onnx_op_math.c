@@ -241,6 +241,28 @@ bool onnx_import_pow(OnnxNode *n) {
   return onnx_set_output(n, 0, y);
 }
 
+/* 1 where the condition is `want`, else 0. */
+static Tensor *mask_of(OnnxNode *n, const OnnxValue *condition, bool want) {
+  int64_t count = shape_count(&condition->type.shape);
+  float *m = ARENA_NEW_ARRAY(n->im->arena, float, (size_t)count);
+  for (int64_t i = 0; i < count; i++) m[i] = (((const uint8_t *)condition->data)[i] != 0) == want;
+  return onnx_constant(n, onnx_temp_name(n, want ? "chosen" : "left"),
+                       (Type){DT_F32, condition->type.shape, NULL}, m);
+}
+
+/* A condition that is constant: x times a mask of ones and zeros, plus y times the opposite. */
+bool onnx_import_where(OnnxNode *n) {
+  const OnnxValue *condition = onnx_const_input(n, 0, "the condition");
+  if (!condition) return false;
+  if (condition->type.dtype != DT_BOOL)
+    return onnx_error(n, "the condition is %s; BOOL is needed", type_text(n->im->arena, &condition->type));
+  Tensor *x = onnx_operand(n, 1, false), *y = x ? onnx_operand(n, 2, false) : NULL;
+  if (!y) return false;
+  Tensor *chosen = onnx_emit2(n, OP_mul, NULL, x, mask_of(n, condition, true), NULL);
+  Tensor *left = chosen ? onnx_emit2(n, OP_mul, NULL, y, mask_of(n, condition, false), NULL) : NULL;
+  return onnx_set_output(n, 0, onnx_emit2(n, OP_add, onnx_output_name(n, 0), chosen, left, NULL));
+}
+
 /* Before opset 7 a slope of several elements has one for each channel. */
 bool onnx_import_prelu(OnnxNode *n) {
   Tensor *x = onnx_operand(n, 0, false), *slope = x ? onnx_operand(n, 1, false) : NULL;

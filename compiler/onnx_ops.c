@@ -59,6 +59,10 @@ static const OnnxAttr attrs_layer_norm[] = {
     {"axis", ONNX_INT}, {"epsilon", ONNX_FLOAT}, {"stash_type", ONNX_INT}, {0}};
 static const OnnxAttr attrs_group_norm[] = {
     {"num_groups", ONNX_INT}, {"epsilon", ONNX_FLOAT}, {"stash_type", ONNX_INT}, {0}};
+static const OnnxAttr attrs_lrn[] = {
+    {"alpha", ONNX_FLOAT}, {"beta", ONNX_FLOAT}, {"bias", ONNX_FLOAT}, {"size", ONNX_INT}, {0}};
+static const OnnxAttr attrs_lp[] = {{"axis", ONNX_INT}, {"p", ONNX_INT}, {0}};
+static const OnnxAttr attrs_mean_variance[] = {{"axes", ONNX_INTS}, {0}};
 static const OnnxAttr attrs_epsilon[] = {{"epsilon", ONNX_FLOAT}, {"consumed_inputs", ONNX_INTS, 5}, {0}};
 static const OnnxAttr attrs_axis[] = {{"axis", ONNX_INT}, {0}};
 static const OnnxAttr attrs_reduce[] = {
@@ -176,11 +180,15 @@ static const OnnxOp ops[] = {
     {"Max", "", 1, 0, 1, -1, 1, attrs_none, onnx_import_variadic, onnx_fold_binary},
     {"Min", "", 1, 0, 1, -1, 1, attrs_none, onnx_import_variadic, onnx_fold_binary},
     {"Pow", "", 1, 0, 2, 2, 1, attrs_binary, onnx_import_pow},
+    {"Where", "", 9, 0, 3, 3, 1, NULL, onnx_import_where},
     {"PRelu", "", 1, 0, 2, 2, 1, attrs_none, onnx_import_prelu},
     {"BatchNormalization", "", 6, 0, 5, 5, 5, attrs_batch_norm, onnx_import_batch_norm},
     {"LayerNormalization", "", 17, 0, 2, 3, 3, attrs_layer_norm, onnx_import_layer_norm},
     {"GroupNormalization", "", 18, 0, 3, 3, 1, attrs_group_norm, onnx_import_group_norm},
     {"InstanceNormalization", "", 1, 0, 3, 3, 1, attrs_epsilon, onnx_import_instance_norm},
+    {"LRN", "", 1, 0, 1, 1, 1, attrs_lrn, onnx_import_lrn},
+    {"LpNormalization", "", 1, 0, 1, 1, 1, attrs_lp, onnx_import_lp_normalization},
+    {"MeanVarianceNormalization", "", 9, 0, 1, 1, 1, attrs_mean_variance, onnx_import_mean_variance},
     {"Softmax", "", 1, 0, 1, 1, 1, attrs_axis, onnx_import_softmax},
     {"LogSoftmax", "", 1, 0, 1, 1, 1, attrs_axis, onnx_import_softmax},
     {"ReduceMean", "", 1, 17, 1, 1, 1, attrs_reduce, onnx_import_reduce},

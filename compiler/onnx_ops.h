@@ -53,12 +53,16 @@ bool onnx_import_binary(OnnxNode *n);
 bool onnx_import_variadic(OnnxNode *n);
 bool onnx_import_pow(OnnxNode *n);
 bool onnx_import_prelu(OnnxNode *n);
+bool onnx_import_where(OnnxNode *n);
 bool onnx_import_batch_norm(OnnxNode *n);
 
 /* onnx_op_norm.c */
 bool onnx_import_layer_norm(OnnxNode *n);
 bool onnx_import_group_norm(OnnxNode *n);
 bool onnx_import_instance_norm(OnnxNode *n);
+bool onnx_import_lrn(OnnxNode *n);
+bool onnx_import_lp_normalization(OnnxNode *n);
+bool onnx_import_mean_variance(OnnxNode *n);
 
 /* onnx_op_reduce.c: one value of many */
 bool onnx_import_softmax(OnnxNode *n);

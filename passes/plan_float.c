@@ -1,12 +1,16 @@
 /* What quantization to 8 bits would spoil whatever the scales are: roots of sums of squares (the magnitude of
  * a spectrum, a norm). Squares double the range's exponent, and the root makes what rounding left of small
- * ones large again. From the squares to the root such a function is one float island. */
+ * ones large again. From the squares to the root such a function is one float island.
+ *
+ * Masks: constants that are added before a softmax, zeros and numbers so low that it makes nothing of them.
+ * Their range would leave no step for the others. */
 #include <math.h>
 
 #include "passes/plan.h"
 #include "passes/tables.h"
 
-static const char reason[] = "its squares need more than 8 bits";
+static const char squares[] = "its squares need more than 8 bits";
+static const char mask[] = "its mask needs more than 8 bits";
 
 static bool is_square(const Node *n) {
   if (n->op == OP_pow) return ATTRS(n, PowAttrs)->exponent == 2;
@@ -14,7 +18,7 @@ static bool is_square(const Node *n) {
 }
 
 static bool is_root(const Node *n) {
-  return n->op == OP_sqrt || (n->op == OP_pow && fabsf(ATTRS(n, PowAttrs)->exponent) == 0.5f);
+  return n->op == OP_sqrt || (n->op == OP_pow && fabsf(ATTRS(n, PowAttrs)->exponent) < 1);
 }
 
 /* Ops between the squares and the root. */
@@ -42,7 +46,7 @@ static bool is_of_squares(const Tensor *t, int *steps) {
 
 static void keep(Plan *p, const Node *n, bool root) {
   TensorPlan *t = plan_of(p, n->results[0]);
-  if (t && !t->reason) t->reason = reason;
+  if (t && !t->reason) t->reason = squares;
   if (!root && is_square(n)) return;
   for (int i = 0; i < n->n_operands; i++)
     if (n->operands[i] && n->operands[i]->producer) keep(p, n->operands[i]->producer, false);
@@ -58,9 +62,41 @@ static bool is_inside(const Node *n, const Tensor *t, bool root) {
   return false;
 }
 
+/* --- masks --- */
+
+static bool is_mask(const Tensor *t) {
+  enum { LOW = -1000 };
+  if (!is_const_f32(t)) return false;
+  for (int64_t i = 0, count = shape_count(&t->type.shape); i < count; i++)
+    if (const_f32(t)[i] <= LOW) return true;
+  return false;
+}
+
+/* Does a softmax read it, through nothing but moves and arithmetic with constants? */
+static bool reaches_softmax(const Tensor *t, int depth) {
+  enum { MAX_DEPTH = 8 };
+  if (depth > MAX_DEPTH || t->n_uses != 1) return false;
+  const Node *n = t->uses[0].node;
+  if (n->op == OP_softmax || n->op == OP_log_softmax) return true;
+  bool passes = n->op == OP_reshape || n->op == OP_transpose || n->op == OP_add || n->op == OP_mul;
+  return passes && reaches_softmax(n->results[0], depth + 1);
+}
+
+/* From the mask to the softmax. */
+static void keep_masked(Plan *p, const Node *n) {
+  while (n->op != OP_softmax && n->op != OP_log_softmax) {
+    TensorPlan *t = plan_of(p, n->results[0]);
+    if (t && !t->reason) t->reason = mask;
+    n = n->results[0]->uses[0].node;
+  }
+}
+
 void plan_keep_float(Plan *p) {
   for (const Node *n = p->graph->first; n; n = n->next) {
     int steps = 0;
+    if (n->op == OP_add && (is_mask(n->operands[0]) || is_mask(n->operands[1])) &&
+        reaches_softmax(n->results[0], 0))
+      keep_masked(p, n);
     if (!is_root(n) || !node_is_float(n) || !is_of_squares(n->operands[0], &steps)) continue;
     const Tensor *source = pointwise_source(n->results[0]);
     if (source && !is_inside(n, source, true)) continue; /* all of it is a table over what is squared */

@@ -538,6 +538,16 @@ case('operand 1 of group_norm must be [N, C, ...], not [2]', [node('InstanceNorm
      consts={'g': w_of(2)})
 case('the gamma of group_norm must be [2], not [4]', [node('InstanceNormalization', 'x g b', 'y')],
      consts={'g': w_of(4), 'b': w_of(2)})
+case("attribute 'size' is 0; it must be from 1 to 64", [node('LRN', 'x', 'y')])
+case('the input must be [N, C, ...], not [3]', [node('LRN', 'x', 'y', size=3)], {'x': [3]})
+case("attribute 'p' is 3; it must be 1 or 2", [node('LpNormalization', 'x', 'y', p=3)])
+case("attribute 'axes' is empty", [node('MeanVarianceNormalization', 'x', 'y', axes=i64())])
+case('axis 2 is out of range for a rank of 2', [node('MeanVarianceNormalization', 'x', 'y')], {'x': [2, 3]})
+case("the condition, input 'c', must be a constant", [node('Where', 'c x x', 'y')],
+     {**X, 'c': [4]})
+case('the condition is f32[4]; BOOL is needed', [node('Where', 'c x x', 'y')], consts={'c': w_of(4)})
+case('mul: the shapes [1, 2, 4, 4] and [3] do not broadcast', [node('Where', 'c x x', 'y')],
+     consts={'c': np.ones(3, bool)})
 BN = {k: w_of(2) for k in 'sbmv'}
 case(
     'is in training mode, which is not supported',

@@ -542,6 +542,12 @@ case('opset 6 PRelu', [node('PRelu', 'x a', 'y')], {'x': x}, {'y': np.where(x < 
      {'a': x[0, :, 0, 0].copy()}, opset=6)
 case('opset 1 Selu', [node('Selu', 'x', 'y')], {'x': x},
      {'y': np.where(x < 0, 1.0507 * 1.6732 * (np.exp(x) - 1), 1.0507 * x)}, opset=1)
+for shape in (5,), (4, 1), (2, 3, 4, 5):
+    mask = rand.random(shape) < 0.5
+    case(f'Where {shape}', [node('Where', 'c x v', 'y')], {'x': x, 'v': x[:1]}, {'y': np.where(mask, x, x[:1])},
+         {'c': mask})
+    case(f'Where {shape} with a constant', [node('Where', 'c x v', 'y')], {'x': x}, {'y': np.where(mask, x, f32(-1e30))},
+         {'c': mask, 'v': f32(-1e30)})
 case('Clip min only', [node('Clip', 'x a', 'y')], {'x': x}, {'y': np.maximum(x, 0.25)}, {'a': f32(0.25)})
 case(
     'Clip max only',
@@ -681,6 +687,25 @@ for opset, v in [(1, v), (6, x_of(2, 3, 7)), (6, x_of(1, 2, 3, 4, 2))]:
         {'g': g, 'b': b},
         opset=opset,
     )
+for size, attrs in [(3, {}), (4, {'alpha': 0.5, 'beta': 0.25, 'bias': 2.0}), (1, {'beta': 1.0}), (9, {'alpha': 1.0})]:
+    v = x_of(2, 5, 3)
+    before = (size - 1) // 2
+    padded = np.pad(v.astype(np.float64) ** 2, [(0, 0), (before, size - 1 - before), (0, 0)])
+    square = sum(padded[:, i:i + 5] for i in range(size))
+    scale = attrs.get('bias', 1) + attrs.get('alpha', 1e-4) / size * square
+    case(f'LRN {size}', [node('LRN', 'x', 'y', size=size, **attrs)], {'x': v},
+         {'y': v / scale ** attrs.get('beta', 0.75)})
+v = x_of(2, 3, 4)
+v[1, :, 2] = 0
+for p in (1, 2):
+    for axis in (-1, 1):
+        size = np.abs(v).sum(axis, keepdims=True) if p == 1 else np.sqrt((v * v).sum(axis, keepdims=True))
+        case(f'LpNormalization {p} {axis}', [node('LpNormalization', 'x', 'y', p=p, axis=axis)], {'x': v},
+             {'y': np.where(size > 0, v / np.where(size > 0, size, 1), 0)})
+for attrs, axes in ({}, (0, 2, 3)), ({'axes': [1, -1]}, (1, 3)):
+    d = x - x.mean(axes, keepdims=True)
+    case(f'MeanVarianceNormalization {axes}', [node('MeanVarianceNormalization', 'x', 'y', **attrs)], {'x': x},
+         {'y': d / np.sqrt((d * d).mean(axes, keepdims=True))})
 for keep in (0, 1):
     case(
         f'ReduceMean attribute {keep}',
