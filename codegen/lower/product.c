@@ -131,10 +131,12 @@ static Dense matrix_dense(Cg *cg, const Product *p) {
                  .weight_index = turned ? column_major : row_major};
 }
 
-/* The largest value of the operand as stored, where its producer says so; 0: any. */
+/* The largest value of the operand as stored, where its producer says so; 0: any. Around it there is the zero
+ * point that the op is given, which need not be the producer's. */
 static int32_t largest_value(const Cg *cg, const Product *p) {
   const Node *from = p->x->producer;
-  bool known = from && from->op == OP_dynamic_quantize && cg_storage(cg, p->x)->bias == 0;
+  bool known = from && from->op == OP_dynamic_quantize && cg_storage(cg, p->x)->bias == 0 &&
+               (!is_conv(p->node) || p->x_zero == from->results[2]);
   return known ? (int32_t)ATTRS(from, DynamicQuantizeAttrs)->qmax : 0;
 }
 
@@ -212,6 +214,7 @@ static bool product_emit(Cg *cg, const Node *n, Buffer *scratch) {
   } else {
     emit_plain(cg, &p);
   }
+  if (is_conv(n)) cg_fill_halo(cg, n, p.x); /* others may read the halo that it was given */
   return true;
 }
 

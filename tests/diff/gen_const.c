@@ -1,6 +1,7 @@
 /* Constants: weights, biases and the operands of arithmetic, with the values that have broken kernels. */
 #include "tests/diff/gen_state.h"
 
+#include "ir/half.h"
 #include "ir/ops/attrs.h"
 #include "ir/quant.h"
 
@@ -100,16 +101,36 @@ static Tensor *quantized_weight(Gen *g, Shape s, const double *unit, double size
   return constant(g, "w", t, q);
 }
 
-Tensor *gen_weight(Gen *g, const Live *x, Shape s, double *amp) {
-  double k = (double)(shape_count(&s) / s.dim[0]);
+static double weight_size(Gen *g, const Shape *s, double x, double *amp) {
+  double k = (double)(shape_count(s) / s->dim[0]);
   double size = rng_scale(&g->rng, -3, 1) * (g->form == GEN_FLOAT ? 2 / sqrt(k) : 1);
-  *amp = x->amp * size * sqrt(k) * 0.4;
-  const double *unit = unit_weights(g, &s);
-  if (g->form == GEN_QUANTIZED) return quantized_weight(g, s, unit, size);
+  *amp = x * size * sqrt(k) * 0.4;
+  return size;
+}
+
+Tensor *gen_small_weight(Gen *g, Shape s, double x, double *amp) {
+  double size = weight_size(g, &s, x, amp);
+  return quantized_weight(g, s, unit_weights(g, &s), size);
+}
+
+/* What weights of float layers may be stored as. */
+static Tensor *float_weight(Gen *g, Shape s, const double *unit, double size) {
   int64_t n = shape_count(&s);
+  if (rng_chance(&g->rng, 8)) return quantized_weight(g, s, unit, size);
+  if (rng_chance(&g->rng, 4)) {
+    uint16_t *h = ARENA_NEW_ARRAY(g->arena, uint16_t, (size_t)n);
+    for (int64_t i = 0; i < n; i++) h[i] = half_from_float((float)(unit[i] * size));
+    return constant(g, "w", (Type){DT_F16, s, NULL}, h);
+  }
   float *v = ARENA_NEW_ARRAY(g->arena, float, (size_t)n);
   for (int64_t i = 0; i < n; i++) v[i] = (float)(unit[i] * size);
   return constant(g, "w", (Type){DT_F32, s, NULL}, v);
+}
+
+Tensor *gen_weight(Gen *g, const Live *x, Shape s, double *amp) {
+  double size = weight_size(g, &s, x->amp, amp);
+  const double *unit = unit_weights(g, &s);
+  return g->form == GEN_QUANTIZED ? quantized_weight(g, s, unit, size) : float_weight(g, s, unit, size);
 }
 
 /* The scale of a bias is s_in * s_w; none where that is no valid scale. */

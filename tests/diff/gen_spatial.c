@@ -58,25 +58,32 @@ static void random_window(Rng *r, bool transposed, ConvAttrs *a, const Shape *w,
     if (rng_chance(r, 30)) a->output_pad.v[i] = rng_range(r, 0, 3);
 }
 
-bool step_conv(Gen *g, OpId op) {
+Shape gen_window(Gen *g, OpId op, const Shape *x, ConvAttrs *a) {
   static const int64_t kernels[] = {1, 1, 1, 2, 3, 3, 3, 3, 4, 5, 6, 7};
   Rng *r = &g->rng;
+  int dims = x->rank - 2;
+  int64_t ic = x->dim[1], oc;
+  random_groups(r, ic, &a->groups, &oc);
+  Shape ws = {.rank = 2 + dims, .dim = {oc, ic / a->groups}};
+  for (int i = 0; i < dims; i++) ws.dim[2 + i] = dims == 3 ? rng_range(r, 1, 3) : RNG_PICK(r, kernels);
+  random_window(r, is_transposed(op), a, &ws, dims);
+  return ws;
+}
+
+bool step_conv(Gen *g, OpId op) {
   int dims = op == OP_conv2d || op == OP_conv_transpose2d ? 2 : 3;
   Live *x = gen_pick(g, 2 + dims, 2 + dims);
   if (!x) return false;
-  int64_t ic = x->tensor->type.shape.dim[1], groups, oc;
-  random_groups(r, ic, &groups, &oc);
-  Shape ws = {.rank = 2 + dims, .dim = {oc, ic / groups}};
-  for (int i = 0; i < dims; i++) ws.dim[2 + i] = dims == 3 ? rng_range(r, 1, 3) : RNG_PICK(r, kernels);
+  ConvAttrs window = *(const ConvAttrs *)op_info[op]->attr_defaults;
+  Shape ws = gen_window(g, op, &x->tensor->type.shape, &window);
   double amp;
   Tensor *w = gen_weight(g, x, ws, &amp);
   Tensor *operands[3] = {x->tensor, w, NULL};
   int n_operands = 2;
-  if (rng_chance(r, 75)) operands[n_operands++] = gen_bias(g, x, w, amp);
+  if (rng_chance(&g->rng, 75)) operands[n_operands++] = gen_bias(g, x, w, amp);
   Node *n = gen_node(g, op, operands, n_operands);
   ConvAttrs *a = ATTRS(n, ConvAttrs);
-  a->groups = groups;
-  random_window(r, is_transposed(op), a, &ws, dims);
+  *a = window;
   gen_activation(g, amp, &a->act_min, &a->act_max);
   return gen_finish(g, n, amp);
 }

@@ -2,6 +2,7 @@
 #ifndef QCC_TESTS_DIFF_GEN_STATE_H
 #define QCC_TESTS_DIFF_GEN_STATE_H
 
+#include "ir/ops/attrs.h"
 #include "tests/diff/gen.h"
 
 enum { GEN_MAX_POOL = 48, GEN_MAX_COUNT = 6000, GEN_MAX_MACS = 400000 };
@@ -46,6 +47,8 @@ Tensor *gen_float_constant(Gen *g, const char *name, Shape shape, double amp, do
 /* The weight [OC, k elements a channel] for an operand, with all that weights can be. *amp: of a product sum.
  */
 Tensor *gen_weight(Gen *g, const Live *x, Shape shape, double *amp);
+/* The same of 8-bit integers for an operand of values about +-x. */
+Tensor *gen_small_weight(Gen *g, Shape shape, double x, double *amp);
 Tensor *gen_bias(Gen *g, const Live *x, const Tensor *weight, double amp);
 /* A fused activation, often none. */
 void gen_activation(Gen *g, double amp, float *act_min, float *act_max);
@@ -60,8 +63,14 @@ typedef struct {
 extern const GenStep gen_steps[]; /* ends with weight 0 */
 
 bool step_recurrent(Gen *g, OpId op); /* gen_recurrent.c */
+/* gen_dynamic.c */
+bool step_dynamic_quantize(Gen *g, OpId op);
+bool step_dynamic(Gen *g, OpId op);
+bool step_integer(Gen *g, OpId op);
 /* gen_spatial.c */
 bool step_conv(Gen *g, OpId op);
+/* A random window for convolutions of x, in `a`, and its weight's shape. */
+Shape gen_window(Gen *g, OpId op, const Shape *x, ConvAttrs *a);
 bool step_pool(Gen *g, OpId op);
 bool step_adaptive_pool(Gen *g, OpId op);
 bool step_resize(Gen *g, OpId op);
