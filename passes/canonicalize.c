@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "ir/quant.h"
+#include "passes/kept_weights.h"
+#include "passes/plan.h"
 #include "passes/recognize.h"
 #include "passes/recurrent.h"
 #include "ir/resize.h"
@@ -353,5 +355,6 @@ int canonical_forms(PassCtx *ctx, Graph *g) {
 
 bool pass_canonicalize(PassCtx *ctx, Graph *g) {
   canonical_forms(ctx, g);
+  if (is_to_be_quantized(ctx, g)) widen_static_weights(ctx->qconfig, g);
   return true;
 }

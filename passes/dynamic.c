@@ -13,13 +13,13 @@ bool pass_dynamic(PassCtx *ctx, Graph *g);
 
 /* Which op a float layer becomes; its attributes are the same. */
 static const OpId dynamic_ops[OP_COUNT] = {[OP_linear] = OP_dynamic_linear, [OP_conv2d] = OP_dynamic_conv2d};
-static bool is_layer(const Node *n) { return dynamic_ops[n->op] != 0 || is_recurrent(n); }
+static bool is_layer(const Node *n) { return op_info[n->op]->quant == QUANT_LINEAR || is_recurrent(n); }
 
 static bool is_float_layer(const Node *n) {
   if (is_recurrent(n)) return is_float_recurrent(n);
   const Tensor *bias = node_operand(n, 2);
-  return is_layer(n) && node_is_float(n) && is_const_f32(n->operands[1]) && (!bias || is_const_f32(bias)) &&
-         !tensor_is_const(n->operands[0]);
+  if (!is_layer(n) || !node_is_float(n) || tensor_is_const(n->operands[0])) return false;
+  return (is_const_f32(n->operands[1]) || is_small_weight(n->operands[1])) && (!bias || is_const_f32(bias));
 }
 
 /* The dynamic_quantize of `x`: one serves all layers that want the same of it. They come in topological
@@ -43,25 +43,35 @@ static Node *quantized_at_run_time(PassCtx *ctx, Tensor *x, int64_t qmax, Node *
 
 static int64_t operand_qmax(const QConfig *c) { return c->activation.quant.quant_max == 127 ? 127 : 255; }
 
-static bool become_dynamic(PassCtx *ctx, Node *n, const QConfig *c) {
+/* As the spec says; 8-bit weights stay what they are, and so do halves where the spec has these. */
+static bool shrink_weight(PassCtx *ctx, Node *n, const QConfig *c) {
+  Arena *a = n->graph->arena;
+  const Tensor *w = n->operands[1];
   Type type;
   const void *data;
-  if (!small_weight(ctx->diag, n->graph->arena, n, n->operands[1], &c->weight, &type, &data)) return false;
+  if (tensor_is_quantized(w) || w->type.dtype == c->weight.quant.dtype) return true;
+  Tensor wide = is_small_weight(w) ? widened_weight(a, w) : *w;
+  if (!small_weight(ctx->diag, a, n, &wide, &c->weight, &type, &data)) return false;
   set_const_operand(n, 1, type, data);
+  return true;
+}
+
+static bool become_dynamic(PassCtx *ctx, Node *n, const QConfig *c) {
+  if (!shrink_weight(ctx, n, c)) return false;
+  if (!dynamic_ops[n->op]) {
+    diag_warning(
+        ctx->diag, "float-op", node_loc(n),
+        "%s '%s' is computed in float, with 8-bit weights: it has no form whose operand is quantized at "
+        "run time",
+        op_info[n->op]->name, node_label(n));
+    return true;
+  }
   Node *q = quantized_at_run_time(ctx, n->operands[0], operand_qmax(c), n);
   Tensor *operands[] = {q->results[0], q->results[1], q->results[2], n->operands[1], node_operand(n, 2)};
   Node *fresh = node_replacement(n, dynamic_ops[n->op], operands, operands[4] ? 5 : 4);
   memcpy(fresh->attrs, n->attrs, op_info[n->op]->attrs_size);
   fresh->name = n->name;
   node_replace(ctx, n, fresh);
-  return true;
-}
-
-static bool become_small(PassCtx *ctx, Node *n, const QConfig *c) {
-  Type type;
-  const void *data;
-  if (!small_weight(ctx->diag, n->graph->arena, n, n->operands[1], &c->weight, &type, &data)) return false;
-  set_const_operand(n, 1, type, data);
   return true;
 }
 
@@ -101,7 +111,7 @@ bool pass_dynamic(PassCtx *ctx, Graph *g) {
     } else {
       ok &= is_recurrent(n) ? shrink_recurrent(ctx, n, c, dynamic)
             : dynamic       ? become_dynamic(ctx, n, c)
-                            : become_small(ctx, n, c);
+                            : shrink_weight(ctx, n, c);
     }
   }
   return ok;

@@ -1,6 +1,7 @@
 #include "passes/kept_weights.h"
 
 #include "ir/half.h"
+#include "ir/ops/dot.h"
 #include "ir/ops/recurrent.h"
 #include "passes/recurrent.h"
 
@@ -48,4 +49,26 @@ void keep_small_weights(Graph *g) {
     }
   }
   graph_remove_dead(g);
+}
+
+bool is_small_weight(const Tensor *t) {
+  return tensor_is_const(t) && (tensor_is_quantized(t) || t->type.dtype == DT_F16);
+}
+
+Tensor widened_weight(Arena *a, const Tensor *t) {
+  int64_t count = shape_count(&t->type.shape), channels = t->type.shape.dim[0], k = count / channels;
+  float *data = ARENA_NEW_ARRAY(a, float, (size_t)count + 1);
+  DotSource source = dot_weight(t, t->data, true);
+  for (int64_t c = 0; c < channels; c++) dot_load_channel(&source, c * k, k, c, data + c * k, 1);
+  return (Tensor){.name = t->name, .type = {DT_F32, t->type.shape, NULL}, .loc = t->loc, .data = data};
+}
+
+void widen_static_weights(const QConfigSet *qconfig, Graph *g) {
+  GRAPH_FOREACH_NODE(g, n) {
+    if (op_info[n->op]->quant != QUANT_LINEAR || !node_is_float(n) || !is_small_weight(n->operands[1]))
+      continue;
+    if (qconfig_of(qconfig, n, NULL)->mode != QMODE_STATIC) continue;
+    Tensor wide = widened_weight(g->arena, n->operands[1]);
+    set_const_operand(n, 1, wide.type, wide.data);
+  }
 }

@@ -46,8 +46,8 @@ static inline Type type_f32(Shape s) { return (Type){DT_F32, s, NULL}; }
 
 /* Does any tensor of the graph but its weights carry a quantization? */
 bool graph_has_integers(const Graph *g);
-/* The same, or are weights dequantized, or operands quantized at run time? The model has then been quantized by
- * somebody. */
+/* The same, or are weights dequantized, or operands quantized at run time? The model has then been quantized
+ * by somebody. */
 bool graph_is_quantized(const Graph *g);
 /* How it computes, for reports: "int8", "dynamic", "weights" (s8 weights in float), "f16" or "float32"; where
  * several are true, the first of them. */

@@ -22,9 +22,8 @@ static bool half_weight(Diag *d, Arena *a, const Node *n, const Tensor *w, Type 
   }
   if (beyond)
     diag_warning(d, "half-range", node_loc(n),
-                 "%lld value%s of the weight '%s' of '%s' %s beyond the range of f16, and saturate",
-                 (long long)beyond, beyond == 1 ? "" : "s", w->name, node_label(n),
-                 beyond == 1 ? "is" : "are");
+                 "%lld value%s of the weight '%s' of '%s' beyond the range of f16 saturate%s",
+                 (long long)beyond, beyond == 1 ? "" : "s", w->name, node_label(n), beyond == 1 ? "s" : "");
   *type = (Type){DT_F16, w->type.shape, NULL};
   *data = h;
   return true;
