@@ -13,6 +13,10 @@ bool pool_is_maximum(const Node *n) {
   return n->op == OP_max_pool2d || n->op == OP_max_pool3d || n->op == OP_adaptive_max_pool;
 }
 
+int64_t pool_own_divisor(const Node *n) {
+  return n->op == OP_avg_pool2d || n->op == OP_avg_pool3d ? ATTRS(n, PoolAttrs)->divisor : 0;
+}
+
 /* Output o alone, of an image of `in` positions. */
 static PoolPiece adaptive_piece(int64_t o, int64_t in, int64_t out) {
   PoolPiece p = {.begin = o, .end = o + 1, .in = o * in / out};
@@ -69,8 +73,9 @@ static void make_tables(Cg *cg, const Node *n, int dim, const PoolPiece *single,
   }
   d->begin = table(cg, n, "begin", dim, v[0], d->out);
   d->end = table(cg, n, "end", dim, v[1], d->out);
-  d->taps = table(cg, n, "taps", dim, v[2], d->out);
-  d->counted = table(cg, n, "counted", dim, v[3], d->out);
+  bool average = !pool_is_maximum(n);
+  if (average && tensor_is_quantized(n->operands[0])) d->taps = table(cg, n, "taps", dim, v[2], d->out);
+  if (average && !pool_own_divisor(n)) d->counted = table(cg, n, "counted", dim, v[3], d->out);
   d->n_pieces = 1;
 }
 

@@ -18,12 +18,15 @@ typedef struct {
   PoolPiece *pieces;
   int n_pieces;
   /* Where there are too many pieces: constants of s32 with the first position that output o reads, the one
-   * behind the last, the number of taps and of those that count; n_pieces is 1 then. */
+   * behind the last, the number of taps and of those that count, each NULL where the pool does not need it;
+   * n_pieces is 1 then. */
   const VirBase *begin, *end, *taps, *counted;
 } PoolDim;
 
 /* Dim `dim` of three (depth, height, width); what is missing has one position. */
 PoolDim pool_dim(Cg *cg, const Node *n, int dim);
 bool pool_is_maximum(const Node *n);
+/* The number that the sums of an average are divided by, whatever counts; 0: the number of what counts. */
+int64_t pool_own_divisor(const Node *n);
 
 #endif

@@ -110,6 +110,8 @@ typedef struct {
 } Count;
 
 static Count count_of(State *s, const Place *at, bool counted) {
+  int64_t own = pool_own_divisor(s->node);
+  if (counted && own) return (Count){.constant = own};
   Count c = {.constant = 1};
   for (int i = 0; i < DIMS; i++) {
     const VirVar *v = counted ? at[i].counted : at[i].taps;
@@ -119,9 +121,7 @@ static Count count_of(State *s, const Place *at, bool counted) {
       c.var = c.var ? VIR_LET(&s->b, "n", int_mul, vir_v(c.var), vir_v(v)) : v;
     }
   }
-  const PoolAttrs *a = ATTRS(s->node, PoolAttrs);
-  bool own = counted && (s->node->op == OP_avg_pool2d || s->node->op == OP_avg_pool3d) && a->divisor;
-  return own ? (Count){.constant = a->divisor} : c;
+  return c;
 }
 
 /* `factor` times the count, as a vector of s32. */
@@ -223,9 +223,9 @@ static void read_tables(State *s, int dim, const VirVar *o, Place *at) {
   VirBuilder *b = &s->b;
   at->begin = vir_index(b, "begin", vir_plus(vir_addr(d->begin, 0), o, 1));
   at->end = vir_index(b, "end", vir_plus(vir_addr(d->end, 0), o, 1));
-  if (s->max) return;
-  at->taps = VIR_LET(b, "taps", get_s32, vir_at(vir_plus(vir_addr(d->taps, 0), o, 1)));
-  at->counted = VIR_LET(b, "counted", get_s32, vir_at(vir_plus(vir_addr(d->counted, 0), o, 1)));
+  if (d->taps) at->taps = VIR_LET(b, "taps", get_s32, vir_at(vir_plus(vir_addr(d->taps, 0), o, 1)));
+  if (d->counted)
+    at->counted = VIR_LET(b, "counted", get_s32, vir_at(vir_plus(vir_addr(d->counted, 0), o, 1)));
 }
 
 /* The positions of pieces [first[i], end[i]) of dims i >= dim. */
