@@ -261,7 +261,7 @@ VirFunc *dense_tile(const DensePack *s, int mr, int nv, int last) {
   TileBuild t = {.s = s, .b = &b, .mr = mr, .nv = nv, .x = vir_addr(p.x, 0), .w = vir_addr(p.w, 0)};
   start_tile(&t, &p);
   all_steps(&t);
-  if (s->result == RESULT_SCALED) {
+  if (s->quantized && s->y_elem == DT_F32) {
     epilogue_scaled(&t, p.m, p.addend, p.y, last);
   } else if (s->result == RESULT_REQUANT) {
     epilogue_quantized(&t, p.m, p.y, last);

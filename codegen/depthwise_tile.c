@@ -182,10 +182,10 @@ VirFunc *depthwise_tile(const DepthwisePack *s, int mr) {
   if (s->w_elem == DT_S8) t.scale = VIR_LET(&b, "scale", load_f32, vir_at(vir_addr(params.m, 0)));
   if (params.zeros) t.zero = VIR_LET(&b, "zero", load_f32, vir_at(vir_addr(params.zeros, 0)));
   window_rows(&t, vir_addr(params.x, 0), vir_addr(params.w, 0));
-  if (s->result == RESULT_REQUANT) {
-    store_requantized(&t, params.m, params.y);
-  } else if (s->result == RESULT_SCALED) {
+  if (s->quantized && cg_storage(cg, s->y)->elem == DT_F32) {
     store_scaled(&t, params.m, params.addend, params.y);
+  } else if (s->result == RESULT_REQUANT) {
+    store_requantized(&t, params.m, params.y);
   } else {
     store_plain(&t, params.y);
   }

@@ -39,6 +39,7 @@ bool linear_is_wide(const Node *n) {
 void linear_constants(Cg *cg, const Node *n, LinearConstants *out) {
   const Tensor *x = n->operands[0], *y = n->results[0];
   const Quant *q = n->operands[1]->type.quant;
+  float s_y = tensor_is_quantized(y) ? tensor_scale(y) : 1; /* float32 results: rule 6 */
   int64_t channels = channels_of(n), k = products_of(n);
   *out = (LinearConstants){.channels = channels, .k = k, .zero = cg_storage(cg, x)->zero};
   out->weights = ARENA_NEW_ARRAY(cg->arena, int32_t, (size_t)(channels * k) + 1);
@@ -47,8 +48,7 @@ void linear_constants(Cg *cg, const Node *n, LinearConstants *out) {
   for (int64_t c = 0; c < channels; c++) {
     for (int64_t i = 0; i < k; i++) out->weights[c * k + i] = weight_of(n, c, i, k);
     out->bias[c] = bias_of(n, c);
-    if (!requant_multiplier(tensor_scale(x), q->scale[q->count > 1 ? c : 0], tensor_scale(y),
-                            &out->multiplier[c]))
+    if (!requant_multiplier(tensor_scale(x), q->scale[q->count > 1 ? c : 0], s_y, &out->multiplier[c]))
       BUG("'%s' passed the verifier with a multiplier that is no normal float", y->name);
   }
 }

@@ -9,7 +9,8 @@
 /* What becomes of the sums of a kernel. */
 typedef enum {
   RESULT_FLOAT,   /* float sums are the results */
-  RESULT_REQUANT, /* integer sums, of constant parameters: rule 6 of docs/numerics.md */
+  RESULT_REQUANT, /* integer sums, of constant parameters: rule 6 of docs/numerics.md; or times m, in float32
+                   */
   RESULT_SCALED,  /* the same at run time, float results: rule 14 */
   RESULT_SUM      /* the same, the results are the sums, wrapping */
 } ResultKind;

@@ -58,6 +58,7 @@ static const MemAccess access_of[VIR_OP_COUNT] = {
     /* the index is data: only the table's place can be checked */
     [VIR_lookup_u8] = {U8, ONE},
     [VIR_lookup_s8] = {S8, ONE},
+    [VIR_lookup_f32] = {F32, ONE},
 };
 
 /* Ranges of integer constants where they are narrower than int32. */

@@ -1,6 +1,7 @@
 /* Linear kernels whose sums can leave 32 bits: rule 5 of docs/numerics.md takes them in 64. Such layers are
  * rare and come from imported models only, so this is plain code, one product at a time: the sum is high *
  * 2^16 + low, and the carry goes up after each run of products that low has room for. */
+#include "codegen/clamp.h"
 #include "codegen/dense.h"
 
 enum { CHUNK = 32768 }; /* 2^16 - 1 + CHUNK * 255 * 255 < 2^31 */
@@ -86,11 +87,27 @@ static void sum_runs(Wide *w, const Dense *d, VirAddr x, VirAddr weight) {
   for (int i = 0; i < DENSE_RUNS; i++) vir_end(b);
 }
 
-void wide_emit(Cg *cg, const Dense *d, const LinearConstants *lc) {
-  const Storage *sx = cg_storage(cg, d->x), *sy = cg_storage(cg, d->y);
-  Channel at = channel_constants(cg, d, lc);
+static void store_sum(Wide *w, const Dense *d, VirAddr m_at, VirAddr y) {
+  VirBuilder *b = &w->b;
+  const Storage *sy = cg_storage(w->cg, d->y);
+  const VirVar *m = VIR_LET(b, "m", get_f32, vir_at(m_at));
+  if (sy->elem == DT_F32) {
+    const VirVar *sum = VIR_LET(b, "sum", int_wide_to_float, vir_v(w->high), vir_v(w->low));
+    const VirVar *v = VIR_LET(b, "v", float_mul, vir_v(sum), vir_v(m));
+    clamp_float(b, v, d->act_min, d->act_max);
+    VIR_DO(b, put_f32, vir_at(y), vir_v(v));
+    return;
+  }
   int32_t lo, hi;
-  cg_stored_range(cg, d->y, d->act_min, d->act_max, &lo, &hi);
+  cg_stored_range(w->cg, d->y, d->act_min, d->act_max, &lo, &hi);
+  const VirVar *q = VIR_LET(b, "q", int_requant_wide, vir_v(w->high), vir_v(w->low), vir_v(m),
+                            vir_m((float)(lo - sy->zero)), vir_m((float)(hi - sy->zero)), vir_n(sy->zero));
+  vir_do(b, act_ops(sy->elem)->put, VIR_ARGS(vir_at(y), vir_v(q)));
+}
+
+void wide_emit(Cg *cg, const Dense *d, const LinearConstants *lc) {
+  const Storage *sx = cg_storage(cg, d->x);
+  Channel at = channel_constants(cg, d, lc);
 
   Wide w = {.cg = cg, .x_elem = sx->elem};
   VirBuilder *b = &w.b;
@@ -115,10 +132,7 @@ void wide_emit(Cg *cg, const Dense *d, const LinearConstants *lc) {
   w.high = VIR_LET(b, "high", get_s32, vir_at(at.high));
   w.low = VIR_LET(b, "low", get_s32, vir_at(at.low));
   if (dense_products(d)) sum_runs(&w, d, x, at.w);
-  const VirVar *m = VIR_LET(b, "m", get_f32, vir_at(at.m));
-  const VirVar *q = VIR_LET(b, "q", int_requant_wide, vir_v(w.high), vir_v(w.low), vir_v(m),
-                            vir_m((float)(lo - sy->zero)), vir_m((float)(hi - sy->zero)), vir_n(sy->zero));
-  vir_do(b, act_ops(sy->elem)->put, VIR_ARGS(vir_at(y), vir_v(q)));
+  store_sum(&w, d, at.m, y);
   for (int i = 0; i < DENSE_PIXELS + 2 + (phase != NULL); i++) vir_end(b);
   cg_done(cg, b);
 }

@@ -59,11 +59,11 @@ bool onnx_import_index_add(OnnxNode *n) {
 
 /* The table's entry for each value of q, from the least on. NULL after a diagnostic: an index is out of
  * range. */
-static const uint8_t *entries(const OnnxNode *n, const OnnxValue *table, const OnnxValue *index,
-                              int64_t count) {
+static const void *entries(const OnnxNode *n, const OnnxValue *table, const OnnxValue *index, int64_t count) {
   int64_t first = dtype_info[index->index_of->type.dtype].min + index->index_offset;
   if (first == 0 && count == ENTRIES) return table->data;
-  uint8_t *out = arena_alloc(n->im->arena, ENTRIES);
+  size_t bytes = (size_t)dtype_info[table->type.dtype].bytes;
+  char *out = arena_alloc(n->im->arena, ENTRIES * bytes);
   for (int64_t i = 0; i < ENTRIES; i++) {
     int64_t at = first + i < 0 ? first + i + count : first + i; /* negative indices count from the end */
     if (at < 0 || at >= count) {
@@ -71,7 +71,7 @@ static const uint8_t *entries(const OnnxNode *n, const OnnxValue *table, const O
                  (long long)(first + i), (long long)count);
       return NULL;
     }
-    out[i] = ((const uint8_t *)table->data)[at];
+    memcpy(out + (size_t)i * bytes, (const char *)table->data + (size_t)at * bytes, bytes);
   }
   return out;
 }
@@ -81,19 +81,20 @@ bool onnx_is_lookup(const OnnxNode *n) { return index_input(n, 1) != NULL; }
 bool onnx_import_lookup(OnnxNode *n) {
   const OnnxValue *index = index_input(n, 1), *table = onnx_input(n, 0);
   if (!table->data || onnx_attr_int(n, "axis", 0) != 0)
-    return onnx_error(n, "computed indices are supported for a constant list of UINT8 or INT8 alone");
+    return onnx_error(n, "computed indices are supported for a constant list of UINT8, INT8 or FLOAT alone");
   const Shape *s = &table->type.shape;
   DType dtype = table->type.dtype;
-  if (s->rank != 1 || (dtype != DT_U8 && dtype != DT_S8))
-    return onnx_error(n, "the table is %s; a list of UINT8 or INT8 is needed",
+  if (s->rank != 1 || (dtype != DT_U8 && dtype != DT_S8 && dtype != DT_F32))
+    return onnx_error(n, "the table is %s; a list of UINT8, INT8 or FLOAT is needed",
                       dtype ? type_text(n->im->arena, &table->type) : onnx_elem_name(table->elem));
   Tensor *q = index->index_of;
   if (!q->type.quant)
     return onnx_error(n, "the index '%s' is not quantized: no scale is known",
                       onnx_shown(n->im->arena, q->name));
-  const uint8_t *data = entries(n, table, index, s->dim[0]);
-  const Quant *quant = data ? onnx_result_quant(n, onnx_output_name(n, 0), dtype) : NULL;
-  if (!quant) return false;
+  const void *data = entries(n, table, index, s->dim[0]);
+  const Quant *quant = NULL; /* of float32: none */
+  if (data && dtype != DT_F32) quant = onnx_result_quant(n, onnx_output_name(n, 0), dtype);
+  if (!data || (dtype != DT_F32 && !quant)) return false;
   Type type = {dtype, shape_of(1, (int64_t)ENTRIES), NULL};
   Tensor *k = data == table->data ? onnx_shared_constant(n, table->name, type, data)
                                   : onnx_constant(n, onnx_temp_name(n, "table"), type, data);

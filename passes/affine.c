@@ -54,6 +54,7 @@ bool arith_affine(Arena *a, const Node *n, const Tensor *x, int axis, ConstantVa
       f->scale[i] = 1 / c;
     else
       f->shift[i] = n->op == OP_add ? c : -c;
+    if (!isfinite((float)f->scale[i])) return false; /* x / 0 */
   }
   return true;
 }

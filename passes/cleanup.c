@@ -66,13 +66,21 @@ static bool becomes_integer(const Tensor *t) {
   return false;
 }
 
-/* What the configuration says stands in the graph, where it would not be plain without: that an op whose
- * result is quantized is no integer op, that a layer's weights are small on purpose. */
+/* Could the op be an integer op between integers? */
+static bool has_integer_form(const Node *n) {
+  QuantRule rule = op_info[n->op]->quant;
+  return rule == QUANT_LINEAR || rule == QUANT_ARITH || rule == QUANT_POOL || rule == QUANT_UNARY ||
+         rule == QUANT_FIRST;
+}
+
+/* What the configuration says stands in the graph, where it would not be plain without: that an op among
+ * integers, or one whose result is quantized, is no integer op, that a layer's weights are small on purpose.
+ */
 static void mark_floats(const PassCtx *ctx, Graph *g) {
   bool mixed = has_static_parts(g);
   for (Node *n = g->first; n; n = n->next)
     n->in_float = node_is_float(n) && (n->in_float || is_as_configured(ctx, n)) &&
-                  (becomes_integer(n->results[0]) || (mixed && has_small_weight(n)));
+                  (becomes_integer(n->results[0]) || (mixed && has_integer_form(n)));
 }
 
 static void list_float_ops(PassCtx *ctx, const Graph *g) {

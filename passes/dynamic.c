@@ -75,6 +75,13 @@ static bool become_dynamic(PassCtx *ctx, Node *n, const QConfig *c) {
   return true;
 }
 
+static bool become_small(PassCtx *ctx, Node *n, const QConfig *c) {
+  bool chosen = is_const_f32(n->operands[1]);
+  if (!shrink_weight(ctx, n, c)) return false;
+  if (chosen && n->operands[1]->type.dtype == DT_S8) plan_add_layer(ctx->plan, n);
+  return true;
+}
+
 /* Recurrent ops quantize their operands themselves. */
 static bool shrink_recurrent(PassCtx *ctx, Node *n, const QConfig *c, bool dynamic) {
   if (!small_recurrent_weights(ctx->diag, n, &c->weight)) return false;
@@ -96,6 +103,14 @@ const char *dynamic_why_float(const Node *n) {
   return is_layer(n) ? "its weights are not constant" : "only layers have this mode";
 }
 
+bool dynamic_takes_layer(const Node *n) { return is_float_layer(n); }
+
+/* By the plan, whatever the configuration says. */
+static bool is_planned(const PassCtx *ctx, const Node *n) {
+  const TensorPlan *t = plan_of(ctx->plan, n->results[0]);
+  return t && t->small_weights;
+}
+
 bool pass_dynamic(PassCtx *ctx, Graph *g) {
   bool ok = true;
   keep_small_weights(g);
@@ -103,7 +118,7 @@ bool pass_dynamic(PassCtx *ctx, Graph *g) {
   GRAPH_FOREACH_NODE(g, n) {
     const QConfig *c = qconfig_of(ctx->qconfig, n, NULL);
     bool dynamic = has_mode(c, QMODE_DYNAMIC);
-    if (!is_layer(n) || (!dynamic && !has_mode(c, QMODE_WEIGHTS))) continue;
+    if (!is_layer(n) || (!dynamic && !has_mode(c, QMODE_WEIGHTS) && !is_planned(ctx, n))) continue;
     if (!is_float_layer(n)) {
       if (node_is_float(n))
         diag_warning(ctx->diag, "float-op", node_loc(n), "%s '%s' is computed in float: %s",
@@ -111,7 +126,7 @@ bool pass_dynamic(PassCtx *ctx, Graph *g) {
     } else {
       ok &= is_recurrent(n) ? shrink_recurrent(ctx, n, c, dynamic)
             : dynamic       ? become_dynamic(ctx, n, c)
-                            : shrink_weight(ctx, n, c);
+                            : become_small(ctx, n, c);
     }
   }
   return ok;

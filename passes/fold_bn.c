@@ -135,7 +135,7 @@ bool pass_fold_bn(PassCtx *ctx, Graph *g) {
   GRAPH_FOREACH_NODE(g, n) {
     if (n->op == OP_batch_norm)
       ok &= fold_batch_norm(ctx, n, tmp);
-    else if (n->op == OP_add || n->op == OP_sub || n->op == OP_mul)
+    else if (n->op == OP_add || n->op == OP_sub || n->op == OP_mul || n->op == OP_div)
       ok &= fold_arith(ctx, n, tmp);
   }
   arena_free(tmp);

@@ -3,14 +3,27 @@
 #include <math.h>
 #include <string.h>
 
+#include "ir/quant.h"
 #include "passes/plan.h"
 
 bool pass_fuse(PassCtx *ctx, Graph *g);
+
+/* The real values of a clamp's ends; infinite where they are the type's own. */
+static bool clamp_of_integers(const Node *n, float *lo, float *hi) {
+  const Tensor *x = n->operands[0];
+  const ClampAttrs *a = ATTRS(n, ClampAttrs);
+  const DTypeInfo *d = &dtype_info[x->type.dtype];
+  if (!type_is_q8(&x->type)) return false;
+  *lo = a->min <= d->min ? -INFINITY : dequantize_value((int32_t)a->min, tensor_scale(x), tensor_zero(x));
+  *hi = a->max >= d->max ? INFINITY : dequantize_value((int32_t)a->max, tensor_scale(x), tensor_zero(x));
+  return true;
+}
 
 static bool clamp_of(const Node *n, float *lo, float *hi) {
   *lo = 0;
   *hi = INFINITY;
   if (n->op == OP_relu) return true;
+  if (n->op == OP_clamp) return clamp_of_integers(n, lo, hi);
   if (n->op != OP_clip) return false;
   *lo = ATTRS(n, ClipAttrs)->min;
   *hi = ATTRS(n, ClipAttrs)->max;

@@ -2,6 +2,11 @@
 
 #include "ir/quant.h"
 
+bool layer_is_conv(const Node *n) {
+  return n->op == OP_conv2d || n->op == OP_conv3d || n->op == OP_conv_transpose2d ||
+         n->op == OP_conv_transpose3d;
+}
+
 Tensor *s8_weight(Graph *g, Tensor *w) {
   if (w->type.dtype == DT_S8) return w;
   int64_t n = shape_count(&w->type.shape), count = w->type.quant->count;

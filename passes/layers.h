@@ -5,6 +5,9 @@
 
 #include "ir/graph.h"
 
+/* One of the convolutions, transposed ones too: a weight [OC, IC / groups, ...] and ConvAttrs. */
+bool layer_is_conv(const Node *n);
+
 /* A quantized constant as s8: itself, or u8 moved by 128 with its zero points. */
 Tensor *s8_weight(Graph *g, Tensor *w);
 

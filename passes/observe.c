@@ -101,9 +101,10 @@ bool pass_observe(PassCtx *ctx, Graph *g) {
                    "to quantize it (-quantize none says that float is meant)");
     return true;
   }
-  if (!plan_make(ctx->diag, ctx->arena, g, ctx->qconfig, &ctx->plan)) return false;
+  if (!plan_make(ctx->diag, ctx->arena, g, ctx->qconfig, ctx->quantized_io, &ctx->plan)) return false;
   qconfig_warn_unused(ctx->diag, ctx->qconfig, g);
-  if (plan_needs_data(ctx->plan) && !ctx->n_calib)
+  bool needs_data = plan_needs_data(ctx->plan) || !qconfig_needs_no_data(ctx->qconfig);
+  if (needs_data && !ctx->n_calib)
     return diag_error(
         ctx->diag, (SrcLoc){0},
         "static quantization needs calibration data: give -calib FILE, or `calibrate \"FILE\"` in the model");

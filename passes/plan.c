@@ -1,5 +1,6 @@
 #include "passes/plan.h"
 
+#include "passes/dynamic.h"
 #include "passes/tables.h"
 
 const char plan_as_configured[] = "the configuration says so";
@@ -149,6 +150,131 @@ static void choose_tables(Plan *p) {
   }
 }
 
+/* --- float results --- */
+
+/* What may work in float after all. */
+typedef struct {
+  const Plan *plan;
+  StrMap *candidates; /* a node's first result -> the node */
+} FloatResults;
+
+static bool is_candidate(const FloatResults *f, const Node *n) {
+  return strmap_get(f->candidates, n->results[0]->name) != NULL;
+}
+
+/* Is some result of the node wanted as integers? A candidate among its readers wants what it can get. */
+static bool read_as_integer(const FloatResults *f, const Node *n) {
+  for (int k = 0; k < n->n_results; k++) {
+    const Tensor *r = n->results[k];
+    if (r->is_output && f->plan->quantized_outputs) return true;
+    for (int i = 0; i < r->n_uses; i++) {
+      const Node *user = r->uses[i].node;
+      const TensorPlan *t = plan_of(f->plan, user->results[0]);
+      if (!t || t->kind == PLAN_FLOAT) continue;
+      if (op_info[user->op]->quant == QUANT_LINEAR || !is_candidate(f, user)) return true;
+    }
+  }
+  return false;
+}
+
+/* Is all that the node reads float32, or may be? */
+static bool reads_floats(const FloatResults *f, const Node *n) {
+  for (int i = 0; i < n->n_operands; i++) {
+    const TensorPlan *t = plan_of(f->plan, n->operands[i]);
+    if (t && t->kind != PLAN_FLOAT && !is_candidate(f, n->operands[i]->producer)) return false;
+  }
+  return true;
+}
+
+/* Does the op round its result where it is an integer op? Others move values, or are functions of one tensor.
+ */
+static bool rounds(const Plan *p, const Node *n) {
+  QuantRule rule = op_info[n->op]->quant;
+  return rule == QUANT_LINEAR || rule == QUANT_POOL || (rule == QUANT_ARITH && !table_source_of(p, n));
+}
+
+static bool stays_candidate(const FloatResults *f, const Node *n) {
+  return !read_as_integer(f, n) && (rounds(f->plan, n) || reads_floats(f, n));
+}
+
+/* Results that no integer op reads need no scale. A layer gives float32 then; sums and means are formed in
+ * float; what moves such values, or is a function of them, works on floats, but behind integers it stays an
+ * integer op. */
+static void choose_float_results(Plan *p) {
+  FloatResults f = {p, strmap_new(p->arena)};
+  for (Node *n = p->graph->first; n; n = n->next)
+    if (plan_is_integer(p, n)) strmap_put(f.candidates, n->results[0]->name, n);
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (const Node *n = p->graph->last; n; n = n->prev) {
+      if (!is_candidate(&f, n) || stays_candidate(&f, n)) continue;
+      strmap_put(f.candidates, n->results[0]->name, NULL);
+      changed = true;
+    }
+  }
+  for (const Node *n = p->graph->first; n; n = n->next) {
+    if (!is_candidate(&f, n)) continue;
+    TensorPlan *t = plan_of(p, n->results[0]);
+    t->float_result = op_info[n->op]->quant == QUANT_LINEAR;
+    if (t->float_result) continue;
+    t->kind = PLAN_FLOAT;
+    t->reason = "no integer op reads its result";
+  }
+}
+
+/* The tensor that is moved to be t. */
+static const Tensor *moved_from(const Tensor *t) {
+  while (t->producer && op_info[t->producer->op]->quant == QUANT_MOVE) t = t->producer->operands[0];
+  return t;
+}
+
+/* One value for each channel, of several. */
+static bool is_mean_of_image(const Tensor *t) {
+  enum { SEVERAL = 8 };
+  const Node *n = t->producer;
+  if (!n || op_info[n->op]->quant != QUANT_POOL || n->op == OP_reduce_sum) return false;
+  const Shape *x = &n->operands[0]->type.shape;
+  int64_t values = shape_count(&t->type.shape);
+  return x->rank >= 3 && values == x->dim[0] * x->dim[1] && shape_count(x) >= SEVERAL * values;
+}
+
+/* A classifier over means of an image: they are more exact than the image's values, and 8 bits would be the
+ * coarsest step of the whole network. Such a layer is small, and takes them as float32. */
+static bool choose_classifiers(Plan *p) {
+  enum { PART_OF_ALL = 256 };
+  bool any = false;
+  for (const Node *n = p->graph->first; n; n = n->next) {
+    TensorPlan *t = plan_of(p, n->results[0]);
+    if (!t || !t->float_result || !dynamic_takes_layer(n) || !is_mean_of_image(moved_from(n->operands[0])))
+      continue;
+    if (op_info[n->op]->macs(n) > graph_macs(p->graph) / PART_OF_ALL) continue;
+    t->kind = PLAN_FLOAT;
+    t->float_result = false;
+    t->small_weights = any = true;
+    t->reason = "it reads means, which are more exact than 8 bits; its weights are integers";
+  }
+  return any;
+}
+
+/* Functions of integers that no integer op reads: tables of float32. */
+static void choose_float_tables(Plan *p) {
+  FloatResults none = {p, strmap_new(p->arena)};
+  for (const Node *n = p->graph->first; n; n = n->next) {
+    TensorPlan *t = plan_of(p, n->results[0]);
+    bool unary = op_info[n->op]->quant == QUANT_UNARY && plan_is_integer(p, n);
+    if (!t || (t->kind != PLAN_TABLE && !unary) || read_as_integer(&none, n)) continue;
+    t->float_result = true;
+    if (t->kind == PLAN_TABLE) continue;
+    t->kind = PLAN_TABLE;
+    t->source = n->operands[0]->name;
+  }
+}
+
+void plan_add_layer(Plan *p, Node *layer) {
+  const Tensor *r = p->reference ? graph_find(p->reference, layer->results[0]->name) : NULL;
+  if (r && r->producer) p->layers[p->n_layers++] = (PlanLayer){layer, r->producer};
+}
+
 bool plan_group_observes(const PlanGroup *group) {
   return !group->fixed && !group->of && group->spec.observer->needs_data;
 }
@@ -159,12 +285,20 @@ bool plan_needs_data(const Plan *p) {
   return false;
 }
 
-bool plan_make(Diag *d, Arena *a, const Graph *g, const QConfigSet *set, Plan **plan) {
+bool plan_make(Diag *d, Arena *a, const Graph *g, const QConfigSet *set, bool quantized_outputs,
+               Plan **plan) {
   Plan *p = *plan = ARENA_NEW(a, Plan);
-  *p = (Plan){.arena = a, .graph = g, .qconfig = set, .tensors = strmap_new(a)};
+  *p = (Plan){.arena = a,
+              .graph = g,
+              .qconfig = set,
+              .quantized_outputs = quantized_outputs,
+              .tensors = strmap_new(a)};
   add_tensors(p);
   if (!set->torch_sharing) plan_keep_float(p);
   choose_nodes(p);
+  if (set->float_results) choose_float_results(p);
+  if (set->float_results && choose_classifiers(p)) choose_float_results(p); /* means are floats now */
   choose_tables(p);
+  if (set->float_results) choose_float_tables(p);
   return plan_form_groups(d, p);
 }

@@ -35,23 +35,37 @@ typedef struct PlanGroup {
 typedef struct {
   PlanKind kind;       /* of the node that makes it, in its first result's plan; graph inputs: PLAN_FLOAT */
   const char *source;  /* PLAN_TABLE: the name of the tensor it is a function of */
-  const char *reason;  /* PLAN_FLOAT by the configuration: says so; otherwise NULL */
+  const char *reason;  /* PLAN_FLOAT by choice: why; otherwise NULL */
+  bool listed;         /* neither the configuration nor the preset asked for that: it is worth a warning */
+  bool small_weights;  /* PLAN_FLOAT, a layer: its weights become integers alone (pass dynamic) */
+  bool float_result;   /* an integer node of which no integer op reads the result: it gives float32 */
   bool quantized;      /* an integer op makes it, or reads it */
   PlanGroup *group;    /* of the tensor's integer form; NULL: it has none */
   PlanGroup *observer; /* the group whose observer sees the tensor's values; NULL: none does */
 } TensorPlan;
 
+/* A layer with integer weights, and its float form in the plan's reference. */
+typedef struct {
+  Node *layer;
+  const Node *reference;
+} PlanLayer;
+
 typedef struct Plan {
   Arena *arena;
   const Graph *graph;
   const QConfigSet *qconfig;
-  StrMap *tensors;    /* name -> TensorPlan; quantize keeps the names */
-  PlanGroup **groups; /* in the order of their first tensors */
+  bool quantized_outputs; /* -io quantized */
+  StrMap *tensors;        /* name -> TensorPlan; quantize keeps the names */
+  PlanGroup **groups;     /* in the order of their first tensors */
   int n_groups, cap_groups;
+  const Graph *
+      reference; /* the graph as it was before quantize, and its layers in their order; for the pass refine */
+  PlanLayer *layers;
+  int n_layers;
 } Plan;
 
 /* False after a diagnostic. The plan points into the graph only while nothing is rewritten. */
-bool plan_make(Diag *d, Arena *a, const Graph *g, const QConfigSet *set, Plan **plan);
+bool plan_make(Diag *d, Arena *a, const Graph *g, const QConfigSet *set, bool quantized_outputs, Plan **plan);
 
 TensorPlan *plan_of(const Plan *p, const Tensor *t); /* NULL: a constant, or not float32 */
 /* Does the node become an integer op, or a table? */
@@ -73,6 +87,11 @@ bool is_to_be_quantized(const PassCtx *ctx, const Graph *g);
 
 /* In plan_float.c: what 8 bits would spoil stays in float. */
 void plan_keep_float(Plan *p);
+
+/* Notes a layer that has got integer weights, where there is a reference; its result has the name that it
+ * had. */
+void plan_add_layer(Plan *p, Node *layer);
+
 /* In plan_groups.c: the second half of plan_make. */
 bool plan_form_groups(Diag *d, Plan *p);
 

@@ -46,7 +46,10 @@ static bool is_of_squares(const Tensor *t, int *steps) {
 
 static void keep(Plan *p, const Node *n, bool root) {
   TensorPlan *t = plan_of(p, n->results[0]);
-  if (t && !t->reason) t->reason = squares;
+  if (t && !t->reason) {
+    t->reason = squares;
+    t->listed = true;
+  }
   if (!root && is_square(n)) return;
   for (int i = 0; i < n->n_operands; i++)
     if (n->operands[i] && n->operands[i]->producer) keep(p, n->operands[i]->producer, false);
@@ -86,7 +89,10 @@ static bool reaches_softmax(const Tensor *t, int depth) {
 static void keep_masked(Plan *p, const Node *n) {
   while (n->op != OP_softmax && n->op != OP_log_softmax) {
     TensorPlan *t = plan_of(p, n->results[0]);
-    if (t && !t->reason) t->reason = mask;
+    if (t && !t->reason) {
+      t->reason = mask;
+      t->listed = true;
+    }
     n = n->results[0]->uses[0].node;
   }
 }

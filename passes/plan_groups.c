@@ -25,7 +25,7 @@ static void mark_quantized(const Plan *p) {
   for (const Node *n = p->graph->first; n; n = n->next) {
     if (!plan_is_integer(p, n)) continue;
     const TensorPlan *t = plan_of(p, n->results[0]);
-    for (int i = 0; i < n->n_results; i++) mark_tensor(p, n->results[i]);
+    for (int i = 0; i < n->n_results && !t->float_result; i++) mark_tensor(p, n->results[i]);
     if (t->kind == PLAN_TABLE) mark_tensor(p, graph_find(p->graph, t->source));
     for (int i = 0; t->kind == PLAN_INTEGER && i < n->n_operands; i++) mark_tensor(p, n->operands[i]);
   }
@@ -210,6 +210,7 @@ static void group_node(Plan *p, const Node *n) {
     if (factor > 0 && plan_of(p, scaled)->quantized) {
       t->group = new_group(p, n->results[i]);
       t->group->of = plan_of(p, scaled)->group;
+      t->group->spec = t->group->of->spec; /* the same integers */
       t->group->factor = factor;
     } else {
       t->group = shares ? x->group : t->observer;

@@ -42,6 +42,9 @@ typedef struct QConfigSet {
    * operand's parameters, and an observer that several tensors share sees the values of all of them.
    * Otherwise only what moves values shares, and its observer sees the values where they are made. */
   bool torch_sharing;
+  bool float_results; /* layers and tables whose results no integer op reads give float32 */
+  bool tune; /* the graph is adapted to the calibration data: channels are equalized, weights rounded, biases
+                set by it (passes equalize and refine) */
   bool dynamic_reduce_range; /* QMODE_DYNAMIC: operands become 0..127, where a rule does not say otherwise */
   const char *observer;      /* -observer, or NULL: the default rule's activation comes from there */
   const char

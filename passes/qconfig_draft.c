@@ -140,6 +140,8 @@ const QConfigSet *config_draft_complete(Diag *d, Arena *a, const ConfigDraft *dr
   set->rules = rules;
   set->n_rules = n + draft->n_rules;
   if (draft->has_sharing) set->torch_sharing = draft->torch_sharing;
+  if (draft->has_results) set->float_results = draft->float_results;
+  if (draft->has_tuning) set->tune = draft->tune;
   if (d->errors > errors) return NULL;
   qconfig_inherit(rules, set->n_rules, set->dynamic_reduce_range);
   check_config(d, &rules[0].config, &draft->base);

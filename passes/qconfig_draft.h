@@ -42,6 +42,8 @@ typedef struct {
   RuleDraft *rules;
   int n_rules, cap_rules;
   bool has_sharing, torch_sharing;
+  bool has_results, float_results;
+  bool has_tuning, tune;
 } ConfigDraft;
 
 /* The draft's rules, completed and checked. NULL after diagnostics. */

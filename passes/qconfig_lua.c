@@ -1,6 +1,6 @@
-/* The functions that a configuration in Lua is made of: preset, default, op, pattern, node, sharing, and one
- * constructor for each observer. They collect what is said; qconfig_draft.c makes rules of it. What is wrong
- * is reported at its place, and the file goes on: so one run shows all mistakes. */
+/* The functions that a configuration in Lua is made of: preset, default, op, pattern, node, sharing, results,
+ * tuning, and one constructor for each observer. They collect what is said; qconfig_draft.c makes rules of
+ * it. What is wrong is reported at its place, and the file goes on: so one run shows all mistakes. */
 #include "passes/qconfig.h"
 
 #include <stdlib.h>
@@ -358,13 +358,32 @@ static int set_preset(lua_State *L) {
   return 0;
 }
 
+/* The one argument is one of two words: is it the first? Says `message` where it is neither. */
+static bool first_of_two(lua_State *L, const char *first, const char *second, const char *message) {
+  const char *word = lua_gettop(L) == 1 && lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : "";
+  bool is_first = !strcmp(word, first);
+  if (!is_first && strcmp(word, second)) error_at(L, lua_script_here(L), message);
+  return is_first;
+}
+
 static int set_sharing(lua_State *L) {
   ConfigDraft *c = lua_script_user(L);
-  const char *word = lua_gettop(L) == 1 && lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : "";
   c->has_sharing = true;
-  c->torch_sharing = !strcmp(word, "torch");
-  if (!c->torch_sharing && strcmp(word, "moves"))
-    error_at(L, lua_script_here(L), "sharing is \"torch\" or \"moves\"");
+  c->torch_sharing = first_of_two(L, "torch", "moves", "sharing is \"torch\" or \"moves\"");
+  return 0;
+}
+
+static int set_results(lua_State *L) {
+  ConfigDraft *c = lua_script_user(L);
+  c->has_results = true;
+  c->float_results = first_of_two(L, "float", "quantized", "results is \"float\" or \"quantized\"");
+  return 0;
+}
+
+static int set_tuning(lua_State *L) {
+  ConfigDraft *c = lua_script_user(L);
+  c->has_tuning = true;
+  c->tune = first_of_two(L, "data", "none", "tuning is \"data\" or \"none\"");
   return 0;
 }
 
@@ -373,6 +392,8 @@ static void open_config(lua_State *L) {
   lua_pop(L, 1);
   lua_script_function(L, "preset", set_preset);
   lua_script_function(L, "sharing", set_sharing);
+  lua_script_function(L, "results", set_results);
+  lua_script_function(L, "tuning", set_tuning);
   lua_script_function(L, "default", make_default);
   lua_script_function(L, "op", make_op);
   lua_script_function(L, "pattern", make_pattern);

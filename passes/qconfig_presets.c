@@ -22,12 +22,13 @@ typedef struct {
   QConfigPresetInfo info;
   const Rule *rules;
   int n_rules;
-  bool torch_sharing, dynamic_reduce_range;
+  bool torch_sharing, dynamic_reduce_range, float_results, tune;
 } Preset;
 
 #define TORCH_EPS 0x1p-23f
 
-static const Spec minmax_u8 = {"minmax", {.dtype = DT_U8, .quant_max = 255}},
+static const Spec extremes_u8 = {"extremes", {.dtype = DT_U8, .quant_max = 255}},
+                  minmax_u8 = {"minmax", {.dtype = DT_U8, .quant_max = 255}},
                   channels_s8 = {"per_channel_minmax",
                                  {.dtype = DT_S8,
                                   .symmetric = true,
@@ -77,8 +78,9 @@ enum { ALL = QGIVEN_MODE | QGIVEN_ACTIVATION | QGIVEN_WEIGHT };
   { op, QGIVEN_MODE, mode, NULL, NULL }
 
 /* Recurrent ops have no form with fixed parameters. */
-static const Rule qcc[] = {DEFAULT(QMODE_STATIC, minmax_u8, channels_s8), MODE("lstm", QMODE_DYNAMIC),
-                           MODE("gru", QMODE_DYNAMIC), MODE("rnn", QMODE_DYNAMIC)};
+#define DYNAMIC_RECURRENT MODE("lstm", QMODE_DYNAMIC), MODE("gru", QMODE_DYNAMIC), MODE("rnn", QMODE_DYNAMIC)
+static const Rule qcc[] = {DEFAULT(QMODE_STATIC, extremes_u8, channels_s8), DYNAMIC_RECURRENT};
+static const Rule minmax[] = {DEFAULT(QMODE_STATIC, minmax_u8, channels_s8), DYNAMIC_RECURRENT};
 /* FBGEMM knows no transposed convolution with a scale per channel. */
 static const Rule fbgemm[] = {DEFAULT(QMODE_STATIC, torch_u7, torch_channels_s8),
                               WEIGHT("conv_transpose2d", torch_s8), WEIGHT("conv_transpose3d", torch_s8),
@@ -95,7 +97,12 @@ static const Rule float16[] = {DEFAULT(QMODE_FLOAT, torch_u8, torch_f16), MODE("
 #define RULES(table) table, sizeof table / sizeof *table
 
 static const Preset presets[] = {
-    {{"qcc", "min-max, u8; weights per channel in -127..127 (the default)"}, RULES(qcc)},
+    {{"qcc", "extremes, u8; weights per channel in -127..127; adapted to the data (the default)"},
+     RULES(qcc),
+     .float_results = true,
+     .tune = true},
+    {{"minmax", "min-max, u8; weights per channel in -127..127; all results quantized, nothing adapted"},
+     RULES(minmax)},
     {{"fbgemm", "PyTorch's for x86: histogram, u8 in 0..127; weights per channel"},
      RULES(fbgemm),
      true,
@@ -153,6 +160,8 @@ const QConfigSet *qconfig_preset(Arena *a, const char *name) {
                         .rules = rules,
                         .n_rules = p->n_rules,
                         .torch_sharing = p->torch_sharing,
+                        .float_results = p->float_results,
+                        .tune = p->tune,
                         .dynamic_reduce_range = p->dynamic_reduce_range};
     return set;
   }

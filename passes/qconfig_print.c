@@ -204,7 +204,7 @@ bool qconfig_print(StrBuf *out, const PassCtx *ctx, const Graph *original) {
   } else if (ctx->mode == MODE_NONE) {
     strbuf_puts(out, "nothing is quantized: -quantize none\n");
   } else {
-    if (!plan_make(ctx->diag, out->arena, g, ctx->qconfig, &plan)) return false;
+    if (!plan_make(ctx->diag, out->arena, g, ctx->qconfig, ctx->quantized_io, &plan)) return false;
     qconfig_warn_unused(ctx->diag, ctx->qconfig, g);
     print_plan(out, plan);
   }

@@ -175,8 +175,8 @@ static bool integer_bias(Qdq *p, const Node *layer, float s_in, const Quant *w, 
   return true;
 }
 
-/* Puts the integer form of the float node `n` in the place of `quantize`; the name stays that of the
- * quantized tensor, the node's is n's. False, and nothing has changed, where the types do not go together. */
+/* Puts the integer form of the float node `n` in the place of `quantize`, or of itself; the name stays that
+ * of the result, the node's is n's. False, and nothing has changed, where the types do not go together. */
 static bool put_integer(Qdq *p, Node *quantize, const Node *n, Tensor *const *operands, int n_operands) {
   Node *q = node_replacement(quantize, n->op, operands, n_operands);
   if (n->attrs) memcpy(q->attrs, n->attrs, op_info[n->op]->attrs_size);
@@ -198,6 +198,19 @@ static bool lower_linear(Qdq *p, Node *quantize, const Node *n) {
   Tensor *w = integer_weight(n);
   if (!w || !integer_bias(p, n, tensor_scale(x), w->type.quant, &bias)) return false;
   return put_integer(p, quantize, n, (Tensor *[]){x, w, bias}, bias ? 3 : 2);
+}
+
+/* A layer of integers whose result nothing quantizes gives float32 directly: its sums are exact, and so is a
+ * bias in their scale. */
+static bool lower_float_result(Qdq *p, Node *n) {
+  if (!node_is_float(n) || n->in_float || op_info[n->op]->quant != QUANT_LINEAR) return false;
+  Tensor *x = dequantized_q8(n->operands[0]), *w = integer_weight(n), *b = node_operand(n, 2), *bias;
+  if (!x || tensor_is_const(x) || !w) return false;
+  const Tensor *q = dequantized(b);
+  if (b && (!q || !tensor_is_const(q) || q->type.dtype != DT_S32)) return false;
+  if (b && !bias_scales_fit(q, tensor_scale(x), w->type.quant, b->type.shape.dim[0])) return false;
+  if (!integer_bias(p, n, tensor_scale(x), w->type.quant, &bias)) return false;
+  return put_integer(p, n, n, (Tensor *[]){x, w, bias}, bias ? 3 : 2);
 }
 
 /* A constant operand of an integer op: u8 by the range of its values. NULL where that range has no scale. */
@@ -299,6 +312,8 @@ bool pass_qdq(PassCtx *ctx, Graph *g) {
   raise_quantizes(ctx, g);
   fold_constants(g, false);
   GRAPH_FOREACH_NODE(g, n) lower(&p, n);
+  graph_remove_dead(g);
+  GRAPH_FOREACH_NODE(g, n) lower_float_result(&p, n);
   graph_remove_dead(g);
   fold_constants(g, false);
   arena_free(p.tmp);

@@ -7,6 +7,7 @@
 #include "passes/constant.h"
 #include "passes/plan.h"
 #include "passes/tables.h"
+#include "passes/tuning.h"
 #include "passes/weights.h"
 
 bool pass_quantize(PassCtx *ctx, Graph *g);
@@ -112,11 +113,13 @@ static void settle_floats(Quantizer *q) {
   static const char no_form[] = "the scales of its operands and its result allow no integer form";
   for (const Node *n = q->graph->first; n; n = n->next) {
     TensorPlan *p = plan_of(q->plan, n->results[0]);
-    if (p && plan_is_integer(q->plan, n) && !parameters_fit(q, n)) {
+    if (!p) continue;
+    if (plan_is_integer(q->plan, n) && !parameters_fit(q, n)) {
       p->kind = PLAN_FLOAT;
-      p->reason = no_form;
+      note_reason(q->ctx, n, no_form);
+    } else if (p->kind == PLAN_FLOAT && p->reason) {
+      note_reason(q->ctx, n, p->listed ? p->reason : plan_as_configured);
     }
-    if (p && p->kind == PLAN_FLOAT && p->reason) note_reason(q->ctx, n, p->reason);
   }
 }
 
@@ -151,9 +154,11 @@ static Tensor *as_float(Quantizer *q, Tensor *x) {
 
 static bool quantize_layer(Quantizer *q, Node *n) {
   const ObserverSpec *spec = &qconfig_of(q->plan->qconfig, n, NULL)->weight;
-  Type x = type_of(q, n->operands[0]), y = type_of(q, n->results[0]);
+  Type x = type_of(q, n->operands[0]), y = n->results[0]->type;
+  if (group_of(q, n->results[0])) y = type_of(q, n->results[0]);
   LayerConstants c;
   if (!layer_constants(q->ctx->diag, q->graph->arena, n, spec, &x, &y, &c)) return false;
+  plan_add_layer(q->plan, n);
   if (c.bias) set_const_operand(n, 2, c.bias_type, c.bias);
   set_const_operand(n, 1, c.weight_type, c.weight);
   node_set_operand(n, 0, as_integer(q, n->operands[0]));
@@ -177,14 +182,25 @@ static void quantize_operands(Quantizer *q, Node *n) {
   }
 }
 
+/* The result takes over the name, and so the plan. */
+static void quantize_table(Quantizer *q, Node *n, const TensorPlan *p) {
+  Tensor *source = graph_find(q->graph, p->source), *x = as_integer(q, source);
+  int32_t table[256];
+  float values[256];
+  if (p->float_result) {
+    float_table_of(n->results[0], source, &x->type, values);
+    become_float_lut(q->ctx, n, x, values);
+    return;
+  }
+  Type type = type_of(q, n->results[0]);
+  table_of(n->results[0], source, &x->type, &type, table);
+  become_lut(q->ctx, n, x, &type, table);
+}
+
 static bool quantize_node(Quantizer *q, Node *n) {
   const TensorPlan *p = plan_of(q->plan, n->results[0]);
   if (p->kind == PLAN_TABLE) {
-    int32_t table[256];
-    Type type = type_of(q, n->results[0]);
-    Tensor *source = graph_find(q->graph, p->source), *x = as_integer(q, source);
-    table_of(n->results[0], source, &x->type, &type, table);
-    become_lut(q->ctx, n, x, &type, table); /* the result takes over the name, and so the plan */
+    quantize_table(q, n, p);
     return true;
   }
   if (op_info[n->op]->quant != QUANT_LINEAR)
@@ -228,6 +244,10 @@ bool pass_quantize(PassCtx *ctx, Graph *g) {
   if (!ctx->plan) return diag_error(ctx->diag, (SrcLoc){0}, "quantize: the pass observe has not run");
   Arena *tmp = arena_new();
   Quantizer q = {ctx, g, ctx->plan, strmap_new(tmp), strmap_new(tmp)};
+  if (is_to_be_tuned(ctx, g)) {
+    ctx->plan->reference = graph_clone(ctx->arena, g);
+    ctx->plan->layers = ARENA_NEW_ARRAY(ctx->arena, PlanLayer, (size_t)g->n_nodes);
+  }
   settle_zeros(&q);
   settle_floats(&q);
   bool ok = rewrite(&q);

@@ -122,5 +122,6 @@ const char *graph_form(const Graph *g) {
 }
 
 bool node_is_float(const Node *n) {
+  if (n->n_operands && n->operands[0] && tensor_is_quantized(n->operands[0])) return false;
   return op_info[n->op]->quant != QUANT_CONVERT && n->results[0]->type.dtype == DT_F32 && !is_dynamic(n);
 }

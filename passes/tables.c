@@ -111,6 +111,10 @@ void table_of(const Tensor *t, const Tensor *source, const Type *in, const Type 
   for (int i = 0; i < 256; i++) table[i] = quantized(value_at(t, source, entry_value(i, in)), out);
 }
 
+void float_table_of(const Tensor *t, const Tensor *source, const Type *in, float table[256]) {
+  for (int i = 0; i < 256; i++) table[i] = value_at(t, source, entry_value(i, in));
+}
+
 static Tensor *table_constant(Node *n, DType dtype, const int32_t table[256]) {
   Graph *g = n->graph;
   uint8_t *bytes = arena_alloc(g->arena, 256);
@@ -125,6 +129,16 @@ void become_lut(PassCtx *ctx, Node *old, Tensor *q, const Type *out, const int32
   node_replace(ctx, old, lut);
 }
 
+void become_float_lut(PassCtx *ctx, Node *old, Tensor *q, const float table[256]) {
+  Arena *a = old->graph->arena;
+  Type type = {.dtype = DT_F32, .shape = shape_of(1, (int64_t)256)};
+  Tensor *t = graph_constant(old->graph, arena_printf(a, "%s.table", old->results[0]->name), type,
+                             arena_memdup(a, table, 256 * sizeof *table), node_loc(old));
+  node_replace(ctx, old, node_replacement(old, OP_lut, (Tensor *[]){q, t}, 2));
+}
+
+static bool has_float_table(const Node *n) { return n->operands[1]->type.dtype == DT_F32; }
+
 static int32_t entry(const Tensor *table, int i) {
   return table->type.dtype == DT_U8 ? ((const uint8_t *)table->data)[i] : ((const int8_t *)table->data)[i];
 }
@@ -132,7 +146,7 @@ static int32_t entry(const Tensor *table, int i) {
 /* lut(lut(x)) is one lut, where nobody else wants what is between. */
 static bool compose(Node *n) {
   Tensor *x = n->operands[0];
-  if (!produced_by(x, OP_lut) || !tensor_single_use(x)) return false;
+  if (!produced_by(x, OP_lut) || !tensor_single_use(x) || has_float_table(n)) return false;
   Node *first = x->producer;
   int32_t table[256], qmin = (int32_t)dtype_info[x->type.dtype].min;
   for (int i = 0; i < 256; i++) table[i] = entry(n->operands[1], entry(first->operands[1], i) - qmin);
@@ -144,6 +158,7 @@ static bool compose(Node *n) {
 
 static bool is_identity_table(const Node *n) {
   const Tensor *x = n->operands[0];
+  if (has_float_table(n)) return false;
   int qmin = (int)dtype_info[x->type.dtype].min;
   for (int i = 0; i < 256; i++)
     if (entry(n->operands[1], i) != i + qmin) return false;

@@ -13,6 +13,11 @@ Tensor *table_source(const Tensor *t);
  * where t's own producer is no such op. */
 Tensor *pointwise_source(Tensor *t);
 
+/* The same values as float32. */
+void float_table_of(const Tensor *t, const Tensor *source, const Type *in, float table[256]);
+/* lut(%q, @table) with a float32 result, in the place of `old`. */
+void become_float_lut(PassCtx *ctx, Node *old, Tensor *q, const float table[256]);
+
 /* table[i]: `t`, quantized to `out`, where its source holds the value of q = qmin + i of the type `in`. The
  * source is that float tensor, or NULL for the dequantize nodes. */
 void table_of(const Tensor *t, const Tensor *source, const Type *in, const Type *out, int32_t table[256]);

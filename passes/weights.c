@@ -12,9 +12,10 @@ typedef struct {
   const float *w;
   int64_t n;
   float bias;
-  float s_in, s_out;
-  int64_t x_max; /* the greatest |x - z| */
-  bool narrow;   /* sums must stay within s32 */
+  float s_in, s_out; /* s_out: 1 of a float result */
+  float step;        /* that a bias should have at most */
+  int64_t x_max;     /* the greatest |x - z| */
+  bool narrow;       /* sums must stay within s32 */
 } Channel;
 
 static bool is_narrow(const QuantSpec *q) {
@@ -38,11 +39,11 @@ static bool fits(const Channel *c, float s, int32_t zero, int8_t *q, int32_t *bi
 }
 
 /* A channel without weights is its bias: 1 where that is 0 too, else fine enough for the bias to be exact to
- * 1/512 of an output quantum. */
+ * 1/512 of an output quantum, or to the 2^-20 part of itself. */
 static float scale_of_zeros(const Channel *c) {
   float s = 1;
   if (c->bias == 0) return s;
-  while (c->s_in * s > c->s_out / 256 && s > 1e-30f) s /= 2;
+  while (c->s_in * s > c->step && s > 1e-30f) s /= 2;
   return s;
 }
 
@@ -108,13 +109,15 @@ bool layer_constants(Diag *d, Arena *a, const Node *layer, const ObserverSpec *s
   int64_t below = x->quant->zero[0] - dtype_info[x->dtype].min,
           above = dtype_info[x->dtype].max - x->quant->zero[0];
   for (int64_t c = 0; c < oc; c++) {
-    Channel ch = {(const float *)w->data + c * per,
-                  per,
-                  b ? ((const float *)b->data)[c] : 0,
-                  x->quant->scale[0],
-                  y->quant->scale[0],
-                  below > above ? below : above,
-                  is_narrow(&spec->quant)};
+    float b_c = b ? ((const float *)b->data)[c] : 0, s_out = y->quant ? y->quant->scale[0] : 1;
+    Channel ch = {.w = (const float *)w->data + c * per,
+                  .n = per,
+                  .bias = b_c,
+                  .s_in = x->quant->scale[0],
+                  .s_out = s_out,
+                  .step = y->quant ? s_out / 256 : fabsf(b_c) * 0x1p-20f,
+                  .x_max = below > above ? below : above,
+                  .narrow = is_narrow(&spec->quant)};
     if (quantize_channel(&ch, &scale[c], zero[c], q + c * per, &bias[c])) continue;
     return diag_error(
         d, node_loc(layer),

@@ -13,9 +13,9 @@ typedef struct {
   const int32_t *bias; /* NULL where the layer has none */
 } LayerConstants;
 
-/* A layer of constant float32 weights over an operand of type `x`, with a result of type `y` (u8 or s8). The
- * spec's observer gives the weight's parameters, which are kept but for three cases, where a channel's scale
- * is another and the weight is quantized per channel for it:
+/* A layer of constant float32 weights over an operand of type `x`, with a result of type `y` (u8, s8 or f32).
+ * The spec's observer gives the weight's parameters, which are kept but for three cases, where a channel's
+ * scale is another and the weight is quantized per channel for it:
  * - nothing but zeros where the spec has no eps: docs/decisions/scale-of-empty-channels.md;
  * - the bias would leave s32, or the multiplier be no normal number: twice, four times ... the scale;
  * - weights within [-127, 127] by a spec that says so: the same where |bias| + sum |w| * max|x - z| could

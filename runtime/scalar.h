@@ -139,8 +139,9 @@ static inline int32_t v_int_requant_wide(int32_t a, int32_t b, float m, float lo
 /* The sum a * 2^16 + b, converted once. */
 static inline float v_int_wide_to_float(int32_t a, int32_t b) { return (float)((int64_t)a * 65536 + b); }
 
-/* The byte at table[index]. */
+/* The element at table[index]. */
 static inline int32_t v_lookup_u8(const uint8_t *table, int32_t index) { return table[index]; }
 static inline int32_t v_lookup_s8(const int8_t *table, int32_t index) { return table[index]; }
+static inline float v_lookup_f32(const float *table, int32_t index) { return table[index]; }
 
 #endif

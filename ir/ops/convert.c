@@ -65,15 +65,15 @@ static bool infer_requantize(Diag *d, Node *n, Type *results) {
 static bool infer_lut(Diag *d, Node *n, Type *results) {
   const Type *table = &n->operands[1]->type, *own = &n->results[0]->type;
   if (!check_table_operand(d, n)) return false;
-  if (!tensor_is_const(n->operands[1]) || (table->dtype != DT_U8 && table->dtype != DT_S8) ||
-      table->shape.rank != 1 || table->shape.dim[0] != 256)
-    return diag_error(d, node_loc(n), "the table of lut must be a constant u8 or s8 [256], not %s%s",
+  bool known = table->dtype == DT_U8 || table->dtype == DT_S8 || table->dtype == DT_F32;
+  if (!tensor_is_const(n->operands[1]) || !known || table->shape.rank != 1 || table->shape.dim[0] != 256)
+    return diag_error(d, node_loc(n), "the table of lut must be a constant u8, s8 or f32 [256], not %s%s",
                       tensor_is_const(n->operands[1]) ? "" : "a computed ", type_text(d->arena, table));
   if (own->dtype != DT_NONE && own->dtype != table->dtype)
     return diag_error(d, node_loc(n), "the result of lut is %s, its table %s", dtype_info[own->dtype].name,
                       dtype_info[table->dtype].name);
   results[0] = (Type){table->dtype, n->operands[0]->type.shape, own->quant};
-  return check_own_result(d, n, &results[0].shape, false);
+  return table->dtype == DT_F32 || check_own_result(d, n, &results[0].shape, false);
 }
 
 /* Calls `run` for every stretch of elements that share a scale and a zero point. */
@@ -142,8 +142,14 @@ static void eval_lut(EvalCtx *ctx, const Node *n, const void *const *in, void *c
   (void)ctx;
   const Type *from = &n->operands[0]->type;
   int32_t least = (int32_t)dtype_info[from->dtype].min;
-  for (int64_t i = 0, count = shape_count(&from->shape); i < count; i++)
-    ((uint8_t *)out[0])[i] = ((const uint8_t *)in[1])[element(from, in[0], i) - least];
+  bool real = n->operands[1]->type.dtype == DT_F32;
+  for (int64_t i = 0, count = shape_count(&from->shape); i < count; i++) {
+    int32_t at = element(from, in[0], i) - least;
+    if (real)
+      ((float *)out[0])[i] = ((const float *)in[1])[at];
+    else
+      ((uint8_t *)out[0])[i] = ((const uint8_t *)in[1])[at];
+  }
 }
 
 #define CONVERT(op, operands)                                                                                \

@@ -78,16 +78,21 @@ bool dense_check_bias(Diag *d, const Node *n, int i, int64_t oc, DType want) {
   return true;
 }
 
+/* A float result has the scale 1. */
+static float result_scale(const Node *n) {
+  return tensor_is_quantized(n->results[0]) ? tensor_scale(n->results[0]) : 1;
+}
+
 static bool check_multipliers(Diag *d, const Node *n) {
   const Quant *w = n->operands[1]->type.quant;
   const Tensor *r = n->results[0];
   float m;
   for (int64_t i = 0; i < w->count; i++)
-    if (!requant_multiplier(tensor_scale(n->operands[0]), w->scale[i], tensor_scale(r), &m))
+    if (!requant_multiplier(tensor_scale(n->operands[0]), w->scale[i], result_scale(n), &m))
       return diag_error(d, node_loc(n),
                         "%s '%s': the multiplier %g * %g / %g of channel %lld is not a normal number",
                         op_info[n->op]->name, r->name, (double)tensor_scale(n->operands[0]),
-                        (double)w->scale[i], (double)tensor_scale(r), (long long)i);
+                        (double)w->scale[i], (double)result_scale(n), (long long)i);
   return true;
 }
 
@@ -95,8 +100,10 @@ bool dense_check_types(Diag *d, const Node *n, int64_t oc, Type *result) {
   if (!infer_real_operand(d, n, 0)) return false;
   bool real = !tensor_is_quantized(n->operands[0]);
   if (!(real ? check_float_weight(d, n, oc) : dense_check_weight(d, n, 1, oc)) ||
-      !dense_check_bias(d, n, 2, oc, real ? DT_F32 : DT_S32) || !infer_real_result(d, n, result))
+      !dense_check_bias(d, n, 2, oc, real ? DT_F32 : DT_S32))
     return false;
-  if (result->dtype == DT_NONE && n->results[0]->type.dtype != DT_NONE) return check_multipliers(d, n);
-  return true;
+  DType own = n->results[0]->type.dtype;
+  result->dtype = DT_NONE; /* of integers: what the result's own type says, u8, s8 or f32 */
+  if ((real || own != DT_F32) && !infer_real_result(d, n, result)) return false;
+  return real || own == DT_NONE || check_multipliers(d, n);
 }

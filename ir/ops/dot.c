@@ -181,13 +181,17 @@ DotOutput dot_output(Arena *a, const Node *n, const void *const *in, float act_m
   const void *bias = n->n_operands > 2 ? in[2] : NULL;
   if (!tensor_is_quantized(n->operands[0]))
     return (DotOutput){.bias = bias, .act_min = act_min, .act_max = act_max};
-  DotOutput o = {.kind = DOT_REQUANT, .bias_q = bias, .zero = tensor_zero(r)};
-  activation_range(&r->type, act_min, act_max, &o.lo, &o.hi);
+  bool real = !tensor_is_quantized(r);
+  DotOutput o = {.kind = real ? DOT_SCALED : DOT_REQUANT, .bias_q = bias, .act_min = act_min, .act_max = act_max};
+  if (!real) {
+    o.zero = tensor_zero(r);
+    activation_range(&r->type, act_min, act_max, &o.lo, &o.hi);
+  }
   const Type *w = &n->operands[1]->type;
   float *m = ARENA_NEW_ARRAY(a, float, (size_t)w->shape.dim[0]);
   for (int64_t i = 0; i < w->shape.dim[0]; i++)
     if (!requant_multiplier(tensor_scale(n->operands[0]), w->quant->scale[w->quant->axis < 0 ? 0 : i],
-                            tensor_scale(r), &m[i]))
+                            real ? 1 : tensor_scale(r), &m[i]))
       BUG("multiplier of '%s'", r->name);
   o.multiplier = m;
   return o;

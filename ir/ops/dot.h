@@ -13,7 +13,7 @@ enum { DOT_LANES = 8, DOT_POSITIONS = 4, DOT_EXACT = 256 };
 typedef enum {
   DOT_FLOAT,   /* float sums, stored as they are */
   DOT_REQUANT, /* integer sums, requantized to bytes: rule 6 */
-  DOT_SCALED,  /* integer sums, as float times the multiplier, plus the bias: rule 14 */
+  DOT_SCALED,  /* integer sums, as float times the multiplier, plus the bias: rules 6 and 14 */
   DOT_SUM      /* integer sums, stored as s32, wrapping */
 } DotKind;
 
@@ -22,7 +22,7 @@ typedef struct {
   DotKind kind;
   const float *bias;       /* DOT_FLOAT: where they start; DOT_SCALED: what is added last: [oc]; NULL: 0 */
   float act_min, act_max;  /* DOT_FLOAT, DOT_SCALED */
-  const int32_t *bias_q;   /* DOT_REQUANT: [oc]; NULL: 0 */
+  const int32_t *bias_q;   /* integer sums: where they start: [oc]; NULL: 0 */
   const float *multiplier; /* DOT_REQUANT, DOT_SCALED: [oc] */
   int32_t zero, lo, hi;    /* DOT_REQUANT: of the result */
 } DotOutput;

@@ -89,6 +89,8 @@ const QConfigSet *gen_config(Arena *a, uint64_t seed) {
   QRule *rules = ARENA_NEW_ARRAY(a, QRule, MAX_RULES);
   *set = (QConfigSet){.name = "random", .rules = rules, .n_rules = (int)rng_range(&r, 1, MAX_RULES)};
   set->torch_sharing = rng_chance(&r, 40);
+  set->float_results = rng_chance(&r, 50);
+  set->tune = rng_chance(&r, 50);
   for (int i = 0; i < set->n_rules; i++) rules[i] = random_rule(a, &r);
   rules[0].kind = QRULE_DEFAULT;
   return set;

@@ -313,7 +313,10 @@ void trial_single_op(Trial *t, Arena *a, uint64_t seed, OpId op, const char *dir
   generate(t, a, &(GenOptions){seed, GEN_FLOAT, 1, op});
   if (!t->source || t->failed) return;
   const char *calib = write_calibration(a, t->source, seed, false, dir);
-  PassCtx ctx = {.mode = MODE_STATIC, .calib = &calib, .n_calib = 1};
+  PassCtx ctx = {.mode = MODE_STATIC,
+                 .calib = &calib,
+                 .n_calib = 1,
+                 .qconfig = qconfig_preset(a, seed % 2 ? "minmax" : "qcc")};
   run_passes(t, a, &ctx);
   if (!t->final) return;
   /* the first calibration sample: nothing in it leaves the calibrated range */

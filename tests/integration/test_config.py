@@ -5,7 +5,7 @@ import sys
 
 from harness import DIGITS, ROOT, main
 
-FLOAT_LINEAR = 'op("linear", { mode = "float" })\n'
+FLOAT_LINEAR = 'preset "minmax" op("linear", { mode = "float" })\n'
 
 
 def test_a_file_or_a_preset(t):
@@ -18,7 +18,7 @@ def test_a_file_or_a_preset(t):
     assert t.run('tiny.ir', '-print-qconfig').stdout == t.run('tiny.ir', '-config=qcc', '-print-qconfig').stdout
     r = t.fail('tiny.ir', '-config', 'fbgem', '-o', 'm.c', code=2, message="-config: there is no preset 'fbgem'; did you mean 'fbgemm'?")
     assert 'a file has a dot or a slash' in r.stderr
-    t.fail('tiny.ir', '-config', 'zzzzzzz', '-o', 'm.c', code=2, message='there are qcc, fbgemm, ')
+    t.fail('tiny.ir', '-config', 'zzzzzzz', '-o', 'm.c', code=2, message='there are qcc, minmax, fbgemm, ')
     t.fail('tiny.ir', '-config', 'none.lua', '-o', 'm.c', message='none.lua: error: No such file or directory')
     t.fail('tiny.ir', '-config', '.', '-o', 'm.c', message='.: error: is a directory')
     t.fail('tiny.ir', '-config', '/dev/zero', '-o', 'm.c', message='is not a regular file')
@@ -77,7 +77,7 @@ def test_a_mixed_model_is_saved(t):
     """What the configuration left in float stays there when the model is read again, as text IR and as ONNX."""
     t.tiny()
     t.write('mixed.ir', MIXED)
-    t.write('c.lua', 'op("sigmoid", { mode = "float" }) node("e", { mode = "weights" })')
+    t.write('c.lua', 'preset "minmax" op("sigmoid", { mode = "float" }) node("e", { mode = "weights" })')
     t.run('mixed.ir', '-calib', 'calib.npz', '-config', 'c.lua', '-emit', 'ir', '-o', 'q.ir')
     text = t.read('q.ir').decode()
     assert '%b = sigmoid(%a.f) in_float' in text and '%e = conv2d(%c.f, @w' in text, text
@@ -99,7 +99,7 @@ def test_output_is_no_input(t):
 
 def test_every_preset_compiles(t):
     """Static ones on the digits: they lose little."""
-    for preset in ('qcc', 'fbgemm', 'x86', 'qnnpack', 'onednn', 'tensorrt'):
+    for preset in ('qcc', 'minmax', 'fbgemm', 'x86', 'qnnpack', 'onednn', 'tensorrt'):
         t.run(DIGITS / 'digits.ir', '-config', preset, '-target', 'generic', '-o', preset + '.c')
         out = t.run(DIGITS / 'digits.ir', '-config', preset, '-eval', DIGITS / 'eval.npz').stdout
         assert float(re.search(r'int8 ([0-9.]+)', out).group(1)) > 0.975, out

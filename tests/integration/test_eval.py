@@ -57,14 +57,14 @@ def test_run_single_sample(t):
 def test_run_quantized_io(t):
     """Quantized inputs take floats and bytes; outputs come as real values."""
     x = t.tiny()
-    t.run('tiny.ir', '-calib', 'calib.npz', '-io', 'quantized', '-emit', 'ir', '-o', 'q.ir')
+    t.run('tiny.ir', '-calib', 'calib.npz', '-config', 'minmax', '-io', 'quantized', '-emit', 'ir', '-o', 'q.ir')
     text = t.read('q.ir').decode()
     scale, zero = re.search(r'input %x : u8<scale=([^,]*), zero=(\d+)>', text).groups()
     t.run('q.ir', '-run', 'calib.npz', '-o', 'a.npz')
     q = np.clip(np.rint(x / np.float32(scale)) + int(zero), 0, 255).astype('u1')
     np.savez(t.dir / 'bytes.npz', x=q)
     t.run('q.ir', '-run', 'bytes.npz', '-o', 'b.npz')
-    t.run('tiny.ir', '-calib', 'calib.npz', '-run', 'calib.npz', '-o', 'c.npz')
+    t.run('tiny.ir', '-calib', 'calib.npz', '-config', 'minmax', '-run', 'calib.npz', '-o', 'c.npz')
     a, b, c = (np.load(t.dir / f)['y'] for f in ('a.npz', 'b.npz', 'c.npz'))
     assert (a == b).all() and (a == c).all()
 

@@ -38,7 +38,7 @@ def test_quantized(t):
     """A float model with calibration data: QDQ, and the same C again."""
     t.tiny()
     t.write('m.ir', TINY)
-    model = checked(same_c(t, '-calib', 'calib.npz'))
+    model = checked(same_c(t, '-calib', 'calib.npz', '-config', 'minmax'))
     if not model:
         return
     ops = [n.op_type for n in model.graph.node]

@@ -840,11 +840,16 @@ case(
     outs=('g',),
 )
 case(
-    'computed indices are supported for a constant list of UINT8 or INT8 alone',
+    'computed indices are supported for a constant list of UINT8, INT8 or FLOAT alone',
     [*index, node('Gather', 't i', 'y', axis=-1)],
     consts=QT,
 )
-case('the table is f32[256]; a list of UINT8 or INT8 is needed', lookup, consts={**QT, 't': w_of(256)}, outs=('g',))
+case(
+    'the table is s64[256]; a list of UINT8, INT8 or FLOAT is needed',
+    lookup,
+    consts={**QT, 't': np.zeros(256, np.int64)},
+    outs=('g',),
+)
 case("no DequantizeLinear says what the values of 'g' mean", lookup, consts=QT, outs=('g',))
 case(
     "the index 'x' is not quantized: no scale is known",

@@ -249,6 +249,20 @@ static void linear_sums_are_exact(void **state) {
   }
 }
 
+/* A float32 result is the exact sum, converted once, times s_x * s_w; the clamp is of real values. */
+static void integers_with_float_results(void **state) {
+  (void)state;
+  Node *n = NODE(OP_linear, quantized(DT_U8, "2,3", 0.5f, 10), quantized(DT_S8, "2,3", 0.25f, 0),
+                 quantized(DT_S32, "2", 0.125f, 0));
+  n->results[0]->type = plain(DT_F32, "2,2");
+  static const uint8_t x[] = {10, 12, 255, 0, 10, 11};
+  static const int8_t w[] = {1, 2, 3, -128, 127, 0};
+  static const int32_t b[] = {16777217 - 739, 4};
+  ASSERT_FLOATS(EVAL(n, x, w, b), 2097152, 258 * 0.125f, 2097058.875f, 1284 * 0.125f);
+  ATTRS(n, ActAttrs)->act_max = 100;
+  ASSERT_FLOATS(EVAL(n, x, w, b), 100, 258 * 0.125f, 100, 100);
+}
+
 static void matmul_equals_plain_loops(void **state) {
   (void)state;
   for (int i = 0; i < 60; i++) {
@@ -401,6 +415,11 @@ static void conversions(void **state) {
                         graph_constant(graph, "t", plain(DT_U8, "256"), table, (SrcLoc){0})};
   n = graph_node1(graph, OP_lut, operands, 2, "y", (SrcLoc){0}, NULL);
   ASSERT_BYTES(EVAL(n, ((int8_t[]){-128, 0, 127}), table), 255, 127, 0);
+  float values[256];
+  for (int i = 0; i < 256; i++) values[i] = (float)i / 8;
+  operands[1] = graph_constant(graph, "f", plain(DT_F32, "256"), values, (SrcLoc){0});
+  n = graph_node1(graph, OP_lut, operands, 2, "z", (SrcLoc){0}, NULL);
+  ASSERT_FLOATS(EVAL(n, ((int8_t[]){-128, 0, 127}), values), 0, 16, 31.875f);
 }
 
 static void float_arithmetic(void **state) {
@@ -482,6 +501,7 @@ int main(void) {
       TEST(linear_equals_plain_loops),
       TEST(linear_extreme_sums),
       TEST(linear_sums_are_exact),
+      TEST(integers_with_float_results),
       TEST(matmul_equals_plain_loops),
       TEST(matmul_of_bytes),
       TEST(matmul_sums_beyond_32_bits),

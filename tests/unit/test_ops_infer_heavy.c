@@ -32,6 +32,7 @@ static void conv2d_types(void **state) {
   ASSERT_TYPE(typed(simple_conv(u8("1,3,8,9"), s8w("5,3,3,2", 5)), u8("1")),
               "u8<scale=0.1, zero=3>[1, 5, 6, 8]");
   ASSERT_TYPE(simple_conv(u8("1,3,8,9"), s8w("5,3,3,2", 5)), "?[1, 5, 6, 8]");
+  ASSERT_TYPE(typed(simple_conv(u8("1,3,8,9"), s8w("5,3,3,2", 5)), f32("1")), "f32[1, 5, 6, 8]");
   ASSERT_TYPE(NODE(OP_conv2d, u8("1,3,8,9"), quantized(DT_U8, "5,3,3,2", 0.1f, 7), s32("5")),
               "?[1, 5, 6, 8]");
   Node *n = conv(f32("2,6,8,9"), f32("4,3,3,3"), "2,3", "1,0,2,4", "2,1", 2);
@@ -91,10 +92,12 @@ static void conv2d_type_errors(void **state) {
   ASSERT_REFUSED(NODE(OP_conv2d, u8("1,3,8,9"), s8w("5,3,3,3", 5), f32("5")),
                  "the bias of a quantized conv2d must be s32, not f32");
   ASSERT_REFUSED(
-      typed(simple_conv(u8("1,3,8,9"), s8w("5,3,3,2", 5)), f32("1,5,6,8")),
-      "conv2d of a quantized operand has a u8 or s8 result quantized per tensor, not f32[1, 5, 6, 8]");
+      typed(simple_conv(u8("1,3,8,9"), s8w("5,3,3,2", 5)), plain(DT_S32, "1,5,6,8")),
+      "conv2d of a quantized operand has a u8 or s8 result quantized per tensor, not s32[1, 5, 6, 8]");
   ASSERT_REFUSED(typed(simple_conv(u8("1,3,8,9"), s8w("5,3,3,2", 5)), quantized(DT_U8, "1", 3e38f, 0)),
                  "conv2d 'r': the multiplier 0.1 * 0.01 / 3e+38 of channel 0 is not a normal number");
+  ASSERT_REFUSED(typed(simple_conv(quantized(DT_U8, "1,3,8,9", 1e-37f, 0), s8w("5,3,3,2", 5)), f32("1")),
+                 "conv2d 'r': the multiplier 1e-37 * 0.01 / 1 of channel 0 is not a normal number");
 }
 
 static void activation_errors(void **state) {
@@ -257,11 +260,13 @@ static void conversion_errors(void **state) {
   ASSERT_REFUSED(typed(NODE(OP_requantize, u8("2")), per_axis(DT_U8, "2", 0, 2, 1)),
                  "the result of requantize must be quantized per tensor, not along axis 0");
   ASSERT_REFUSED(lut(u8("2"), table(DT_U8, "255")),
-                 "the table of lut must be a constant u8 or s8 [256], not u8[255]");
-  ASSERT_REFUSED(lut(u8("2"), table(DT_F32, "256")),
-                 "the table of lut must be a constant u8 or s8 [256], not f32[256]");
+                 "the table of lut must be a constant u8, s8 or f32 [256], not u8[255]");
+  ASSERT_REFUSED(lut(u8("2"), table(DT_S32, "256")),
+                 "the table of lut must be a constant u8, s8 or f32 [256], not s32[256]");
   ASSERT_REFUSED(NODE(OP_lut, u8("2"), table(DT_U8, "256")),
-                 "the table of lut must be a constant u8 or s8 [256], not a computed u8[256]");
+                 "the table of lut must be a constant u8, s8 or f32 [256], not a computed u8[256]");
+  ASSERT_REFUSED(typed(lut(u8("2"), table(DT_F32, "256")), u8("2")),
+                 "the result of lut is u8, its table f32");
   ASSERT_REFUSED(typed(lut(u8("2"), table(DT_S8, "256")), u8("2")), "the result of lut is u8, its table s8");
 }
 

@@ -14,6 +14,7 @@
 #include "ir/quant.h"
 #include "passes/constant.h"
 #include "passes/observe.h"
+#include "passes/observe/extremes.h"
 #include "passes/rewrite.h"
 
 static Arena *arena;
@@ -91,7 +92,10 @@ static void every_observer_bounds_what_it_saw(void **state) {
     o->observe(s, (float[]){2, 0.5f}, 1, 2);
     float lo, hi;
     assert_true(o->finish(s, &lo, &hi));
-    assert_true(lo >= -2 && hi <= 3 && lo <= hi);
+    if (!strcmp(o->name, "extremes"))
+      assert_true(lo <= -2 && hi >= 3);
+    else
+      assert_true(lo >= -2 && hi <= 3 && lo <= hi);
   }
 }
 
@@ -112,10 +116,65 @@ static void minmax_is_the_range(void **state) {
   assert_false(observer_parse(&silent, "", &spec));
 }
 
+/* The range that the observer gives for samples of two values each. */
+static void extremes_of(const float (*samples)[2], int n, float *lo, float *hi) {
+  ObserverSpec spec = {.quant = qspec_of(DT_U8, false)};
+  assert_true(observer_parse(&silent, "extremes=2", &spec));
+  void *s = arena_alloc(arena, spec.observer->state_size);
+  spec.observer->init(s, arena, &spec, 1);
+  for (int i = 0; i < n; i++) spec.observer->observe(s, samples[i], 1, 2);
+  assert_true(spec.observer->finish(s, lo, hi));
+}
+
+static void extremes_go_beyond_what_was_seen(void **state) {
+  (void)state;
+  float lo, hi;
+  static const float spread[][2] = {{-1, 2}, {-3, 4}}; /* means -2 and 3, deviations 1 */
+  extremes_of(spread, 2, &lo, &hi);
+  assert_true(lo == -4 && hi == 5);
+  static const float common[][2] = {{0, 4}, {0, 2}, {0, 4}}; /* ends that two samples have */
+  extremes_of(common, 3, &lo, &hi);
+  assert_true(lo == 0 && hi == 4);
+  static const float positive[][2] = {{0.5f, 2}, {3, 4}}; /* zero is not crossed */
+  extremes_of(positive, 2, &lo, &hi);
+  assert_true(lo == 0 && hi == 5);
+  static const float outlier[][2] = {{-1, 1}, {-1, 1}, {-1, 1}, {-1, 1}, {-1, 1}, {-1, 100}};
+  extremes_of(outlier, 6, &lo, &hi);
+  assert_true(lo == -1 && hi == 100); /* 17.5 and two deviations of 36.9 are less than it */
+  assert_true(extreme_deviations(6, 1) == 6 && extreme_deviations(6, 1000) == 6);
+  assert_true(extreme_deviations(6, 300000) == 0 && extreme_deviations(6, INT64_MAX) == 0);
+  double middle = extreme_deviations(6, 17321); /* sqrt(1000 * 300000) */
+  assert_true(fabs(middle - 3) < 1e-4);
+}
+
+/* Parts of the data merge to what all of it gives. */
+static void extremes_merge(void **state) {
+  (void)state;
+  ObserverSpec spec = {.quant = qspec_of(DT_U8, false)};
+  assert_true(observer_parse(&silent, "extremes", &spec));
+  const Observer *o = spec.observer;
+  void *s[3];
+  for (int k = 0; k < 3; k++) o->init(s[k] = arena_alloc(arena, o->state_size), arena, &spec, 1);
+  static const float samples[][2] = {{-1, 2}, {-3, 4}, {-3, 1}, {0, 8}, {-2, 8}};
+  for (int i = 0; i < 5; i++) {
+    o->observe(s[0], samples[i], 1, 2);
+    o->observe(s[i < 2 ? 1 : 2], samples[i], 1, 2);
+  }
+  o->merge(s[1], s[2]);
+  float lo[2], hi[2];
+  for (int k = 0; k < 2; k++) assert_true(o->finish(s[k], &lo[k], &hi[k]));
+  assert_true(lo[0] == -3 && hi[0] == 8 && lo[1] == -3 && hi[1] == 8); /* two samples have each of them */
+  o->observe(s[0], samples[0], 1, 2);
+  o->observe(s[1], (float[]){-7, 9}, 1, 2);
+  assert_true(o->finish(s[1], &lo[1], &hi[1]));
+  assert_true(lo[1] < -7 && hi[1] > 9);
+}
+
 static void the_table_is_the_pipeline(void **state) {
   (void)state;
-  static const char *const order[] = {"canonicalize", "qdq",    "fold_bn", "fuse",   "observe", "quantize",
-                                      "dynamic",      "settle", "io",      "tables", "cleanup"};
+  static const char *const order[] = {"canonicalize", "qdq",      "fold_bn", "fuse",    "equalize",
+                                      "observe",      "quantize", "dynamic", "refine",  "settle",
+                                      "io",           "tables",   "cleanup"};
   int n = 0;
   for (; pass_table[n].name; n++) {
     assert_true(n < (int)(sizeof order / sizeof *order));
@@ -131,6 +190,8 @@ int main(void) {
       cmocka_unit_test(ranges_must_be_finite),
       cmocka_unit_test(every_observer_bounds_what_it_saw),
       cmocka_unit_test(minmax_is_the_range),
+      cmocka_unit_test(extremes_go_beyond_what_was_seen),
+      cmocka_unit_test(extremes_merge),
       cmocka_unit_test(the_table_is_the_pipeline),
   };
   return cmocka_run_group_tests_name("passes", tests, setup, teardown);

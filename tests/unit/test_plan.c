@@ -50,7 +50,7 @@ static Plan *plan_with(const Graph *g, const QRule *rules, int n_rules, bool tor
   QConfigSet *set = ARENA_NEW(arena, QConfigSet);
   *set = (QConfigSet){"test", rules, n_rules, torch_sharing};
   Plan *p;
-  assert_true(plan_make(&silent, arena, g, set, &p));
+  assert_true(plan_make(&silent, arena, g, set, false, &p));
   return p;
 }
 
@@ -78,6 +78,16 @@ static char *groups_text(const Plan *p) {
     }
   }
   return s.text;
+}
+
+static Plan *plan_of_float_results(const Graph *g, bool quantized_outputs) {
+  QRule *rule = ARENA_NEW(arena, QRule);
+  rule->config = q8(DT_U8);
+  QConfigSet *set = ARENA_NEW(arena, QConfigSet);
+  *set = (QConfigSet){.name = "test", .rules = rule, .n_rules = 1, .float_results = true};
+  Plan *p;
+  assert_true(plan_make(&silent, arena, g, set, quantized_outputs, &p));
+  return p;
 }
 
 static const char unet[] =
@@ -234,6 +244,47 @@ static void constants_among_the_values(void **state) {
   assert_true(p->groups[1]->has_fill && p->groups[1]->fill_lo == -3 && p->groups[1]->fill_hi == 9);
 }
 
+/* A letter for each node: I integer, R integer with a float result, T table, F table of float32, s step, -
+ * float. */
+static char *kinds_text(const Plan *p) {
+  StrBuf s;
+  strbuf_init(&s, arena);
+  for (const Node *n = p->graph->first; n; n = n->next) {
+    const TensorPlan *t = plan_of(p, n->results[0]);
+    const char *kind = t->kind == PLAN_INTEGER ? (t->float_result ? "R" : "I")
+                       : t->kind == PLAN_TABLE ? (t->float_result ? "F" : "T")
+                       : t->kind == PLAN_STEP  ? "s"
+                                               : "-";
+    strbuf_printf(&s, "%s%s:%s", n->prev ? " " : "", n->results[0]->name, kind);
+  }
+  return s.text;
+}
+
+/* What no integer op reads needs no scale; what moves it, sums it or is a function of it works in float. */
+static void results_that_stay_float(void **state) {
+  (void)state;
+  const Graph *g = parse("  input %x : f32[1, 2]\n"
+                         "  const @w : f32[2, 2] = [[1, 0], [0, 1]]\n"
+                         "  const @k : f32[] = 2\n"
+                         "  %a = linear(%x, @w)\n"
+                         "  %b = linear(%a, @w)\n" /* read by c, and by the table t */
+                         "  %t = sigmoid(%b)\n"    /* an output */
+                         "  %c = linear(%b, @w)\n" /* read by what works in float */
+                         "  %m = reshape(%c) { shape = [2, 1] }\n"
+                         "  %s = silu(%m)\n"
+                         "  %r = reshape(%b) { shape = [2, 1] }\n" /* of integers */
+                         "  %d = add(%r, %m)\n"
+                         "  %e = mul(%b, @k)\n"
+                         "  %f = linear(%e, @w)\n"
+                         "  output %t, %s, %d, %f\n");
+  const Plan *p = plan_of_float_results(g, false);
+  assert_string_equal(kinds_text(p), "a:I b:I t:F c:R m:- s:- r:I d:- e:T f:R");
+  assert_string_equal(groups_text(p), "x: x; a: a; b: b -r; e: e");
+  p = plan_of_float_results(g, true);
+  assert_string_equal(kinds_text(p), "a:I b:I t:I c:I m:I s:I r:I d:I e:T f:I");
+  assert_string_equal(kinds_text(plan(g, false)), "a:I b:I t:I c:I m:I s:I r:I d:I e:T f:I");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(ours_shares_what_is_moved),
@@ -245,6 +296,7 @@ int main(void) {
       cmocka_unit_test(other_modes_need_no_data),
       cmocka_unit_test(fixed_parameters),
       cmocka_unit_test(constants_among_the_values),
+      cmocka_unit_test(results_that_stay_float),
   };
   return cmocka_run_group_tests_name("plan", tests, setup, teardown);
 }

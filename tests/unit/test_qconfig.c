@@ -49,8 +49,9 @@ static void presets_are_their_originals(void **state) {
   (void)state;
   const char *channels = "per_channel_minmax s8 -128..127 symmetric per channel eps",
              *tensor = "minmax s8 -128..127 symmetric eps";
-  default_is("qcc", QMODE_STATIC, "minmax u8 0..255", "per_channel_minmax s8 -127..127 symmetric per channel",
-             false);
+  const char *narrow = "per_channel_minmax s8 -127..127 symmetric per channel";
+  default_is("qcc", QMODE_STATIC, "extremes u8 0..255", narrow, false);
+  default_is("minmax", QMODE_STATIC, "minmax u8 0..255", narrow, false);
   default_is("fbgemm", QMODE_STATIC, "histogram u8 0..127 eps", channels, true);
   default_is("x86", QMODE_STATIC, "histogram u8 0..127 eps", channels, true);
   default_is("qnnpack", QMODE_STATIC, "histogram u8 0..255 eps", tensor, true);
@@ -80,7 +81,7 @@ static void presets_name_known_operators(void **state) {
       assert_non_null(set->rules[i].config.weight.observer);
     }
   }
-  assert_int_equal(n, 9);
+  assert_int_equal(n, 10);
 }
 
 static const Graph *graph(void) {

@@ -40,10 +40,10 @@ static Plan *plan(const char *observer, int samples, unsigned seed) {
   diag_init(&d, arena, stderr);
   Graph *g = ir_parse(&d, arena, source_from_text(arena, "m.ir", model, sizeof model - 1), NULL);
   assert_non_null(g);
-  const QConfigSet *set = qconfig_with_observer(&d, arena, qconfig_preset(arena, "qcc"), observer);
+  const QConfigSet *set = qconfig_with_observer(&d, arena, qconfig_preset(arena, "minmax"), observer);
   assert_non_null(set);
   Plan *p;
-  assert_true(plan_make(&d, arena, g, set, &p));
+  assert_true(plan_make(&d, arena, g, set, false, &p));
   for (int i = 0; i < p->n_groups; i++) {
     PlanGroup *group = p->groups[i];
     if (!plan_group_observes(group)) continue;

@@ -1,12 +1,13 @@
 -- RUN: passtool -config %s -print-qconfig %S/concat.ir
 -- RUN: passtool -config %s -make-calib %t/c.npz -stop-after quantize %S/concat.ir
 -- What is concatenated has one scale. Known parameters are for their own op alone: what is beside it need not fit.
+preset "minmax"
 node("a", { activation = fixed { scale = 0.01, zero_point = 5 } })
 -- OUT: NODE  OP       MODE    RESULT      WEIGHT                                      RULE
--- OUT: x     input    -       minmax, u8  -                                           preset qcc
--- OUT: a     sigmoid  static  minmax, u8  -                                           %s:4: node a (activation)
--- OUT: b     linear   static  as a        per_channel_minmax, s8 -127..127 symmetric  preset qcc
--- OUT: c     concat   static  as a        -                                           preset qcc
+-- OUT: x     input    -       minmax, u8  -                                           preset minmax
+-- OUT: a     sigmoid  static  minmax, u8  -                                           %s:5: node a (activation)
+-- OUT: b     linear   static  as a        per_channel_minmax, s8 -127..127 symmetric  preset minmax
+-- OUT: c     concat   static  as a        -                                           preset minmax
 -- OUT: model concat {
 -- OUT:   input %x : f32[1, 2]
 -- OUT:   const @w : s8<axis=0, scale=[0.031496063, 0.031496063], zero=0>[2, 2] = [[127, 0], [0, 127]]

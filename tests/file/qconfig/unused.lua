@@ -8,36 +8,36 @@ node("con1", { mode = "float" })
 op("conv2d", { mode = "float" })
 pattern("conv*", { mode = "float" })
 node("image", {})
--- OUT: NODE   OP          MODE    RESULT                          WEIGHT                                      RULE
--- OUT: image  input       -       -                               -                                           %s:10: node image
--- OUT: conv1  conv2d      float   as configured; then minmax, u8  -                                           %s:9: pattern conv* (mode)
--- OUT: pool   max_pool2d  static  as conv1                        -                                           preset qcc
--- OUT: conv2  conv2d      float   as configured; then minmax, u8  -                                           %s:9: pattern conv* (mode)
--- OUT: gate   sigmoid     static  fixed by sigmoid, u8            -                                           preset qcc
--- OUT: sum    add         static  minmax, u8                      -                                           preset qcc
--- OUT: flat   reshape     static  as sum                          -                                           preset qcc
--- OUT: fc     linear      static  minmax, u8                      per_channel_minmax, s8 -127..127 symmetric  preset qcc
--- OUT: prob   softmax     float   it has no integer form          -                                           preset qcc
--- OUT: NODE   OP          MODE    RESULT                          WEIGHT                                      RULE
--- OUT: image  input       -       -                               -                                           %s:10: node image
--- OUT: conv1  conv2d      float   as configured; then minmax, u8  -                                           %s:9: pattern conv* (mode)
--- OUT: pool   max_pool2d  static  as conv1                        -                                           preset qcc
--- OUT: conv2  conv2d      float   as configured; then minmax, u8  -                                           %s:9: pattern conv* (mode)
--- OUT: gate   sigmoid     static  fixed by sigmoid, u8            -                                           preset qcc
--- OUT: sum    add         static  minmax, u8                      -                                           preset qcc
--- OUT: flat   reshape     static  as sum                          -                                           preset qcc
--- OUT: fc     linear      static  minmax, u8                      per_channel_minmax, s8 -127..127 symmetric  preset qcc
--- OUT: prob   softmax     float   it has no integer form          -                                           preset qcc
--- OUT: NODE   OP          MODE    RESULT                          WEIGHT                                      RULE
--- OUT: image  input       -       -                               -                                           %s:10: node image
--- OUT: conv1  conv2d      float   as configured; then minmax, u8  -                                           %s:9: pattern conv* (mode)
--- OUT: pool   max_pool2d  static  as conv1                        -                                           preset qcc
--- OUT: conv2  conv2d      float   as configured; then minmax, u8  -                                           %s:9: pattern conv* (mode)
--- OUT: gate   sigmoid     static  fixed by sigmoid, u8            -                                           preset qcc
--- OUT: sum    add         static  minmax, u8                      -                                           preset qcc
--- OUT: flat   reshape     static  as sum                          -                                           preset qcc
--- OUT: fc     linear      static  minmax, u8                      per_channel_minmax, s8 -127..127 symmetric  preset qcc
--- OUT: prob   softmax     float   it has no integer form          -                                           preset qcc
+-- OUT: NODE   OP          MODE    RESULT                            WEIGHT                                      RULE
+-- OUT: image  input       -       -                                 -                                           %s:10: node image
+-- OUT: conv1  conv2d      float   as configured; then extremes, u8  -                                           %s:9: pattern conv* (mode)
+-- OUT: pool   max_pool2d  static  as conv1                          -                                           preset qcc
+-- OUT: conv2  conv2d      float   as configured; then extremes, u8  -                                           %s:9: pattern conv* (mode)
+-- OUT: gate   sigmoid     static  fixed by sigmoid, u8              -                                           preset qcc
+-- OUT: sum    add         static  extremes, u8                      -                                           preset qcc
+-- OUT: flat   reshape     static  as sum                            -                                           preset qcc
+-- OUT: fc     linear      static  -                                 per_channel_minmax, s8 -127..127 symmetric  preset qcc
+-- OUT: prob   softmax     float   it has no integer form            -                                           preset qcc
+-- OUT: NODE   OP          MODE    RESULT                            WEIGHT                                      RULE
+-- OUT: image  input       -       -                                 -                                           %s:10: node image
+-- OUT: conv1  conv2d      float   as configured; then extremes, u8  -                                           %s:9: pattern conv* (mode)
+-- OUT: pool   max_pool2d  static  as conv1                          -                                           preset qcc
+-- OUT: conv2  conv2d      float   as configured; then extremes, u8  -                                           %s:9: pattern conv* (mode)
+-- OUT: gate   sigmoid     static  fixed by sigmoid, u8              -                                           preset qcc
+-- OUT: sum    add         static  extremes, u8                      -                                           preset qcc
+-- OUT: flat   reshape     static  as sum                            -                                           preset qcc
+-- OUT: fc     linear      static  -                                 per_channel_minmax, s8 -127..127 symmetric  preset qcc
+-- OUT: prob   softmax     float   it has no integer form            -                                           preset qcc
+-- OUT: NODE   OP          MODE    RESULT                            WEIGHT                                      RULE
+-- OUT: image  input       -       -                                 -                                           %s:10: node image
+-- OUT: conv1  conv2d      float   as configured; then extremes, u8  -                                           %s:9: pattern conv* (mode)
+-- OUT: pool   max_pool2d  static  as conv1                          -                                           preset qcc
+-- OUT: conv2  conv2d      float   as configured; then extremes, u8  -                                           %s:9: pattern conv* (mode)
+-- OUT: gate   sigmoid     static  fixed by sigmoid, u8              -                                           preset qcc
+-- OUT: sum    add         static  extremes, u8                      -                                           preset qcc
+-- OUT: flat   reshape     static  as sum                            -                                           preset qcc
+-- OUT: fc     linear      static  -                                 per_channel_minmax, s8 -127..127 symmetric  preset qcc
+-- OUT: prob   softmax     float   it has no integer form            -                                           preset qcc
 -- ERR: %s:5:1: warning: there is no node of the operator 'tanh' in the model once it is fused; -print-qconfig lists the nodes [-Wunused-rule]
 -- ERR: op("tanh", { mode = "float" })
 -- ERR: ^~
