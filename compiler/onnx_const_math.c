@@ -90,9 +90,17 @@ static OnnxFold cast_doubles(OnnxNode *n, const OnnxValue *x, int64_t elem) {
   return FOLD_DONE;
 }
 
+int64_t onnx_cast_target(const OnnxNode *n) {
+  if (strcmp(n->op->name, "CastLike")) return onnx_attr_int(n, "to", 0);
+  const OnnxValue *like = onnx_input(n, 1);
+  return onnx_elem_of(like->tensor ? like->tensor->type.dtype : like->type.dtype);
+}
+
+OnnxFold onnx_fold_cast_like(OnnxNode *n) { return onnx_input(n, 0)->data ? onnx_fold_cast(n) : FOLD_NO; }
+
 OnnxFold onnx_fold_cast(OnnxNode *n) {
   const OnnxValue *x = onnx_input(n, 0);
-  int64_t elem = onnx_attr_int(n, "to", 0);
+  int64_t elem = onnx_cast_target(n);
   if (x->doubles) return cast_doubles(n, x, elem);
   const char *name = elem > 0 && elem < 64 ? onnx_elem_name((int)elem) : NULL;
   if (x->type.quant) return FOLD_NO;

@@ -13,6 +13,10 @@ static Tensor *expanded(OnnxNode *n, Tensor *t, const Shape *to) {
   return onnx_emit1(n, OP_expand, NULL, t, &attrs);
 }
 
+static Tensor *scalar(OnnxNode *n, float v) {
+  return onnx_constant(n, NULL, (Type){DT_F32, {0}, NULL}, arena_memdup(n->im->arena, &v, sizeof v));
+}
+
 /* Input i, where it is given. False after a diagnostic. */
 static bool optional_operand(OnnxNode *n, int i, Tensor **t) {
   *t = NULL;
@@ -26,6 +30,21 @@ static bool emit_norm(OnnxNode *n, OpId op, Tensor *x, Tensor *scale, Tensor *bi
   return onnx_set_output(n, 0, onnx_emit(n, op, onnx_output_name(n, 0), operands, bias ? 3 : 2, attrs));
 }
 
+/* The outputs Mean and InvStdDev, where they are used. */
+static bool emit_moments(OnnxNode *n, Tensor *x, const LayerNormAttrs *a) {
+  ReduceAttrs axes = {.keepdims = true};
+  if (!onnx_output_used(n, 1) && !onnx_output_used(n, 2)) return true;
+  for (int64_t i = a->axis; i < x->type.shape.rank; i++) axes.axes.v[axes.axes.n++] = i;
+  const char *name = onnx_output_used(n, 1) ? onnx_output_name(n, 1) : NULL;
+  Tensor *mean = onnx_emit1(n, OP_reduce_mean, name, x, &axes);
+  if (!onnx_set_output(n, 1, mean) || !onnx_output_used(n, 2)) return mean != NULL;
+  Tensor *d = onnx_emit2(n, OP_sub, NULL, x, mean, NULL);
+  Tensor *v = onnx_emit1(n, OP_reduce_mean, NULL, onnx_emit2(n, OP_mul, NULL, d, d, NULL), &axes);
+  v = v ? onnx_emit2(n, OP_add, NULL, v, scalar(n, a->eps), NULL) : NULL;
+  v = onnx_emit1(n, OP_reciprocal, onnx_output_name(n, 2), onnx_emit1(n, OP_sqrt, NULL, v, NULL), NULL);
+  return onnx_set_output(n, 2, v);
+}
+
 bool onnx_import_layer_norm(OnnxNode *n) {
   LayerNormAttrs attrs = {0, onnx_attr_float(n, "epsilon", 1e-5f)};
   Tensor *x = onnx_operand(n, 0, false), *scale = x ? onnx_operand(n, 1, false) : NULL, *bias;
@@ -33,15 +52,12 @@ bool onnx_import_layer_norm(OnnxNode *n) {
   if (!scale || !optional_operand(n, 2, &bias) ||
       !onnx_axis(n, onnx_attr_int(n, "axis", -1), x->type.shape.rank, &axis))
     return false;
-  for (int i = 1; i < 3; i++)
-    if (onnx_output_used(n, i))
-      return onnx_error(n, "the output '%s' is not supported", i == 1 ? "Mean" : "InvStdDev");
   Shape normalized = {0};
   for (int i = axis; i < x->type.shape.rank; i++) normalized.dim[normalized.rank++] = x->type.shape.dim[i];
   attrs.axis = axis;
   scale = expanded(n, scale, &normalized);
   if (bias && !(bias = expanded(n, bias, &normalized))) return false;
-  return scale && emit_norm(n, OP_layer_norm, x, scale, bias, &attrs);
+  return scale && emit_norm(n, OP_layer_norm, x, scale, bias, &attrs) && emit_moments(n, x, &attrs);
 }
 
 /* One value for each group, as opset 18 has them, or for each channel. */
@@ -77,10 +93,6 @@ bool onnx_import_instance_norm(OnnxNode *n) {
 }
 
 /* ---- in smaller ops ---- */
-
-static Tensor *scalar(OnnxNode *n, float v) {
-  return onnx_constant(n, NULL, (Type){DT_F32, {0}, NULL}, arena_memdup(n->im->arena, &v, sizeof v));
-}
 
 static Tensor *channels_from(OnnxNode *n, Tensor *t, int64_t first, int64_t count) {
   SliceAttrs a = {0};

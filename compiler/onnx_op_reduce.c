@@ -112,12 +112,29 @@ bool onnx_import_global_average_pool(OnnxNode *n) {
   return onnx_set_output(n, 0, onnx_emit1(n, OP_global_avg_pool, onnx_output_name(n, 0), x, NULL));
 }
 
+/* The axes behind [N, C]; false after a diagnostic. */
+static bool spatial_axes(const OnnxNode *n, const Shape *x, ReduceAttrs *attrs) {
+  *attrs = (ReduceAttrs){.keepdims = true};
+  if (x->rank < 3) return onnx_error(n, "the input must be [N, C, ...], not %s", shape_text(n->im->arena, x));
+  for (int i = 2; i < x->rank; i++) attrs->axes.v[attrs->axes.n++] = i;
+  return true;
+}
+
 bool onnx_import_global_max_pool(OnnxNode *n) {
   Tensor *x = onnx_operand(n, 0, false);
-  if (!x) return false;
-  if (x->type.shape.rank < 3)
-    return onnx_error(n, "the input must be [N, C, ...], not %s", shape_text(n->im->arena, &x->type.shape));
-  ReduceAttrs attrs = {.keepdims = true};
-  for (int i = 2; i < x->type.shape.rank; i++) attrs.axes.v[attrs.axes.n++] = i;
-  return onnx_set_output(n, 0, onnx_emit1(n, OP_reduce_max, onnx_output_name(n, 0), x, &attrs));
+  ReduceAttrs attrs;
+  return x && spatial_axes(n, &x->type.shape, &attrs) &&
+         onnx_set_output(n, 0, onnx_emit1(n, OP_reduce_max, onnx_output_name(n, 0), x, &attrs));
+}
+
+bool onnx_import_global_lp_pool(OnnxNode *n) {
+  int64_t p = onnx_attr_int(n, "p", 2);
+  const char *name = onnx_output_name(n, 0);
+  Tensor *x = onnx_operand(n, 0, false);
+  ReduceAttrs attrs;
+  if (!x || !spatial_axes(n, &x->type.shape, &attrs)) return false;
+  if (p != 1 && p != 2) return onnx_error(n, "attribute 'p' is %lld; it must be 1 or 2", (long long)p);
+  x = p == 1 ? onnx_emit1(n, OP_abs, NULL, x, NULL) : onnx_emit2(n, OP_mul, NULL, x, x, NULL);
+  x = onnx_emit1(n, OP_reduce_sum, p == 1 ? name : NULL, x, &attrs);
+  return onnx_set_output(n, 0, p == 1 ? x : onnx_emit1(n, OP_sqrt, name, x, NULL));
 }

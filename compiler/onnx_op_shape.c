@@ -222,7 +222,7 @@ bool onnx_import_dropout(OnnxNode *n) {
 }
 
 bool onnx_import_cast(OnnxNode *n) {
-  int64_t to = onnx_attr_int(n, "to", 0);
+  int64_t to = onnx_cast_target(n);
   const Tensor *computed = onnx_input(n, 0)->tensor;
   bool integers = computed && computed->type.dtype != DT_F32 && !computed->type.quant;
   if (to == 1 && integers) { /* the op says which integers it takes */

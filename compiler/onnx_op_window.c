@@ -81,7 +81,8 @@ bool onnx_import_conv(OnnxNode *n) {
 
 /* ---- pools ---- */
 
-Tensor *onnx_emit_pool(OnnxNode *n, const char *name, Tensor *x, bool maximum) {
+/* `divisor`: of an average's sums; 0: the number of elements. */
+static Tensor *emit_pool(OnnxNode *n, const char *name, Tensor *x, bool maximum, int64_t divisor) {
   OnnxWindow w;
   if (!onnx_window_begin(n, &x->type.shape, &w)) return NULL;
   OpId op =
@@ -99,10 +100,15 @@ Tensor *onnx_emit_pool(OnnxNode *n, const char *name, Tensor *x, bool maximum) {
   attrs.stride = onnx_window_ints(&w, w.stride);
   attrs.dilation = onnx_window_ints(&w, w.dilation);
   attrs.pad = onnx_window_pad_ints(&w);
+  attrs.divisor = divisor;
   if (!maximum) attrs.pad_extra = onnx_window_ints(&w, w.extra);
   Shape flat = onnx_with_height(&x->type.shape);
   Tensor *y = onnx_emit1(n, op, rank == 3 ? NULL : name, onnx_reshape(n, NULL, x, &flat), &attrs);
   return onnx_without_height(n, name, y, rank);
+}
+
+Tensor *onnx_emit_pool(OnnxNode *n, const char *name, Tensor *x, bool maximum) {
+  return emit_pool(n, name, x, maximum, 0);
 }
 
 static bool import_pool(OnnxNode *n, bool maximum) {
@@ -116,3 +122,15 @@ bool onnx_import_max_pool(OnnxNode *n) {
 }
 
 bool onnx_import_average_pool(OnnxNode *n) { return import_pool(n, false); }
+
+/* The sum of magnitudes, or the root of the sum of squares. */
+bool onnx_import_lp_pool(OnnxNode *n) {
+  int64_t p = onnx_attr_int(n, "p", 2);
+  const char *name = onnx_output_name(n, 0);
+  Tensor *x = onnx_operand(n, 0, false);
+  if (!x) return false;
+  if (p != 1 && p != 2) return onnx_error(n, "attribute 'p' is %lld; it must be 1 or 2", (long long)p);
+  x = p == 1 ? onnx_emit1(n, OP_abs, NULL, x, NULL) : onnx_emit2(n, OP_mul, NULL, x, x, NULL);
+  if (x) x = emit_pool(n, p == 1 ? name : NULL, x, false, 1);
+  return onnx_set_output(n, 0, p == 1 ? x : onnx_emit1(n, OP_sqrt, name, x, NULL));
+}

@@ -82,6 +82,11 @@ static const OnnxAttr attrs_constant[] = {{"value", ONNX_TENSOR},
                                           {0}};
 static const OnnxAttr attrs_value[] = {{"value", ONNX_TENSOR}, {0}};
 static const OnnxAttr attrs_shape[] = {{"start", ONNX_INT}, {"end", ONNX_INT}, {0}};
+static const OnnxAttr attrs_saturate[] = {{"saturate", ONNX_INT}, {0}};
+static const OnnxAttr attrs_lp_pool[] = {
+    {"auto_pad", ONNX_STRING}, {"kernel_shape", ONNX_INTS}, {"strides", ONNX_INTS}, {"pads", ONNX_INTS},
+    {"dilations", ONNX_INTS},  {"ceil_mode", ONNX_INT},     {"p", ONNX_INT},        {0}};
+static const OnnxAttr attrs_p[] = {{"p", ONNX_INT}, {0}};
 static const OnnxAttr attrs_cast[] = {{"to", ONNX_INT}, {"saturate", ONNX_INT}, {0}};
 static const OnnxAttr attrs_reshape[] = {
     {"shape", ONNX_INTS, 4}, {"allowzero", ONNX_INT}, {"consumed_inputs", ONNX_INTS, 4}, {0}};
@@ -133,6 +138,8 @@ static const OnnxOp ops[] = {
     {"ConvTranspose", "", 1, 0, 2, 3, 1, attrs_conv_transpose, onnx_import_conv_transpose},
     {"MaxPool", "", 1, 0, 1, 1, 2, attrs_max_pool, onnx_import_max_pool},
     {"AveragePool", "", 1, 0, 1, 1, 1, attrs_average_pool, onnx_import_average_pool},
+    {"LpPool", "", 2, 0, 1, 1, 1, attrs_lp_pool, onnx_import_lp_pool},
+    {"GlobalLpPool", "", 2, 0, 1, 1, 1, attrs_p, onnx_import_global_lp_pool},
     {"GlobalAveragePool", "", 1, 0, 1, 1, 1, NULL, onnx_import_global_average_pool},
     {"Upsample", "", 7, 8, 1, 1, 1, attrs_upsample, onnx_import_resize},
     {"Upsample", "", 9, 9, 2, 2, 1, attrs_upsample, onnx_import_resize},
@@ -211,6 +218,7 @@ static const OnnxOp ops[] = {
     {"Dropout", "", 1, 11, 1, 1, 2, attrs_dropout, onnx_import_dropout},
     {"Dropout", "", 12, 0, 1, 3, 2, attrs_dropout, onnx_import_dropout},
     {"Cast", "", 6, 0, 1, 1, 1, attrs_cast, onnx_import_cast, onnx_fold_cast},
+    {"CastLike", "", 15, 0, 2, 2, 1, attrs_saturate, onnx_import_cast, onnx_fold_cast_like, true},
     {"Flatten", "", 1, 0, 1, 1, 1, attrs_axis, onnx_import_flatten, onnx_fold_same_data},
     {"Reshape", "", 1, 4, 1, 1, 1, attrs_reshape, onnx_import_reshape, onnx_fold_same_data},
     {"Reshape", "", 5, 0, 2, 2, 1, attrs_reshape, onnx_import_reshape, onnx_fold_same_data},

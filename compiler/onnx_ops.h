@@ -8,6 +8,7 @@
 bool onnx_import_conv(OnnxNode *n);
 bool onnx_import_max_pool(OnnxNode *n);
 bool onnx_import_average_pool(OnnxNode *n);
+bool onnx_import_lp_pool(OnnxNode *n);
 /* A pool over an operand that is at hand already (QLinearAveragePool). */
 Tensor *onnx_emit_pool(OnnxNode *n, const char *name, Tensor *x, bool maximum);
 /* Conv over operands that are at hand already (QLinearConv); `name`: of the result. NULL after a diagnostic.
@@ -71,6 +72,7 @@ Tensor *onnx_emit_softmax(OnnxNode *n, OpId op, const char *name, Tensor *x, int
 bool onnx_import_reduce(OnnxNode *n);
 bool onnx_import_global_average_pool(OnnxNode *n);
 bool onnx_import_global_max_pool(OnnxNode *n);
+bool onnx_import_global_lp_pool(OnnxNode *n);
 
 /* onnx_op_recurrent.c */
 bool onnx_import_lstm(OnnxNode *n);
@@ -157,6 +159,9 @@ OnnxFold onnx_fold_gather(OnnxNode *n);
 OnnxFold onnx_fold_expand(OnnxNode *n);
 /* onnx_const_math.c: arithmetic on integer constants; floating point is left to the reference kernels */
 OnnxFold onnx_fold_cast(OnnxNode *n);
+OnnxFold onnx_fold_cast_like(OnnxNode *n);
+/* The ONNX element type that Cast or CastLike casts to. */
+int64_t onnx_cast_target(const OnnxNode *n);
 OnnxFold onnx_fold_binary(OnnxNode *n);
 OnnxFold onnx_fold_unary(OnnxNode *n);
 OnnxFold onnx_fold_reduce(OnnxNode *n);

@@ -526,8 +526,11 @@ case('prelu: a slope [3, 1, 1] does not broadcast to [1, 2, 4, 4]', [node('PRelu
      consts={'a': w_of(3, 1, 1)})
 case('max: the shapes [1, 2, 4, 4] and [3] do not broadcast', [node('Max', 'x w', 'y')], consts={'w': w_of(3)})
 case('the input must be [N, C, ...], not [2, 3]', [node('GlobalMaxPool', 'x', 'y')], {'x': [2, 3]})
-case("the output 'InvStdDev' is not supported", [helper.make_node('LayerNormalization', ['x', 'g'], ['y', '', 'd'])],
-     outs=['y', 'd'], consts={'g': w_of(4)}, opset=17)
+case("attribute 'p' is 3; it must be 1 or 2", [node('LpPool', 'x', 'y', p=3, kernel_shape=[2, 2])])
+case("attribute 'p' is 0; it must be 1 or 2", [node('GlobalLpPool', 'x', 'y', p=0)])
+case('the input must be [N, C, ...], not [2, 3]', [node('GlobalLpPool', 'x', 'y')], {'x': [2, 3]})
+case('a cast of a computed value to INT8 is not supported', [node('CastLike', 'x k', 'y')], consts={'k': np.int8(0)},
+     opset=15)
 case('expand: [3] does not broadcast to [4]', [node('LayerNormalization', 'x g', 'y')], consts={'g': w_of(3)}, opset=17)
 case('axis 4 is out of range for a rank of 4', [node('LayerNormalization', 'x g', 'y', axis=4)],
      consts={'g': w_of(4)}, opset=17)

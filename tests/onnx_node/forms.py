@@ -180,6 +180,14 @@ case(
     {'x': x},
     {'y': pool(x, (2, 3), (1, 2), [(1, 0), window_pads(8, 3, 2, 1, 'SAME_LOWER')], False, 'valid')},
 )
+for p in (1, 2):
+    v = x_of(1, 2, 7, 6)
+    powers = np.abs(v) ** p
+    sums = pool(powers, (3, 2), (2, 1), [(1, 1), (0, 1)], False, 'padded') * 6
+    case(f'LpPool {p}', [node('LpPool', 'x', 'y', p=p, kernel_shape=[3, 2], strides=[2, 1], pads=[1, 0, 1, 1])],
+         {'x': v}, {'y': sums ** (1 / p)})
+    case(f'GlobalLpPool {p}', [node('GlobalLpPool', 'x', 'y', p=p)], {'x': v},
+         {'y': powers.sum((2, 3), keepdims=True) ** (1 / p)})
 for shape in [(2, 3, 4), (2, 3, 4, 5), (1, 2, 3, 2, 2)]:
     x = x_of(*shape)
     case(
@@ -663,6 +671,22 @@ for axis, axes, sg, sb in [
         {'g': g} if b is None else {'g': g, 'b': b},
         opset=17,
     )
+d = x.astype(np.float64) - x.mean((2, 3), keepdims=True)
+g = x_of(4, 5)
+case(
+    'LayerNormalization with its moments',
+    [node('LayerNormalization', 'x g', 'y m d', axis=2)],
+    {'x': x},
+    {
+        'y': normalized(x, (2, 3), 1e-5) * g,
+        'm': x.mean((2, 3), keepdims=True),
+        'd': 1 / np.sqrt((d * d).mean((2, 3), keepdims=True) + 1e-5),
+    },
+    {'g': g},
+    opset=17,
+)
+case('LayerNormalization with its deviation', [helper.make_node('LayerNormalization', ['x', 'g'], ['y', '', 'd'], axis=2)],
+     {'x': x}, {'d': 1 / np.sqrt((d * d).mean((2, 3), keepdims=True) + 1e-5)}, {'g': g}, opset=17)
 v = x_of(2, 6, 3, 2)
 for opset, groups in [(18, 1), (18, 2), (18, 6), (21, 3), (21, 6)]:
     g, b = x_of(groups if opset < 21 else 6), x_of(groups if opset < 21 else 6)
@@ -938,6 +962,8 @@ case(
     {'x': x},
     {'y': x + f32(0.1)},
 )
+case('CastLike', [node('CastLike', 'i x', 'f'), node('CastLike', 'x f', 'g'), node('Add', 'g f', 'y')], {'x': x},
+     {'y': x + 3}, {'i': np.int64(3)}, opset=15)
 case('Cast to FLOAT', [node('Cast', 'x', 'y', to=1)], {'x': x}, {'y': x})
 
 # ---- constants ----
