@@ -146,6 +146,48 @@ def test_modes_without_data(t):
     assert t.run('tiny.ir', '-config', 'fbgemm_dynamic', '-emit', 'ir', '-o', '-').stderr == ''
 
 
+SMALL = """model small {
+  weights "small.npz"
+  input %x : f32[1, 32, 6, 6]
+  const @c : f32[64, 32, 3, 3]
+  const @d : f32[64, 1, 5, 5]
+  const @l : f32[32, 64]
+  const @w : f32[1, 128, 32]
+  const @r : f32[1, 128, 32]
+  %a = conv2d(%x, @c)
+  %b = conv2d(%a, @d) { groups = 64, pad = [1, 1, 1, 1] }
+  %p = global_avg_pool(%b)
+  %f = reshape(%p) { shape = [1, 1, 64] }
+  %h = linear(%f, @l)
+  %y, %yh, %yc = lstm(%h, @w, @r)
+  output %y
+}
+"""
+
+
+def test_small_weights_are_small(t):
+    """The emitted constants are as small as the weights: of every kind of layer, of weights that come small."""
+    import numpy as np
+    shapes = {'c': (64, 32, 3, 3), 'd': (64, 1, 5, 5), 'l': (32, 64), 'w': (1, 128, 32), 'r': (1, 128, 32)}
+    rng = np.random.default_rng(3)
+    np.savez(t.dir / 'small.npz', **{k: rng.normal(size=s).astype('f4') / 8 for k, s in shapes.items()})
+    t.write('small.ir', SMALL)
+
+    def size(*args):
+        r = t.run(*args, '-o', 'm.c', '-verify')
+        assert ' 0 mismatches' in r.stdout, r.stdout
+        return int(re.search(r'_CONSTANTS_SIZE (\d+)', (t.dir / 'm.h').read_text())[1])
+
+    count = sum(np.prod(s) for s in shapes.values())
+    whole = size('small.ir', '-quantize', 'none')
+    assert 4 * count <= whole
+    assert size('small.ir', '-quantize', 'f16') < whole / 2 + 1000
+    assert size('small.ir', '-quantize', 'weights') < whole / 4 + 4000
+    for mode in ('f16', 'weights'):
+        t.run('small.ir', '-quantize', mode, '-emit', 'ir', '-o', 'saved.ir')
+        assert size('saved.ir', '-quantize', 'none') == size('small.ir', '-quantize', mode)
+
+
 def test_idle_options(t):
     """Options about quantizing, given with a model that is quantized: a warning names them."""
     t.tiny()

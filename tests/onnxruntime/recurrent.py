@@ -95,8 +95,8 @@ def call(*cmd):
         raise Failure(r.stderr.strip())
 
 
-def run_qcc(qcc, path, x, mode, tmp):
-    np.savez(f'{tmp}/in.npz', x=x)
+def run_qcc(qcc, path, feeds, mode, tmp):
+    np.savez(f'{tmp}/in.npz', **feeds)
     call(qcc, path, '-run', f'{tmp}/in.npz', '-o', f'{tmp}/out.npz', *mode)
     with np.load(f'{tmp}/out.npz') as z:
         return {name: z[name] for name in z.files}
@@ -119,7 +119,7 @@ def check(runtime, qcc, rng, dynamic, tmp):
         want = ort.Session(runtime, model).run({'x': x})
         modes = [[]] if dynamic else [['-quantize', 'none'], ['-quantize', 'weights'], ['-quantize', 'f16']]
         for i, mode in enumerate(modes):
-            got = run_qcc(qcc, path, x, mode, tmp)
+            got = run_qcc(qcc, path, {'x': x}, mode, tmp)
             if i == 0:
                 compare('as it is', got, want)
             call(qcc, path, '-emit', 'onnx', '-o', written, *mode)
