@@ -134,6 +134,21 @@ void onnx_build_domain(OnnxBuild *b, Onnx__NodeProto *n, const char *domain, int
   import_opset(b, domain, opset);
 }
 
+void onnx_build_double(OnnxBuild *b, Onnx__NodeProto *n, const char *name, double v) {
+  Onnx__AttributeProto *a = attribute(b, n, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR);
+  a->t = ARENA_NEW(b->arena, Onnx__TensorProto);
+  onnx__tensor_proto__init(a->t);
+  a->t->has_data_type = true;
+  a->t->data_type = ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE;
+  a->t->n_double_data = 1;
+  a->t->double_data = arena_memdup(b->arena, &v, sizeof v);
+}
+
+void onnx_build_reference(OnnxBuild *b, Onnx__NodeProto *n, const char *name, int type, const char *of) {
+  Onnx__AttributeProto *a = attribute(b, n, name, (Onnx__AttributeProto__AttributeType)type);
+  a->ref_attr_name = text(b, of);
+}
+
 void onnx_build_append(OnnxBuild *b, Onnx__NodeProto *n) { APPEND(b, b->graph->node, b->graph->n_node, n); }
 
 void onnx_build_call(OnnxBuild *b, Onnx__NodeProto *n) {

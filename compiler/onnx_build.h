@@ -40,9 +40,13 @@ void onnx_build_output(OnnxBuild *b, Onnx__NodeProto *n, const char *value);
 void onnx_build_int(OnnxBuild *b, Onnx__NodeProto *n, const char *name, int64_t v);
 void onnx_build_float(OnnxBuild *b, Onnx__NodeProto *n, const char *name, float v);
 void onnx_build_string(OnnxBuild *b, Onnx__NodeProto *n, const char *name, const char *v);
-void onnx_build_ints(OnnxBuild *b, Onnx__NodeProto *n, const char *name, const int64_t *v, int count);
 void onnx_build_floats(OnnxBuild *b, Onnx__NodeProto *n, const char *name, const float *v, int count);
 void onnx_build_strings(OnnxBuild *b, Onnx__NodeProto *n, const char *name, const char *const *v, int count);
+void onnx_build_ints(OnnxBuild *b, Onnx__NodeProto *n, const char *name, const int64_t *v, int count);
+/* A TENSOR that is one double. */
+void onnx_build_double(OnnxBuild *b, Onnx__NodeProto *n, const char *name, double v);
+/* In the body of a function: the value of its attribute `of`, of that AttributeType. */
+void onnx_build_reference(OnnxBuild *b, Onnx__NodeProto *n, const char *name, int type, const char *of);
 /* Behind all nodes so far. */
 void onnx_build_append(OnnxBuild *b, Onnx__NodeProto *n);
 

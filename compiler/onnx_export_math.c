@@ -131,7 +131,8 @@ bool onnx_export_reduce_ends(OnnxExport *e, const Node *n, const char *name) {
 /* ---- linear ---- */
 
 /* [OC, IC] as [IC, OC], the axis of the scales with it. */
-static Tensor transposed(Arena *a, const Tensor *w) {
+Tensor onnx_export_transposed(OnnxExport *e, const Tensor *w) {
+  Arena *a = e->arena;
   Tensor t = *w;
   int64_t rows = w->type.shape.dim[0], cols = w->type.shape.dim[1];
   size_t size = (size_t)dtype_info[w->type.dtype].bytes;
@@ -161,7 +162,7 @@ static bool may_transpose(const Tensor *w) {
 
 static const char *matmul_weight(OnnxExport *e, const Node *n, const Tensor *w) {
   if (may_transpose(w)) {
-    Tensor t = transposed(e->arena, w);
+    Tensor t = onnx_export_transposed(e, w);
     return onnx_export_view(e, &t);
   }
   static const int64_t perm[] = {1, 0};

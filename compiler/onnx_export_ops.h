@@ -34,7 +34,8 @@ bool onnx_export_error(OnnxExport *e, const Node *n, const char *fmt, ...)
 Onnx__NodeProto *onnx_export_node(OnnxExport *e, const Node *n, const char *op_type);
 /* A tensor as it is: integers as integers. Constants become initializers. */
 const char *onnx_export_tensor(OnnxExport *e, const Tensor *t);
-/* A tensor as float32: a quantized one behind a DequantizeLinear, one for all its users. */
+/* A tensor as float32: a quantized one behind a DequantizeLinear, float16 behind a Cast, one for all its
+ * users. */
 const char *onnx_export_view(OnnxExport *e, const Tensor *t);
 /* The first `count` operands in their float view. */
 void onnx_export_operands(OnnxExport *e, Onnx__NodeProto *p, const Node *n, int count);
@@ -83,10 +84,22 @@ bool onnx_export_axis(OnnxExport *e, const Node *n, const char *name); /* float,
 bool onnx_export_reduce(OnnxExport *e, const Node *n, const char *name);
 bool onnx_export_reduce_sum(OnnxExport *e, const Node *n, const char *name);
 bool onnx_export_reduce_ends(OnnxExport *e, const Node *n, const char *name);
+/* [OC, IC] as [IC, OC], the axis of its scales with it; under the same name. */
+Tensor onnx_export_transposed(OnnxExport *e, const Tensor *w);
 bool onnx_export_linear(OnnxExport *e, const Node *n, const char *name);
+
+/* onnx_export_dynamic.c */
+bool onnx_export_dynamic_quantize(OnnxExport *e, const Node *n, const char *name);
+bool onnx_export_dynamic_layer(OnnxExport *e, const Node *n, const char *name);
+bool onnx_export_integer_product(OnnxExport *e, const Node *n, const char *name);
+bool onnx_export_cast(OnnxExport *e, const Node *n, const char *name);
 
 /* onnx_export_recurrent.c */
 bool onnx_export_recurrent(OnnxExport *e, const Node *n, const char *name);
+
+/* onnx_export_norm.c */
+bool onnx_export_layer_norm(OnnxExport *e, const Node *n, const char *name);
+bool onnx_export_group_norm(OnnxExport *e, const Node *n, const char *name);
 
 /* onnx_export_window.c: what slides a window */
 /* A quantized layer's bias must have a scale. */

@@ -63,27 +63,11 @@ static void add_attrs(OnnxExport *e, Onnx__NodeProto *p, const Node *n) {
 
 /* ---- operands and results ---- */
 
-/* Halves behind a Cast, which has the constant's name: qcc reads them back as they are. */
-static const char *widened(OnnxExport *e, const Tensor *w) {
-  if (strmap_get(e->views, w->name)) return w->name;
-  const char *half = onnx_build_fresh(&e->build, w->name, "half");
-  onnx_build_initializer(&e->build, half, onnx_elem_of(DT_F16), &w->type.shape, w->data,
-                         type_bytes(&w->type));
-  Onnx__NodeProto *p = onnx_build_node(&e->build, "Cast", "");
-  onnx_build_input(&e->build, p, half);
-  onnx_build_int(&e->build, p, "to", onnx_elem_of(DT_F32));
-  onnx_build_output(&e->build, p, w->name);
-  onnx_build_append(&e->build, p);
-  onnx_build_value(&e->build, w->name, onnx_elem_of(DT_F32), &w->type.shape);
-  strmap_put(e->views, w->name, (void *)w->name);
-  return w->name;
-}
-
 /* The float view of a weight, [D, rows, K]. */
 static const char *real_weight(OnnxExport *e, const Node *n, int i) {
   const Tensor *w = n->operands[i];
   RecurrentDims s = recurrent_dims(n);
-  const char *name = w->type.dtype == DT_F16 ? widened(e, w) : onnx_export_view(e, w);
+  const char *name = onnx_export_view(e, w);
   int f32 = onnx_elem_of(DT_F32);
   if (w->type.shape.rank == 3) return name;
   Shape shape = shape_of(3, s.directions, s.gates * s.hidden, w->type.shape.dim[1]);

@@ -6,11 +6,13 @@
 
 /* ---- ConvTranspose: its weight is [C, M / group, ...], the IR's [M, C / group, ...] ---- */
 
-/* One scale a channel of the result is one along axis 1 where the groups' channels have the same ones. */
-static bool swapped_quant(Arena *a, const Quant *q, int64_t groups, const Quant **out) {
-  *out = q;
+/* One scale a channel of the result is one along axis 1 where the groups' channels have the same ones, and
+ * one along axis 0 where each group has one channel before and behind. */
+static bool swapped_quant(Arena *a, const Type *w, int64_t groups, const Quant **out) {
+  const Quant *q = *out = w->quant;
   if (!q || q->axis < 0) return true;
   int64_t per_group = q->count / groups;
+  if (per_group == 1 && w->shape.dim[1] == 1 && groups > 1) return true;
   for (int64_t m = per_group; m < q->count; m++)
     if (q->scale[m] != q->scale[m - per_group] || q->zero[m] != q->zero[m - per_group]) return false;
   *out = quant_new(a, 1, per_group, q->scale, q->zero);
@@ -45,7 +47,7 @@ bool onnx_export_conv_transpose(OnnxExport *e, const Node *n, const char *name) 
   const ConvAttrs *a = ATTRS(n, ConvAttrs);
   Tensor *w = n->operands[1], swapped = *w;
   if (!onnx_export_check_bias(e, n)) return false;
-  if (!swapped_quant(e->arena, w->type.quant, a->groups, &swapped.type.quant))
+  if (!swapped_quant(e->arena, &w->type, a->groups, &swapped.type.quant))
     return onnx_export_error(e, n, "ONNX has no scales of weights that differ from group to group");
   for (int i = 0; i < a->output_pad.n; i++)
     if (a->output_pad.v[i] && a->output_pad.v[i] >= a->stride.v[i] && a->output_pad.v[i] >= a->dilation.v[i])

@@ -1,86 +1,87 @@
 #include "compiler/onnx_function.h"
 #include "compiler/onnx_build.h"
+#include "compiler/onnx_function_bodies.h"
+#include "ir/diag.h"
 
 #include <string.h>
 
-enum { MAX_STEPS = 16, MAX_INPUTS = 3 };
+static const OnnxFunctionBody *find(const char *name) {
+  for (const OnnxFunctionBody *f = onnx_function_bodies; f->name; f++)
+    if (!strcmp(f->name, name)) return f;
+  return NULL;
+}
 
-/* One operator of a body. */
-typedef struct {
-  const char *op; /* NULL ends the list; "": a constant */
-  const char *result;
-  float value; /* of a constant */
-  const char *in[MAX_INPUTS];
-} Step;
+/* ---- the steps ---- */
 
-typedef struct {
-  const char *name, *what;
-  Step steps[MAX_STEPS]; /* of X; the last result is Y */
-} Function;
+static int type_of(const OnnxFunctionBody *f, const char *attr) {
+  for (const OnnxFunctionAttr *a = f->attrs; a && a->name; a++)
+    if (!strcmp(a->name, attr)) return a->type;
+  BUG("%s has no attribute %s", f->name, attr);
+}
 
-static const Function functions[] = {
-    {"Gelu",
-     "X / 2 * (1 + erf(X / sqrt(2)))",
-     {{"", "half", 0.5f},
-      {"", "one", 1},
-      {"", "reciprocal_of_root", 0.7071067812f},
-      {"Mul", "scaled", 0, {"X", "reciprocal_of_root"}},
-      {"Erf", "erf", 0, {"scaled"}},
-      {"Add", "sum", 0, {"one", "erf"}},
-      {"Mul", "half_of_X", 0, {"half", "X"}},
-      {"Mul", "Y", 0, {"half_of_X", "sum"}}}},
-    {"GeluTanh",
-     "X / 2 * (1 + tanh(sqrt(2 / pi) * (X + 0.044715 * X^3)))",
-     {{"", "half", 0.5f},
-      {"", "one", 1},
-      {"", "factor", 0.044715f},
-      {"", "root", 0.7978845608f},
-      {"Mul", "square", 0, {"X", "X"}},
-      {"Mul", "cube", 0, {"square", "X"}},
-      {"Mul", "third", 0, {"factor", "cube"}},
-      {"Add", "inner", 0, {"X", "third"}},
-      {"Mul", "scaled", 0, {"root", "inner"}},
-      {"Tanh", "tanh", 0, {"scaled"}},
-      {"Add", "sum", 0, {"one", "tanh"}},
-      {"Mul", "half_of_X", 0, {"half", "X"}},
-      {"Mul", "Y", 0, {"half_of_X", "sum"}}}},
-    {"Mish",
-     "X * tanh(softplus(X))",
-     {{"Softplus", "softplus", 0, {"X"}}, {"Tanh", "tanh", 0, {"softplus"}}, {"Mul", "Y", 0, {"X", "tanh"}}}},
-};
+static void add_attr(OnnxBuild *b, const OnnxFunctionBody *f, Onnx__NodeProto *n, const OnnxStep *s) {
+  if (!s->attr.name) return;
+  if (s->attr.of)
+    onnx_build_reference(b, n, s->attr.name, type_of(f, s->attr.of), s->attr.of);
+  else
+    onnx_build_int(b, n, s->attr.name, s->attr.value);
+}
 
-/* The messages of one function are built as a graph's are. */
-static Onnx__NodeProto *step_node(OnnxBuild *b, const Step *s) {
-  Onnx__NodeProto *n = onnx_build_node(b, *s->op ? s->op : "Constant", "");
-  for (int i = 0; i < MAX_INPUTS && s->in[i]; i++) onnx_build_input(b, n, s->in[i]);
-  onnx_build_output(b, n, s->result);
-  if (!*s->op) onnx_build_float(b, n, "value_float", s->value);
+static Onnx__NodeProto *constant(OnnxBuild *b, const OnnxStep *s) {
+  Onnx__NodeProto *n = onnx_build_node(b, "Constant", "");
+  if (!strcmp(s->op, ONNX_STEP_FLOAT)) onnx_build_float(b, n, "value_float", (float)s->value);
+  if (!strcmp(s->op, ONNX_STEP_DOUBLE)) onnx_build_double(b, n, "value", s->value);
+  if (!strcmp(s->op, ONNX_STEP_INT64S)) onnx_build_ints(b, n, "value_ints", s->ints, s->n_ints);
   return n;
 }
 
-static char **one_string(Arena *a, const char *s) {
-  char **list = ARENA_NEW(a, char *);
-  *list = arena_strdup(a, s);
+static bool is_constant(const OnnxStep *s) {
+  return !strcmp(s->op, ONNX_STEP_FLOAT) || !strcmp(s->op, ONNX_STEP_DOUBLE) ||
+         !strcmp(s->op, ONNX_STEP_INT64S);
+}
+
+static Onnx__NodeProto *step_node(OnnxBuild *b, const OnnxFunctionBody *f, const OnnxStep *s) {
+  Onnx__NodeProto *n = is_constant(s) ? constant(b, s) : onnx_build_node(b, s->op, "");
+  for (int i = 0; i < ONNX_STEP_INPUTS && s->in[i]; i++) onnx_build_input(b, n, s->in[i]);
+  onnx_build_output(b, n, s->result);
+  add_attr(b, f, n, s);
+  return n;
+}
+
+/* ---- the function ---- */
+
+/* "a b c" as three strings. */
+static char **split(Arena *a, const char *names, size_t *n) {
+  char **list = ARENA_NEW_ARRAY(a, char *, strlen(names) / 2 + 1);
+  for (*n = 0; *names; names += strspn(names, " ")) {
+    size_t length = strcspn(names, " ");
+    list[(*n)++] = arena_strndup(a, names, length);
+    names += length;
+  }
   return list;
 }
 
+static const char *attr_names(Arena *a, const OnnxFunctionBody *f) {
+  const char *names = "";
+  for (const OnnxFunctionAttr *t = f->attrs; t && t->name; t++)
+    names = arena_printf(a, "%s %s", names, t->name);
+  return names + strspn(names, " ");
+}
+
 Onnx__FunctionProto *onnx_function_new(Arena *a, const char *name) {
-  const Function *f = NULL;
-  for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
-    if (!strcmp(functions[i].name, name)) f = &functions[i];
+  const OnnxFunctionBody *f = find(name);
   if (!f) return NULL;
-  OnnxBuild b;
+  OnnxBuild b; /* the messages of a function are built as a graph's are */
   onnx_build_init(&b, a, "body");
-  for (const Step *s = f->steps; s < f->steps + MAX_STEPS && s->op; s++)
-    onnx_build_append(&b, step_node(&b, s));
+  for (const OnnxStep *s = f->steps; s->op; s++) onnx_build_append(&b, step_node(&b, f, s));
   Onnx__FunctionProto *p = ARENA_NEW(a, Onnx__FunctionProto);
   onnx__function_proto__init(p);
   p->domain = arena_strdup(a, ONNX_FUNCTION_DOMAIN);
   p->name = arena_strdup(a, name);
   p->doc_string = arena_strdup(a, f->what);
-  p->n_input = p->n_output = 1;
-  p->input = one_string(a, "X");
-  p->output = one_string(a, "Y");
+  p->input = split(a, f->inputs, &p->n_input);
+  p->output = split(a, f->outputs, &p->n_output);
+  p->attribute = split(a, attr_names(a, f), &p->n_attribute);
   p->node = b.graph->node;
   p->n_node = b.graph->n_node;
   p->opset_import = b.model->opset_import;

@@ -17,8 +17,8 @@ typedef struct {
   bool bad;  /* reported already: what uses it is skipped in silence */
   Type type; /* constants: of `data`; dtype DT_NONE: an element type that the IR does not have, see elem */
   int elem;  /* constants: the ONNX element type */
-  const void *data; /* constants: C order; NULL otherwise */
-  bool from_half;   /* FLOAT constants: the values came as FLOAT16 */
+  const void *data;      /* constants: C order; NULL otherwise */
+  const char *from_half; /* FLOAT constants: the values came as FLOAT16, under this name; or NULL */
   const Onnx__TensorProto
       *doubles;   /* constants of DOUBLE, which only Cast can take: their data; NULL otherwise */
   Tensor *tensor; /* its tensor in the graph. Constants: NULL until a node needs it there */
@@ -44,6 +44,7 @@ typedef struct {
   StrMap *annotations; /* tensor name -> Onnx__TensorAnnotation */
   StrMap *readers;     /* value name -> the first DequantizeLinear of it */
   bool own;            /* qcc wrote the file */
+  StrMap *functions;   /* of the model, by address: the importer where it is ours, else the function */
   StrMap *unknown;     /* operators that were reported as not supported, with their domains */
 } OnnxImporter;
 
@@ -102,6 +103,7 @@ bool onnx_error(const OnnxNode *n, const char *fmt, ...) __attribute__((format(p
 /* A name from the file, cut to a length fit for a message. NULL counts as "". */
 const char *onnx_shown(Arena *a, const char *name);
 static inline const char *onnx_str(const char *s) { return s ? s : ""; }
+
 
 /* ---- inputs and outputs ---- */
 

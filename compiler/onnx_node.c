@@ -61,8 +61,9 @@ static Tensor *operand(const OnnxNode *n, int i, bool fits, const char *needed) 
   }
   if (v->data && !v->tensor) {
     if (t->dtype == DT_F32 && !check_finite(n, v)) return NULL;
-    v->tensor = graph_constant(n->im->graph, v->name, v->type, v->data, v->loc);
-    v->tensor->from_half = v->from_half;
+    const char *name = v->from_half ? v->from_half : v->name; /* the weight's, not that of its cast */
+    v->tensor = graph_constant(n->im->graph, name, v->type, v->data, v->loc);
+    v->tensor->from_half = v->from_half != NULL;
   }
   return v->tensor;
 }
@@ -157,7 +158,7 @@ void onnx_set_const(OnnxNode *n, int i, Type type, const void *data) {
 
 void onnx_mark_halves(OnnxNode *n, int i) {
   OnnxValue *v = output_value(n, i);
-  if (v) v->from_half = true;
+  if (v) v->from_half = onnx_str(n->proto->input[0]);
 }
 
 /* ---- emission ---- */
@@ -219,16 +220,12 @@ static bool is_in_float(const Onnx__NodeProto *p) {
 
 /* A name that several nodes have is unique only in the description that -emit onnx gives all but the first.
  */
-static const char *node_name(const Onnx__NodeProto *p) {
-  const char *note = onnx_str(p->doc_string);
-  if (is_in_float(p)) note += strlen(ONNX_FLOAT_NOTE);
-  size_t n = strlen(ONNX_NAME_NOTE);
-  return strncmp(note, ONNX_NAME_NOTE, n) ? onnx_str(p->name) : note + n;
-}
-
 void onnx_label_node(const OnnxNode *n, Node *node) {
-  node->name = node_name(n->proto);
+  const char *note = onnx_str(n->proto->doc_string);
+  size_t length = strlen(ONNX_NAME_NOTE);
   node->in_float = is_in_float(n->proto);
+  if (node->in_float) note += strlen(ONNX_FLOAT_NOTE);
+  node->name = strncmp(note, ONNX_NAME_NOTE, length) ? onnx_str(n->proto->name) : note + length;
 }
 
 Tensor *onnx_emit_typed(OnnxNode *n, OpId op, const char *name, Tensor *const *operands, int n_operands,

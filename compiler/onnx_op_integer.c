@@ -1,5 +1,6 @@
 /* What quantizes at run time: DynamicQuantizeLinear, the integer products behind it, and ONNX Runtime's
  * fusions of these. They are imported one by one; the pass qdq puts them together. */
+#include "compiler/onnx_function.h"
 #include "compiler/onnx_ops.h"
 #include "compiler/onnx_window.h"
 #include "ir/quant.h"
@@ -27,8 +28,10 @@ static Tensor *scale_input(OnnxNode *n, int i) { return onnx_operand(n, i, false
 static Node *emit_dynamic_quantize(OnnxNode *n, Tensor *x, const char *const names[3]) {
   if (!x) return NULL;
   Node *q = graph_node(n->im->graph, OP_dynamic_quantize, &x, 1, names, 3, n->loc, NULL);
-  q->name = onnx_str(n->proto->name);
-  ATTRS(q, DynamicQuantizeAttrs)->rule = DYNAMIC_ONNX;
+  bool aten = !strcmp(n->op->domain, ONNX_FUNCTION_DOMAIN); /* our function of that name */
+  onnx_label_node(n, q);
+  *ATTRS(q, DynamicQuantizeAttrs) =
+      (DynamicQuantizeAttrs){aten ? DYNAMIC_ATEN : DYNAMIC_ONNX, aten ? onnx_attr_int(n, "qmax", 0) : 255};
   return node_infer(n->im->diag, q) ? q : NULL;
 }
 

@@ -76,7 +76,7 @@ bool onnx_import_group_norm(OnnxNode *n) {
          *bias = scale ? onnx_operand(n, 2, false) : NULL;
   if (!bias) return false;
   if (!onnx_has_attr(n, "num_groups")) return onnx_error(n, "attribute 'num_groups' is missing");
-  if (x->type.shape.rank >= 2) {
+  if (x->type.shape.rank >= 2 && !n->im->own) { /* our function has them for each channel */
     scale = per_channel(n, scale, x->type.shape.dim[1], attrs.groups);
     bias = per_channel(n, bias, x->type.shape.dim[1], attrs.groups);
   }

@@ -127,6 +127,7 @@ static const OnnxAttr attrs_qlinear_softmax[] = {{"axis", ONNX_INT}, {"opset", O
 static const OnnxAttr attrs_qlinear_reduce[] = {{"axes", ONNX_INTS}, {"keepdims", ONNX_INT}, {0}};
 static const OnnxAttr attrs_qgemm[] = {
     {"alpha", ONNX_FLOAT}, {"transA", ONNX_INT}, {"transB", ONNX_INT}, {0}};
+static const OnnxAttr attrs_qmax[] = {{"qmax", ONNX_INT}, {0}}; /* of our own function */
 
 /* ---- operators ---- */
 
@@ -248,6 +249,9 @@ static const OnnxOp ops[] = {
     /* functions that -emit onnx writes */
     {"Gelu", ONNX_FUNCTION_DOMAIN, 1, 0, 1, 1, 1, NULL, onnx_import_gelu},
     {"GeluTanh", ONNX_FUNCTION_DOMAIN, 1, 0, 1, 1, 1, NULL, onnx_import_gelu},
+    {"DynamicQuantizeLinear", ONNX_FUNCTION_DOMAIN, 1, 0, 1, 1, 3, attrs_qmax,
+     onnx_import_dynamic_quantize_linear},
+    {"GroupNormalization", ONNX_FUNCTION_DOMAIN, 1, 0, 3, 3, 1, attrs_group_norm, onnx_import_group_norm},
     {"Mish", ONNX_FUNCTION_DOMAIN, 1, 0, 1, 1, 1, NULL, onnx_import_unary},
 
     {"QLinearConv", "", 10, 0, 8, 9, 1, attrs_window, onnx_import_qlinear_conv},
@@ -325,6 +329,15 @@ static const Onnx__FunctionProto *local_function(const OnnxImporter *im, const c
   return NULL;
 }
 
+/* Functions are compared once, not for every node that calls them. */
+static bool is_ours(OnnxImporter *im, const Onnx__FunctionProto *f) {
+  const char *key = arena_printf(im->arena, "%p", (const void *)f);
+  if (!im->functions) im->functions = strmap_new(im->arena);
+  if (!strmap_get(im->functions, key))
+    strmap_put(im->functions, key, onnx_function_is_ours(im->arena, f) ? (void *)im : (void *)f);
+  return strmap_get(im->functions, key) == im;
+}
+
 /* Each operator once, with the number of nodes that have it. Always false. */
 static bool unsupported(OnnxNode *n, const char *name, const char *domain) {
   Arena *a = n->im->arena;
@@ -349,7 +362,7 @@ static bool find_row(OnnxNode *n) {
   const char *shown = onnx_shown(n->im->arena, name), *shown_domain = onnx_shown(n->im->arena, domain);
   const OnnxOp *other;
   const Onnx__FunctionProto *function = local_function(n->im, name, domain);
-  if (function ? !onnx_function_is_ours(n->im->arena, function) : !strcmp(domain, ONNX_FUNCTION_DOMAIN))
+  if (function ? !is_ours(n->im, function) : !strcmp(domain, ONNX_FUNCTION_DOMAIN))
     return function ? onnx_error(n, "'%s' is a function of the model; functions are not supported", shown)
                     : unsupported(n, name, domain);
   n->opset = domain_opset(n->im, domain);

@@ -161,6 +161,51 @@ static bool global_pool_to_avg_pool(PassCtx *ctx, Node *n) {
   return true;
 }
 
+static bool is_all(const Tensor *t, float value) {
+  if (!t || !is_const_f32(t)) return false;
+  for (int64_t i = 0, n = shape_count(&t->type.shape); i < n; i++)
+    if (const_f32(t)[i] != value) return false;
+  return true;
+}
+
+/* A factor of ones and a term of zeros are not there. */
+static bool simplify_norm(PassCtx *ctx, Node *n) {
+  (void)ctx;
+  bool ones = is_all(node_operand(n, 1), 1), zeros = is_all(node_operand(n, 2), 0);
+  if (!ones && !zeros) return false;
+  Tensor *operands[] = {n->operands[0], ones ? NULL : node_operand(n, 1), zeros ? NULL : node_operand(n, 2)};
+  node_set_operands(n, operands, operands[2] ? 3 : operands[1] ? 2 : 1);
+  return true;
+}
+
+/* Parameters that a gate's function does not read are the usual ones, as are those of a quantization that is
+ * not done. */
+static bool simplify_gate(GateFunction *f) {
+  static const struct {
+    bool alpha, beta;
+  } reads[] = {[GATE_AFFINE] = {true, true},
+               [GATE_LEAKY_RELU] = {true, false},
+               [GATE_THRESHOLDED_RELU] = {true, false},
+               [GATE_SCALED_TANH] = {true, true},
+               [GATE_HARD_SIGMOID] = {true, true},
+               [GATE_ELU] = {true, false},
+               [GATE_SOFTSIGN] = {false, false}};
+  GateFunction usual = {f->kind, reads[f->kind].alpha ? f->alpha : 1, reads[f->kind].beta ? f->beta : 0};
+  bool changed = usual.alpha != f->alpha || usual.beta != f->beta;
+  *f = usual;
+  return changed;
+}
+
+static bool simplify_recurrent(PassCtx *ctx, Node *n) {
+  (void)ctx;
+  RecurrentAttrs *a = ATTRS(n, RecurrentAttrs);
+  bool f = simplify_gate(&a->f), g = n->op != OP_rnn && simplify_gate(&a->g),
+       h = n->op == OP_lstm && simplify_gate(&a->h);
+  bool idle = !a->dynamic && (a->quantize.rule != DYNAMIC_ATEN || a->quantize.qmax != 255);
+  if (idle) a->quantize = (DynamicQuantizeAttrs){DYNAMIC_ATEN, 255};
+  return f || g || h || idle;
+}
+
 /* What the pass qdq takes as the integer mean that it is. */
 static bool is_between_conversions(const Node *n) {
   const Tensor *r = n->results[0];
@@ -224,8 +269,8 @@ static bool simplify_expand(PassCtx *ctx, Node *n) {
   return true;
 }
 
-/* clamp(quantize(x)) is quantize(clip(x)), where an activation may be fused with what makes x. A bound at the
- * end of the type is none. */
+/* clamp(quantize(x)) is quantize(clip(x)), where that is fused with what makes x, or makes a table with it.
+ */
 static bool clamp_to_clip(PassCtx *ctx, Node *n) {
   const ClampAttrs *a = ATTRS(n, ClampAttrs);
   Tensor *q = n->operands[0], *x;
@@ -233,11 +278,10 @@ static bool clamp_to_clip(PassCtx *ctx, Node *n) {
   if (a->min == t->min && a->max == t->max) return node_bypass(n);
   if (!produced_by(q, OP_quantize) || !tensor_single_use(q) || !type_is_q8(&q->type)) return false;
   x = q->producer->operands[0];
-  if (tensor_is_const(x)) return false; /* folds */
+  if (!x->producer || (!takes_clamp(x) && op_info[x->producer->op]->quant != QUANT_UNARY)) return false;
   Node *clip = graph_node1(n->graph, OP_clip, &x, 1, NULL, node_loc(n), n);
   ClipAttrs *bounds = ATTRS(clip, ClipAttrs);
-  if (a->min > t->min) bounds->min = dequantize_value((int32_t)a->min, tensor_scale(q), tensor_zero(q));
-  if (a->max < t->max) bounds->max = dequantize_value((int32_t)a->max, tensor_scale(q), tensor_zero(q));
+  clamp_bounds(n, &bounds->min, &bounds->max);
   node_must_infer(ctx, clip);
   Node *quantize = node_replacement(n, OP_quantize, clip->results, 1);
   quantize->results[0]->type = n->results[0]->type;
@@ -277,6 +321,7 @@ static bool simplify_resize(PassCtx *ctx, Node *n) {
   for (int i = 0; i < a->scale.n; i++)
     if (a->scale.v[i] == 0 && a->size.v[i] == n->operands[0]->type.shape.dim[i]) a->scale.v[i] = 1;
   if (!type_equal(&n->operands[0]->type, &n->results[0]->type)) return false;
+  if (n->op == OP_resize_linear && is_between_conversions(n)) return false;
   Arena *tmp = arena_new();
   bool active = false;
   for (int i = 0; i < n->results[0]->type.shape.rank; i++) active |= resize_dim(tmp, n, i).active;
@@ -321,6 +366,11 @@ static const Rule rules[OP_COUNT] = {
     [OP_global_avg_pool] = global_pool_to_avg_pool,
     [OP_reduce_mean] = simplify_reduction,
     [OP_matmul] = matmul_to_linear,
+    [OP_lstm] = simplify_recurrent,
+    [OP_gru] = simplify_recurrent,
+    [OP_rnn] = simplify_recurrent,
+    [OP_layer_norm] = simplify_norm,
+    [OP_group_norm] = simplify_norm,
     [OP_reduce_sum] = simplify_reduction,
     [OP_reduce_max] = simplify_reduction,
     [OP_reduce_min] = simplify_reduction,

@@ -8,22 +8,22 @@
 
 bool pass_fuse(PassCtx *ctx, Graph *g);
 
-/* The real values of a clamp's ends; infinite where they are the type's own. */
-static bool clamp_of_integers(const Node *n, float *lo, float *hi) {
-  const Tensor *x = n->operands[0];
-  const ClampAttrs *a = ATTRS(n, ClampAttrs);
-  const DTypeInfo *d = &dtype_info[x->type.dtype];
-  if (!type_is_q8(&x->type)) return false;
-  *lo = a->min <= d->min ? -INFINITY : dequantize_value((int32_t)a->min, tensor_scale(x), tensor_zero(x));
-  *hi = a->max >= d->max ? INFINITY : dequantize_value((int32_t)a->max, tensor_scale(x), tensor_zero(x));
-  return true;
+void clamp_bounds(const Node *clamp, float *lo, float *hi) {
+  const ClampAttrs *a = ATTRS(clamp, ClampAttrs);
+  const Tensor *q = clamp->operands[0];
+  const DTypeInfo *t = &dtype_info[q->type.dtype];
+  *lo = a->min > t->min ? dequantize_value((int32_t)a->min, tensor_scale(q), tensor_zero(q)) : -INFINITY;
+  *hi = a->max < t->max ? dequantize_value((int32_t)a->max, tensor_scale(q), tensor_zero(q)) : INFINITY;
 }
 
 static bool clamp_of(const Node *n, float *lo, float *hi) {
+  if (n->op == OP_clamp && type_is_q8(&n->operands[0]->type)) {
+    clamp_bounds(n, lo, hi);
+    return true;
+  }
   *lo = 0;
   *hi = INFINITY;
   if (n->op == OP_relu) return true;
-  if (n->op == OP_clamp) return clamp_of_integers(n, lo, hi);
   if (n->op != OP_clip) return false;
   *lo = ATTRS(n, ClipAttrs)->min;
   *hi = ATTRS(n, ClipAttrs)->max;
@@ -43,12 +43,17 @@ static bool commutes_with_clamp(const Node *n) {
 static bool is_real(const Tensor *t) { return t->type.dtype == DT_F32 || tensor_is_quantized(t); }
 
 /* The node whose clamp can take over what `n` does, or NULL: through movers, each with one user. */
-static Node *clamp_target(const Node *n, float **lo, float **hi) {
-  for (Tensor *t = n->operands[0];; t = t->producer->operands[0]) {
+static Node *clamp_target(const Tensor *t, float **lo, float **hi) {
+  for (;; t = t->producer->operands[0]) {
     if (!t->producer || !tensor_single_use(t) || !is_real(t)) return NULL;
     if (node_clamp(t->producer, lo, hi)) return t->producer;
     if (!commutes_with_clamp(t->producer)) return NULL;
   }
+}
+
+bool takes_clamp(const Tensor *t) {
+  float *lo, *hi;
+  return clamp_target(t, &lo, &hi) != NULL;
 }
 
 /* clamp(clamp(x, a, b), lo, hi) is one clamp to these ends, also where the two do not overlap. */
@@ -57,7 +62,7 @@ static float clamped(float v, float lo, float hi) { return fminf(fmaxf(v, lo), h
 static bool fuse(Node *n) {
   float lo, hi, *act_min, *act_max;
   if (!clamp_of(n, &lo, &hi)) return false;
-  Node *target = clamp_target(n, &act_min, &act_max);
+  Node *target = clamp_target(n->operands[0], &act_min, &act_max);
   const char *own_name = target ? target->results[0]->name : NULL;
   if (!target || !node_bypass(n)) return false;
   /* where the result now has the output's name, the layer is still spoken of by its own, as behind fold_bn */

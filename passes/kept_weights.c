@@ -31,8 +31,10 @@ static Tensor *halves(Graph *g, const Tensor *w) {
 }
 
 static void keep_operand(Node *n, int i) {
-  Tensor *w = node_operand(n, i), *q = w ? dequantized(w) : NULL;
+  Tensor *w = node_operand(n, i);
   if (!w) return;
+  /* recurrent weights with a scale for each row have the directions one below the other */
+  Tensor *q = dequantized(is_recurrent(n) && produced_by(w, OP_reshape) ? w->producer->operands[0] : w);
   if (q && tensor_is_const(q) && (q->type.dtype == DT_S8 || q->type.dtype == DT_U8))
     try_operand(n, i, q);
   else if (is_const_f32(w) && w->from_half)

@@ -9,7 +9,8 @@
 /* What has been found, from the product on. */
 typedef struct {
   Node *product;
-  int axis; /* of its result's channels */
+  Tensor *x; /* its operand; a vector, where the product is of a matrix with one row */
+  int axis;  /* of its result's channels */
   int64_t channels;
   Tensor *scale;         /* of the operand: f32[] */
   const Tensor *w_scale; /* of the weight: one constant, or one for each channel */
@@ -35,10 +36,21 @@ static bool either(const Node *n, bool (*is)(const Tensor *), Tensor **found, Te
   return false;
 }
 
+/* The product under a cast, or NULL. That of a vector is one of a matrix with one row, between reshapes. */
+static Node *product_under(const Tensor *cast) {
+  const Tensor *acc = cast->producer->operands[0];
+  if (!tensor_single_use(acc) || !acc->producer) return NULL;
+  if (acc->producer->op == OP_matmul_integer || acc->producer->op == OP_conv_integer) return acc->producer;
+  if (acc->producer->op != OP_reshape || acc->type.shape.rank != 1) return NULL;
+  const Tensor *row = acc->producer->operands[0];
+  if (!tensor_single_use(row) || !produced_by(row, OP_matmul_integer)) return NULL;
+  const Tensor *x = row->producer->operands[0];
+  bool vector = produced_by(x, OP_reshape) && x->producer->operands[0]->type.shape.rank == 1;
+  return vector && x->type.shape.rank == 2 && x->type.shape.dim[0] == 1 ? row->producer : NULL;
+}
+
 static bool is_cast_product(const Tensor *t) {
-  if (!produced_by(t, OP_cast) || !tensor_single_use(t)) return false;
-  const Tensor *acc = t->producer->operands[0];
-  return tensor_single_use(acc) && (produced_by(acc, OP_matmul_integer) || produced_by(acc, OP_conv_integer));
+  return produced_by(t, OP_cast) && tensor_single_use(t) && product_under(t);
 }
 
 static bool is_constant(const Tensor *t) { return is_const_f32(t); }
@@ -53,6 +65,7 @@ static bool find_product(Match *m, Node *product) {
     return false;
   if (!conv && w->type.shape.rank != 2) return false;
   m->product = product;
+  m->x = product->operands[0];
   m->axis = conv ? 1 : product->results[0]->type.shape.rank - 1;
   m->channels = w->type.shape.dim[conv ? 0 : 1];
   return true;
@@ -84,7 +97,8 @@ static bool match(Node *mul, Match *m) {
   Tensor *cast, *scales;
   if (mul->op != OP_mul || !either(mul, is_cast_product, &cast, &scales)) return false;
   *m = (Match){.last = mul};
-  if (!find_product(m, cast->producer->operands[0]->producer) || !find_scales(m, scales)) return false;
+  if (!find_product(m, product_under(cast)) || !find_scales(m, scales)) return false;
+  if (cast->producer->operands[0]->producer != m->product) m->x = m->x->producer->operands[0];
   if (!shape_equal(&mul->results[0]->type.shape, &cast->type.shape)) return false;
   find_bias(m);
   return true;
@@ -97,7 +111,9 @@ static int64_t at_channel(const Tensor *t, int64_t c) { return shape_count(&t->t
 
 static const Quant *weight_quant(Arena *a, const Match *m) {
   const Tensor *zero = node_operand(m->product, 3);
-  bool one = shape_count(&m->w_scale->type.shape) == 1 && (!zero || shape_count(&zero->type.shape) == 1);
+  bool listed = m->channels == 1 && m->w_scale->type.shape.rank > 0; /* a list for each of one channel */
+  bool one =
+      !listed && shape_count(&m->w_scale->type.shape) == 1 && (!zero || shape_count(&zero->type.shape) == 1);
   int64_t n = one ? 1 : m->channels;
   float *scale = ARENA_NEW_ARRAY(a, float, (size_t)n);
   int32_t *zeros = ARENA_NEW_ARRAY(a, int32_t, (size_t)n);
@@ -143,7 +159,7 @@ static Tensor *zero_of(Graph *g, const Match *m) {
 static void replace(PassCtx *ctx, const Match *m) {
   Graph *g = m->product->graph;
   bool conv = m->product->op == OP_conv_integer;
-  Tensor *operands[] = {m->product->operands[0], m->scale, zero_of(g, m), new_weight(g, m), new_bias(g, m)};
+  Tensor *operands[] = {m->x, m->scale, zero_of(g, m), new_weight(g, m), new_bias(g, m)};
   Node *fresh =
       node_replacement(m->last, conv ? OP_dynamic_conv2d : OP_dynamic_linear, operands, m->bias ? 5 : 4);
   if (conv) memcpy(fresh->attrs, m->product->attrs, op_info[OP_dynamic_conv2d]->attrs_size);

@@ -60,6 +60,10 @@ bool node_is_float(const Node *n);
  * unless asked for: a weight behind it is wanted as integers. */
 int fold_constants(Graph *g, bool dequantize_too);
 int fuse_activations(Graph *g);
+/* Would fuse_activations find an op for a clamp of t? t may have that one use only. */
+bool takes_clamp(const Tensor *t);
+/* The bounds of a clamp of integers as real values; at the ends of the type none. */
+void clamp_bounds(const Node *clamp, float *lo, float *hi);
 int fold_pads(Graph *g);
 int canonical_forms(PassCtx *ctx, Graph *g); /* canonicalize.c: one form for each thing */
 /* conversions.c: values are moved as integers where they can be, and no quantize follows a dequantize. */

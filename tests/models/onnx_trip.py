@@ -28,7 +28,8 @@ LARGE = 5_000_000  # bytes: in one mode only
 
 # how a model is read, and how the file that was written from it is
 WAYS = {'static': ['-calib', 'CALIB'], 'io quantized': ['-calib', 'CALIB', '-io', 'quantized'],
-        'float': ['-quantize', 'none']}
+        'float': ['-quantize', 'none'], 'dynamic': ['-quantize', 'dynamic'], 'weights': ['-quantize', 'weights'],
+        'f16': ['-quantize', 'f16']}
 
 
 def find_models():

@@ -67,7 +67,8 @@ def compare_models(runtime, qcc, tmp):
         if not os.path.isfile(model) or not os.path.isfile(os.path.join(folder, 'eval.npz')):
             continue
         feeds, count = samples_of(model, folder)
-        for mode, options in ('int8', ['-calib', calib]), ('float', ['-quantize', 'none']):
+        for mode in 'static', 'none', 'dynamic', 'weights', 'f16':
+            options = ['-quantize', mode] + (['-calib', calib] if mode == 'static' else [])
             try:
                 want, got = run_both(runtime, export, model, options, feeds, count)
             except subprocess.CalledProcessError as e:
@@ -94,6 +95,6 @@ def report(name, mode, out, count, want, got):
           f'{same:6}/{count}')
     if not np.isfinite(off).all() or want.shape != got.shape:
         return [f'{name}, {mode}: output {out} is not comparable']
-    if mode == 'float' and off.max() > 1e-3 * most:
-        return [f'{name}, float: output {out} is off by {off.max() / most:g} of its largest value']
+    if mode in ('none', 'weights', 'f16') and off.max() > 1e-3 * most:
+        return [f'{name}, {mode}: output {out} is off by {off.max() / most:g} of its largest value']
     return []
