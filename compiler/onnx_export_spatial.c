@@ -94,14 +94,6 @@ static const char *factors(OnnxExport *e, const Node *n) {
   return name;
 }
 
-/* Integers that move nowhere but get other parameters: read back, nothing would be left between
- * DequantizeLinear and QuantizeLinear, and rule 10 instead of 11 would hold. */
-static bool only_requantizes(const OnnxExport *e, const Node *n) {
-  bool active = !n->results[0]->type.quant || n->op == OP_resize_nearest;
-  for (int i = 0; i < n->results[0]->type.shape.rank; i++) active |= resize_dim(e->arena, n, i).active;
-  return !active;
-}
-
 /* The word of an enumeration. */
 static const char *word(const Node *n, const char *attr) {
   const AttrDesc *d = op_attr(n->op, attr, strlen(attr));
@@ -114,8 +106,6 @@ bool onnx_export_resize(OnnxExport *e, const Node *n, const char *name) {
   if (a->coordinates == RESIZE_HALF_PIXEL_SYMMETRIC || a->coordinates == RESIZE_TF_HALF_PIXEL_FOR_NN)
     return onnx_export_error(e, n, "Resize of ONNX opset %d has no %s", ONNX_WRITTEN_OPSET,
                              word(n, "coordinates"));
-  if (only_requantizes(e, n))
-    return onnx_export_error(e, n, "it changes nothing but the scale and zero point");
   const char *x = nearest ? onnx_export_tensor(e, n->operands[0]) : onnx_export_view(e, n->operands[0]);
   const char *scales = a->scale.n ? factors(e, n) : "";
   if (!scales) return false;

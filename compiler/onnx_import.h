@@ -104,7 +104,6 @@ bool onnx_error(const OnnxNode *n, const char *fmt, ...) __attribute__((format(p
 const char *onnx_shown(Arena *a, const char *name);
 static inline const char *onnx_str(const char *s) { return s ? s : ""; }
 
-
 /* ---- inputs and outputs ---- */
 
 bool onnx_has_input(const OnnxNode *n, int i);

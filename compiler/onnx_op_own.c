@@ -3,6 +3,7 @@
 #include "compiler/onnx_ops.h"
 
 #include <math.h>
+#include <string.h>
 
 /* The node that makes an input for this node alone; NULL: there is none, or it is not qcc's file. */
 static Node *only_producer(const OnnxNode *n, int i) {
@@ -10,9 +11,12 @@ static Node *only_producer(const OnnxNode *n, int i) {
   return n->im->own && v && v->tensor && v->uses == 1 ? v->tensor->producer : NULL;
 }
 
+/* The writer names the value between after the result. */
 bool onnx_is_own_silu(const OnnxNode *n) {
   const Node *sigmoid = only_producer(n, 1);
-  return sigmoid && sigmoid->op == OP_sigmoid && sigmoid->operands[0] == onnx_input(n, 0)->tensor;
+  const char *prefix = arena_printf(n->im->arena, "%s.sigmoid", onnx_output_name(n, 0));
+  return sigmoid && !strncmp(n->proto->input[1], prefix, strlen(prefix)) && sigmoid->op == OP_sigmoid &&
+         sigmoid->operands[0] == onnx_input(n, 0)->tensor;
 }
 
 bool onnx_import_own_silu(OnnxNode *n) {

@@ -178,34 +178,6 @@ static bool simplify_norm(PassCtx *ctx, Node *n) {
   return true;
 }
 
-/* Parameters that a gate's function does not read are the usual ones, as are those of a quantization that is
- * not done. */
-static bool simplify_gate(GateFunction *f) {
-  static const struct {
-    bool alpha, beta;
-  } reads[] = {[GATE_AFFINE] = {true, true},
-               [GATE_LEAKY_RELU] = {true, false},
-               [GATE_THRESHOLDED_RELU] = {true, false},
-               [GATE_SCALED_TANH] = {true, true},
-               [GATE_HARD_SIGMOID] = {true, true},
-               [GATE_ELU] = {true, false},
-               [GATE_SOFTSIGN] = {false, false}};
-  GateFunction usual = {f->kind, reads[f->kind].alpha ? f->alpha : 1, reads[f->kind].beta ? f->beta : 0};
-  bool changed = usual.alpha != f->alpha || usual.beta != f->beta;
-  *f = usual;
-  return changed;
-}
-
-static bool simplify_recurrent(PassCtx *ctx, Node *n) {
-  (void)ctx;
-  RecurrentAttrs *a = ATTRS(n, RecurrentAttrs);
-  bool f = simplify_gate(&a->f), g = n->op != OP_rnn && simplify_gate(&a->g),
-       h = n->op == OP_lstm && simplify_gate(&a->h);
-  bool idle = !a->dynamic && (a->quantize.rule != DYNAMIC_ATEN || a->quantize.qmax != 255);
-  if (idle) a->quantize = (DynamicQuantizeAttrs){DYNAMIC_ATEN, 255};
-  return f || g || h || idle;
-}
-
 /* What the pass qdq takes as the integer mean that it is. */
 static bool is_between_conversions(const Node *n) {
   const Tensor *r = n->results[0];
@@ -321,7 +293,7 @@ static bool simplify_resize(PassCtx *ctx, Node *n) {
   for (int i = 0; i < a->scale.n; i++)
     if (a->scale.v[i] == 0 && a->size.v[i] == n->operands[0]->type.shape.dim[i]) a->scale.v[i] = 1;
   if (!type_equal(&n->operands[0]->type, &n->results[0]->type)) return false;
-  if (n->op == OP_resize_linear && is_between_conversions(n)) return false;
+  if (n->op != OP_resize_nearest && is_between_conversions(n)) return false;
   Arena *tmp = arena_new();
   bool active = false;
   for (int i = 0; i < n->results[0]->type.shape.rank; i++) active |= resize_dim(tmp, n, i).active;
@@ -348,7 +320,8 @@ static bool adaptive_to_pool(PassCtx *ctx, Node *n) {
 
 static bool simplify_recurrent(PassCtx *ctx, Node *n) {
   (void)ctx;
-  return simplify_recurrent_weights(n);
+  bool attrs = simplify_recurrent_attrs(n);
+  return simplify_recurrent_weights(n) || attrs;
 }
 
 static const Rule rules[OP_COUNT] = {
@@ -366,9 +339,6 @@ static const Rule rules[OP_COUNT] = {
     [OP_global_avg_pool] = global_pool_to_avg_pool,
     [OP_reduce_mean] = simplify_reduction,
     [OP_matmul] = matmul_to_linear,
-    [OP_lstm] = simplify_recurrent,
-    [OP_gru] = simplify_recurrent,
-    [OP_rnn] = simplify_recurrent,
     [OP_layer_norm] = simplify_norm,
     [OP_group_norm] = simplify_norm,
     [OP_reduce_sum] = simplify_reduction,

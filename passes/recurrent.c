@@ -1,3 +1,4 @@
+#include "ir/quant.h"
 #include "passes/recurrent.h"
 
 #include <string.h>
@@ -67,9 +68,27 @@ static bool small_operand(Diag *d, Node *n, int i, const ObserverSpec *spec) {
   return true;
 }
 
+/* A scale for each row that both directions have in common is one for each row of both. */
+static bool split_rows(Node *n, int i) {
+  const Type *w = &n->operands[i]->type;
+  const Quant *q = w->quant;
+  if (w->shape.rank != 3 || w->shape.dim[0] != 2 || !q || q->axis != 1 || q->count == 1) return false;
+  Arena *a = n->graph->arena;
+  float *scale = ARENA_NEW_ARRAY(a, float, (size_t)(2 * q->count));
+  int32_t *zero = ARENA_NEW_ARRAY(a, int32_t, (size_t)(2 * q->count));
+  for (int64_t k = 0; k < 2 * q->count; k++) {
+    scale[k] = q->scale[k % q->count];
+    zero[k] = q->zero[k % q->count];
+  }
+  Type t = {w->dtype, shape_of(2, 2 * q->count, w->shape.dim[2]), quant_new(a, 0, 2 * q->count, scale, zero)};
+  set_const_operand(n, i, t, n->operands[i]->data);
+  return true;
+}
+
 static bool simplify_weight(Node *n, int i) {
   const Tensor *w = n->operands[i];
   if (!w || !tensor_is_const(w)) return false;
+  if (split_rows(n, i)) return true;
   int64_t directions = recurrent_dims(n).directions;
   Type type = w->type;
   const Quant *q = type.quant;
@@ -90,4 +109,31 @@ bool simplify_recurrent_weights(Node *n) {
 
 bool small_recurrent_weights(Diag *d, Node *n, const ObserverSpec *spec) {
   return small_operand(d, n, RECURRENT_W, spec) && small_operand(d, n, RECURRENT_R, spec);
+}
+
+/* Parameters that a gate's function does not read are the usual ones, as are those of a quantization that is
+ * not done. */
+static bool simplify_gate(GateFunction *f) {
+  static const struct {
+    bool alpha, beta;
+  } reads[] = {[GATE_AFFINE] = {true, true},
+               [GATE_LEAKY_RELU] = {true, false},
+               [GATE_THRESHOLDED_RELU] = {true, false},
+               [GATE_SCALED_TANH] = {true, true},
+               [GATE_HARD_SIGMOID] = {true, true},
+               [GATE_ELU] = {true, false},
+               [GATE_SOFTSIGN] = {false, false}};
+  GateFunction usual = {f->kind, reads[f->kind].alpha ? f->alpha : 1, reads[f->kind].beta ? f->beta : 0};
+  bool changed = usual.alpha != f->alpha || usual.beta != f->beta;
+  *f = usual;
+  return changed;
+}
+
+bool simplify_recurrent_attrs(Node *n) {
+  RecurrentAttrs *a = ATTRS(n, RecurrentAttrs);
+  bool f = simplify_gate(&a->f), g = n->op != OP_rnn && simplify_gate(&a->g),
+       h = n->op == OP_lstm && simplify_gate(&a->h);
+  bool idle = !a->dynamic && (a->quantize.rule != DYNAMIC_ATEN || a->quantize.qmax != 255);
+  if (idle) a->quantize = (DynamicQuantizeAttrs){DYNAMIC_ATEN, 255};
+  return f || g || h || idle;
 }

@@ -2,9 +2,7 @@
  * between integers, integer layers whose constants came in other types. After this the pipeline finds nothing
  * to do in what it made: a quantized model that is saved and read again stays as it is. */
 #include "ir/quant.h"
-#include "ir/ops/recurrent.h"
 #include "passes/layers.h"
-#include "passes/recurrent.h"
 #include "passes/rewrite.h"
 
 bool pass_settle(PassCtx *ctx, Graph *g);
@@ -29,25 +27,9 @@ static void settle_pad(Node *n) {
   a->value = dequantize_value(q, t->quant->scale[0], t->quant->zero[0]);
 }
 
-/* The weight of a recurrent layer as [directions, rows, k], where its scales go along. */
-static void settle_recurrent(Node *n, int i) {
-  Tensor *w = node_operand(n, i);
-  if (!w || !tensor_is_const(w) || w->type.shape.rank != 2) return;
-  int64_t directions = recurrent_dims(n).directions, rows = w->type.shape.dim[0] / directions;
-  Type t = {w->type.dtype, shape_of(3, directions, rows, w->type.shape.dim[1]), w->type.quant};
-  const Quant *q = t.quant;
-  if (q && q->axis >= 0 && directions > 1) return;
-  if (q && q->axis >= 0) t.quant = quant_new(n->graph->arena, q->axis + 1, q->count, q->scale, q->zero);
-  set_const_operand(n, i, t, w->data);
-}
-
 bool pass_settle(PassCtx *ctx, Graph *g) {
   while (canonical_forms(ctx, g) + sink_dequantizes(ctx, g) + raise_quantizes(ctx, g)) continue;
   for (Node *n = g->first; n; n = n->next) {
-    if (is_recurrent(n)) {
-      settle_recurrent(n, RECURRENT_W);
-      settle_recurrent(n, RECURRENT_R);
-    }
     if (!tensor_is_quantized(n->results[0])) continue;
     if (op_info[n->op]->quant == QUANT_LINEAR) settle_layer(n);
     if (n->op == OP_pad) settle_pad(n);

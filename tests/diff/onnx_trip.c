@@ -24,7 +24,6 @@ static const char *const reasons[] = {
     "has no half_pixel_symmetric",
     "has no tf_half_pixel_for_nn",
     "is not resized by its scale alone",
-    "it changes nothing but the scale and zero point",
     "ONNX has no form for operands that are quantized at run time so",
     "has no weights of different integers",
     "a projected sequence has no ONNX form",
