@@ -231,6 +231,7 @@ void onnx_label_node(const OnnxNode *n, Node *node) {
 Tensor *onnx_emit_typed(OnnxNode *n, OpId op, const char *name, Tensor *const *operands, int n_operands,
                         const void *attrs, Type result) {
   bool constant = n_operands > 0;
+  while (n_operands > op_info[op]->min_operands && !operands[n_operands - 1]) n_operands--;
   for (int i = 0; i < n_operands; i++)
     if (operands[i]) constant &= tensor_is_const(operands[i]);
   Node *node = graph_node1(n->im->graph, op, operands, n_operands,

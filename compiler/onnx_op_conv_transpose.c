@@ -66,6 +66,7 @@ static Tensor *swapped_weight(OnnxNode *n, Tensor *w, const Channels *s) {
   type.shape.dim[0] = s->m;
   type.shape.dim[1] = s->c / s->groups;
   Tensor *k = onnx_constant(n, from->name, type, swapped_data(a, s, &type, from->data));
+  k->from_half = from->from_half;
   return type.quant ? onnx_emit1(n, OP_dequantize, NULL, k, NULL) : k;
 }
 
