@@ -9,7 +9,7 @@
 #include "ir/suggest.h"
 #include "passes/stats.h"
 
-enum { MAX_FIELDS = 8 };
+enum { MAX_FIELDS = 16 };
 static const int64_t max_samples = (int64_t)1 << 53;
 
 typedef struct {

@@ -10,6 +10,9 @@ from harness import DIGITS, ROOT, main
 OBSERVERS = ['minmax', 'moving_average=0.1', 'histogram', 'histogram,range=int,bins=300', 'max', 'percentile=99.9',
              'entropy,num_bins=500', 'mse,stride=4', 'percentile,torch_hist=false,skip_zeros=true', 'recording']
 
+# Tuning (preset qcc) needs the data itself.
+PLAIN = ['-config', 'minmax']
+
 
 def digits(t):
     """digits.ir here, and its calibration data in two halves."""
@@ -25,7 +28,7 @@ def digits(t):
 
 def code(t, *args):
     """The C file of the digits."""
-    t.run('digits.ir', *args, '-Wno-record', '-o', 'm.c')
+    t.run('digits.ir', *PLAIN, *args, '-Wno-record', '-o', 'm.c')
     return t.read('m.c')
 
 
@@ -33,10 +36,19 @@ def test_statistics_stand_in_for_data(t):
     """The same C byte for byte, whatever the observer."""
     digits(t)
     for o in OBSERVERS:
-        t.run('digits.ir', '-calib', 'all.npz', '-observer', o, '-Wno-record', '-emit', 'calibration', '-o', 's.calib')
+        t.run('digits.ir', *PLAIN, '-calib', 'all.npz', '-observer', o, '-Wno-record', '-emit', 'calibration', '-o', 's.calib')
         assert code(t, '-calib', 's.calib', '-observer', o) == code(t, '-calib', 'all.npz', '-observer', o), o
-        again = t.run('digits.ir', '-calib', 's.calib', '-observer', o, '-emit', 'calibration').stdout
+        again = t.run('digits.ir', *PLAIN, '-calib', 's.calib', '-observer', o, '-emit', 'calibration').stdout
         assert again.encode() == t.read('s.calib'), o
+
+
+def test_the_default_reads_what_it_writes(t):
+    """Its statistics have the most fields of all; without the data nothing is tuned."""
+    digits(t)
+    t.run('digits.ir', '-calib', 'all.npz', '-emit', 'calibration', '-o', 's.calib')
+    assert 'extremes' in t.read('s.calib').decode()
+    assert t.run('digits.ir', '-calib', 's.calib', '-emit', 'calibration').stdout.encode() == t.read('s.calib')
+    t.run('digits.ir', '-calib', 's.calib', '-o', 'm.c')
 
 
 def test_files_follow_each_other(t):
@@ -45,7 +57,7 @@ def test_files_follow_each_other(t):
     for o in OBSERVERS:
         whole = code(t, '-calib', 'all.npz', '-observer', o)
         assert code(t, '-calib', 'a.npz', '-calib', 'b.npz', '-observer', o) == whole, o
-        t.run('digits.ir', '-calib', 'a.npz', '-observer', o, '-Wno-record', '-emit', 'calibration', '-o', 'a.calib')
+        t.run('digits.ir', *PLAIN, '-calib', 'a.npz', '-observer', o, '-Wno-record', '-emit', 'calibration', '-o', 'a.calib')
         assert code(t, '-calib', 'a.calib', '-calib', 'b.npz', '-observer', o) == whole, o
 
 
@@ -53,13 +65,13 @@ def test_shards_merge(t):
     """Statistics of parts: exactly those of the whole for least and greatest values, and in any order."""
     digits(t)
     for part in 'ab':
-        t.run('digits.ir', '-calib', f'{part}.npz', '-emit', 'calibration', '-o', f'{part}.calib')
+        t.run('digits.ir', *PLAIN, '-calib', f'{part}.npz', '-emit', 'calibration', '-o', f'{part}.calib')
     whole = code(t, '-calib', 'all.npz')
     assert code(t, '-calib', 'a.calib', '-calib', 'b.calib') == whole
     assert code(t, '-calib', 'b.calib', '-calib', 'a.calib') == whole
     assert code(t, '-calib', 'b.npz', '-calib', 'a.calib') == whole
-    merged = t.run('digits.ir', '-calib', 'a.calib', '-calib', 'b.calib', '-emit', 'calibration').stdout
-    assert merged == t.run('digits.ir', '-calib', 'all.npz', '-emit', 'calibration').stdout
+    merged = t.run('digits.ir', *PLAIN, '-calib', 'a.calib', '-calib', 'b.calib', '-emit', 'calibration').stdout
+    assert merged == t.run('digits.ir', *PLAIN, '-calib', 'all.npz', '-emit', 'calibration').stdout
     assert 'samples = 60' in merged
 
 
@@ -69,7 +81,7 @@ def test_results_do_not_depend_on_processors(t):
     if len(os.sched_getaffinity(0)) < 2:
         return
     for o in OBSERVERS[:6]:
-        args = [t.qcc, 'digits.ir', '-calib', 'all.npz', '-observer', o, '-emit', 'calibration']
+        args = [t.qcc, 'digits.ir', *PLAIN, '-calib', 'all.npz', '-observer', o, '-emit', 'calibration']
         many = subprocess.run(args, cwd=t.dir, capture_output=True, check=True).stdout
         one = subprocess.run(args, cwd=t.dir, capture_output=True, check=True,
                              preexec_fn=lambda: os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})).stdout
@@ -79,55 +91,55 @@ def test_results_do_not_depend_on_processors(t):
 def test_edited_statistics_change_scales(t):
     """A range that a person has put there is the range."""
     t.tiny()
-    t.run('tiny.ir', '-calib', 'calib.npz', '-emit', 'calibration', '-o', 'tiny.calib')
+    t.run('tiny.ir', *PLAIN, '-calib', 'calib.npz', '-emit', 'calibration', '-o', 'tiny.calib')
     text = t.read('tiny.calib').decode()
     first = text.index('min = ')
     edited = text[:first] + 'min = -1\n    max = 1.55\n' + text[text.index('}', first):]
     t.write('tiny.calib', '// by hand\n' + edited)
-    ir = t.run('tiny.ir', '-calib', 'tiny.calib', '-emit', 'ir').stdout
+    ir = t.run('tiny.ir', *PLAIN, '-calib', 'tiny.calib', '-emit', 'ir').stdout
     assert 'scale=0.01, zero=100' in ir, ir
 
 
 def test_statistics_are_told_by_their_first_word(t):
     """Whatever the file's name."""
     t.tiny()
-    t.run('tiny.ir', '-calib', 'calib.npz', '-emit', 'calibration', '-o', 'stats.txt')
-    t.run('tiny.ir', '-calib', 'stats.txt', '-o', 'm.c')
+    t.run('tiny.ir', *PLAIN, '-calib', 'calib.npz', '-emit', 'calibration', '-o', 'stats.txt')
+    t.run('tiny.ir', *PLAIN, '-calib', 'stats.txt', '-o', 'm.c')
     t.write('stats.txt', 'statistics 1 {')
-    t.fail('tiny.ir', '-calib', 'stats.txt', '-o', 'n.c', message='neither an .npy array nor a sound .npz archive')
+    t.fail('tiny.ir', *PLAIN, '-calib', 'stats.txt', '-o', 'n.c', message='neither an .npy array nor a sound .npz archive')
 
 
 def test_depfiles_name_them(t):
     """Data and statistics are inputs."""
     t.tiny()
-    t.run('tiny.ir', '-calib', 'calib.npz', '-emit', 'calibration', '-o', 's.calib', '-MD')
+    t.run('tiny.ir', *PLAIN, '-calib', 'calib.npz', '-emit', 'calibration', '-o', 's.calib', '-MD')
     assert t.read('s.d').decode().startswith('s.calib: \\\n  tiny.ir \\\n  calib.npz\n')
-    t.run('tiny.ir', '-calib', 's.calib', '-calib', 'calib.npz', '-o', 'm.c', '-MD')
+    t.run('tiny.ir', *PLAIN, '-calib', 's.calib', '-calib', 'calib.npz', '-o', 'm.c', '-MD')
     assert 's.calib' in t.read('m.d').decode() and 'calib.npz' in t.read('m.d').decode()
 
 
 def test_mistakes(t):
     """In the file, at its line; in the options."""
     t.tiny()
-    t.run('tiny.ir', '-calib', 'calib.npz', '-emit', 'calibration', '-o', 's.calib')
+    t.run('tiny.ir', *PLAIN, '-calib', 'calib.npz', '-emit', 'calibration', '-o', 's.calib')
     text = t.read('s.calib').decode()
-    t.fail('tiny.ir', '-calib', 's.calib', '-observer', 'histogram', '-o', 'm.c',
+    t.fail('tiny.ir', *PLAIN, '-calib', 's.calib', '-observer', 'histogram', '-o', 'm.c',
            message="s.calib:3:8: error: 'x' was observed by minmax, this run wants histogram")
     t.write('t.calib', text[:-3])
-    t.fail('tiny.ir', '-calib', 't.calib', '-o', 'm.c', message="expected '}' at the end of the statistics")
+    t.fail('tiny.ir', *PLAIN, '-calib', 't.calib', '-o', 'm.c', message="expected '}' at the end of the statistics")
     t.write('t.calib', text.replace('%x', '%image'))
-    t.fail('tiny.ir', '-calib', 't.calib', '-o', 'm.c', message="t.calib:3:3: error: this run observes no tensor 'image'")
+    t.fail('tiny.ir', *PLAIN, '-calib', 't.calib', '-o', 'm.c', message="t.calib:3:3: error: this run observes no tensor 'image'")
     t.write('t.calib', '')
-    t.fail('tiny.ir', '-calib', 't.calib', '-o', 'm.c', message='t.calib:1')
-    t.fail('tiny.ir', '-calib', 'missing.calib', '-o', 'm.c', message='missing.calib: error: No such file or directory')
-    t.fail('tiny.ir', '-calib', 's.calib', '-emit', 'calibration', '-o', 's.calib', message='it is an input of this run')
-    t.fail('tiny.ir', '-calib', 's.calib', '-emit', 'calibration', '-eval', 'e.npz', code=2, message='excludes')
-    t.fail('tiny.ir', '-calib', 's.calib', '-emit', 'calibration', '-verify', code=2, message='excludes every other -emit')
-    t.fail('tiny.ir', '-emit', 'calibration', '-Wno-float-model',
+    t.fail('tiny.ir', *PLAIN, '-calib', 't.calib', '-o', 'm.c', message='t.calib:1')
+    t.fail('tiny.ir', *PLAIN, '-calib', 'missing.calib', '-o', 'm.c', message='missing.calib: error: No such file or directory')
+    t.fail('tiny.ir', *PLAIN, '-calib', 's.calib', '-emit', 'calibration', '-o', 's.calib', message='it is an input of this run')
+    t.fail('tiny.ir', *PLAIN, '-calib', 's.calib', '-emit', 'calibration', '-eval', 'e.npz', code=2, message='excludes')
+    t.fail('tiny.ir', *PLAIN, '-calib', 's.calib', '-emit', 'calibration', '-verify', code=2, message='excludes every other -emit')
+    t.fail('tiny.ir', *PLAIN, '-emit', 'calibration', '-Wno-float-model',
            message='nothing is calibrated: there is no calibration data (-calib FILE)')
-    t.fail('tiny.ir', '-calib', 's.calib', '-quantize', 'none', '-emit', 'calibration',
+    t.fail('tiny.ir', *PLAIN, '-calib', 's.calib', '-quantize', 'none', '-emit', 'calibration',
            message='nothing is calibrated: -quantize none')
-    t.run('tiny.ir', '-calib', 's.calib', '-emit', 'ir', '-o', 'q.ir')
+    t.run('tiny.ir', *PLAIN, '-calib', 's.calib', '-emit', 'ir', '-o', 'q.ir')
     t.fail('q.ir', '-calib', 's.calib', '-Wno-quantized-model', '-emit', 'calibration',
            message='nothing is calibrated: the model is quantized already')
     t.write('move.ir', 'model move {\n  input %x : f32[1, 4]\n  %y = reshape(%x) { shape = [2, 2] }\n  output %y\n}\n')
@@ -143,7 +155,7 @@ def test_values_that_are_not_finite(t):
     x[4, 1] = 1e30
     np.savez(t.dir / 'b.npz', x=x)
     for o in ('minmax', 'histogram', 'entropy'):
-        t.fail('m.ir', '-calib', 'a.npz', '-calib', 'b.npz', '-observer', o, '-o', 'm.c',
+        t.fail('m.ir', *PLAIN, '-calib', 'a.npz', '-calib', 'b.npz', '-observer', o, '-o', 'm.c',
                message="m.ir:3:8: error: calibration: tensor 'y' takes values that are not finite numbers, in sample 4 of 'b.npz'")
 
 
@@ -194,26 +206,26 @@ def test_recording(t):
     import numpy as np
     x = t.tiny(6)
     np.savez(t.dir / 'more.npz', x=x[::-1])
-    t.run('tiny.ir', '-calib', 'calib.npz', '-calib', 'more.npz', '-observer', 'recording', '-record', 'r.npz', '-o', 'm.c')
-    t.run('tiny.ir', '-quantize', 'none', '-run', 'calib.npz', '-o', 'y.npz')
+    t.run('tiny.ir', *PLAIN, '-calib', 'calib.npz', '-calib', 'more.npz', '-observer', 'recording', '-record', 'r.npz', '-o', 'm.c')
+    t.run('tiny.ir', *PLAIN, '-quantize', 'none', '-run', 'calib.npz', '-o', 'y.npz')
     with np.load(t.dir / 'r.npz') as r, np.load(t.dir / 'y.npz') as y:
         assert r['x'].shape == (12, 2, 4, 4) and (r['x'] == np.concatenate([x, x[::-1]])).all()
         assert (r['y'] == np.concatenate([y['y'], y['y'][::-1]])).all()
         assert {'x', 'y'} < set(r.files)
-    r = t.run('tiny.ir', '-calib', 'calib.npz', '-observer', 'recording', '-o', 'm.c')
+    r = t.run('tiny.ir', *PLAIN, '-calib', 'calib.npz', '-observer', 'recording', '-o', 'm.c')
     assert 'the observer recording keeps nothing' in r.stderr and '-Wrecord' in r.stderr
-    t.run('tiny.ir', '-calib', 'calib.npz', '-emit', 'calibration', '-o', 's.calib')
-    t.fail('tiny.ir', '-calib', 'calib.npz', '-record', 'n.npz', '-o', 'm.c', message='no tensor has the observer recording')
-    t.fail('tiny.ir', '-calib', 's.calib', '-observer', 'recording', '-record', 'n.npz', '-o', 'm.c',
+    t.run('tiny.ir', *PLAIN, '-calib', 'calib.npz', '-emit', 'calibration', '-o', 's.calib')
+    t.fail('tiny.ir', *PLAIN, '-calib', 'calib.npz', '-record', 'n.npz', '-o', 'm.c', message='no tensor has the observer recording')
+    t.fail('tiny.ir', *PLAIN, '-calib', 's.calib', '-observer', 'recording', '-record', 'n.npz', '-o', 'm.c',
            message='-record: there are no samples, only statistics')
-    t.fail('tiny.ir', '-calib', 'calib.npz', '-record', 'n.txt', code=2, message="-record writes an .npz file, not 'n.txt'")
-    t.fail('tiny.ir', '-calib', 'calib.npz', '-observer', 'recording', '-record', 'calib.npz', '-o', 'm.c',
+    t.fail('tiny.ir', *PLAIN, '-calib', 'calib.npz', '-record', 'n.txt', code=2, message="-record writes an .npz file, not 'n.txt'")
+    t.fail('tiny.ir', *PLAIN, '-calib', 'calib.npz', '-observer', 'recording', '-record', 'calib.npz', '-o', 'm.c',
            message='it is an input of this run')
-    t.fail('tiny.ir', '-calib', 'calib.npz', '-observer', 'recording', '-record', 'm.npz', '-emit', 'ir', '-o', 'm.ir',
+    t.fail('tiny.ir', *PLAIN, '-calib', 'calib.npz', '-observer', 'recording', '-record', 'm.npz', '-emit', 'ir', '-o', 'm.ir',
            code=2, message="two outputs have the same name 'm.npz'")
     bad = np.ones((3, 2, 4, 4), 'f4') * np.float32(3e38)
     np.savez(t.dir / 'bad.npz', x=bad)
-    t.fail('tiny.ir', '-calib', 'bad.npz', '-observer', 'recording', '-record', 'n.npz', '-o', 'm.c', message='not finite')
+    t.fail('tiny.ir', *PLAIN, '-calib', 'bad.npz', '-observer', 'recording', '-record', 'n.npz', '-o', 'm.c', message='not finite')
 
 
 if __name__ == '__main__':
