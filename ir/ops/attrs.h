@@ -95,10 +95,11 @@ typedef struct {
   IntList start, stop, step;
 } SliceAttrs;
 
-/* resize_nearest, resize_linear, resize_cubic: the result's whole shape; the factors result / operand that positions are
- * computed with where these are not the sizes' own ratios (empty, or one for each dim, 0: the ratio); which
- * operand position a result position is (RESIZE_*, as ONNX names them), and how the nearest one is chosen.
- * Cubic: the kernel's parameter; whether elements beyond the ends count as none, not as the ones at the ends. */
+/* resize_nearest, resize_linear, resize_cubic: the result's whole shape; the factors result / operand that
+ * positions are computed with where these are not the sizes' own ratios (empty, or one for each dim, 0: the
+ * ratio); which operand position a result position is (RESIZE_*, as ONNX names them), and how the nearest one
+ * is chosen. Cubic: the kernel's parameter; whether elements beyond the ends count as none, not as the ones
+ * at the ends. */
 typedef struct {
   IntList size;
   RealList scale;

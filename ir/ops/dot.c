@@ -182,7 +182,8 @@ DotOutput dot_output(Arena *a, const Node *n, const void *const *in, float act_m
   if (!tensor_is_quantized(n->operands[0]))
     return (DotOutput){.bias = bias, .act_min = act_min, .act_max = act_max};
   bool real = !tensor_is_quantized(r);
-  DotOutput o = {.kind = real ? DOT_SCALED : DOT_REQUANT, .bias_q = bias, .act_min = act_min, .act_max = act_max};
+  DotOutput o = {
+      .kind = real ? DOT_SCALED : DOT_REQUANT, .bias_q = bias, .act_min = act_min, .act_max = act_max};
   if (!real) {
     o.zero = tensor_zero(r);
     activation_range(&r->type, act_min, act_max, &o.lo, &o.hi);

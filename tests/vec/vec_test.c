@@ -44,8 +44,8 @@ static const Footprint footprint[OP_COUNT] = {
     [OP_pair_s8_part] = {1, 1},   [OP_get_u8] = {1, 0, 1},      [OP_get_s8] = {1, 0, 1},
     [OP_get_s32] = {4, 0, 1},     [OP_get_f32] = {4, 0, 1},     [OP_put_u8] = {1, 0, 1},
     [OP_put_s8] = {1, 0, 1},      [OP_put_s32] = {4, 0, 1},     [OP_put_f32] = {4, 0, 1},
-    [OP_lookup_u8] = {1, 0, 256}, [OP_lookup_s8] = {1, 0, 256}, [OP_lookup_f32] = {4, 0, 256}, [OP_load_f16] = {2, 1},
-    [OP_load_f16_part] = {2, 1},
+    [OP_lookup_u8] = {1, 0, 256}, [OP_lookup_s8] = {1, 0, 256}, [OP_lookup_f32] = {4, 0, 256},
+    [OP_load_f16] = {2, 1},       [OP_load_f16_part] = {2, 1},
 };
 
 /* --- random and extreme values */
