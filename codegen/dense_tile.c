@@ -242,7 +242,7 @@ static void start_tile(TileBuild *t, const Params *params) {
       t->acc[p][n] = vir_let(b, name, s->quantized ? VIR_load_s32 : VIR_load_f32,
                              VIR_ARGS(vir_at(vir_addr(params->bias, n * s->lanes))));
     }
-  for (int n = 0; n < t->nv && is_widened(s); n++) {
+  for (int n = 0; n < t->nv && is_widened(s) && s->k_steps > 0; n++) {
     snprintf(name, sizeof name, "scale%d", n);
     t->scale[n] = VIR_LET(b, name, load_f32, vir_at(vir_addr(params->m, n * s->lanes)));
     snprintf(name, sizeof name, "zero%d", n);
