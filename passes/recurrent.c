@@ -41,30 +41,10 @@ static void join(Arena *a, const Type *parts, const void *const *data, int64_t d
   *joined = all;
 }
 
-static bool small_operand(Diag *d, Node *n, int i, const ObserverSpec *spec) {
-  Tensor *w = n->operands[i];
-  if (!w) return true;
-  Arena *a = n->graph->arena;
-  RecurrentDims s = recurrent_dims(n);
-  int64_t rows = s.gates * s.hidden, k = i == RECURRENT_W ? s.inputs : s.hidden;
-  Type type, part[2];
-  const void *data, *part_data[2];
-  if (spec->quant.per_channel) {
-    Tensor all = direction_of(w, 0, s.directions * rows, k);
-    if (!small_weight(d, a, n, &all, spec, &type, &data)) return false;
-    if (s.directions == 1) { /* needs no shape of its own */
-      const Quant *q = type.quant;
-      type.shape = shape_of(3, (int64_t)1, rows, k);
-      if (q && q->axis >= 0) type.quant = quant_new(a, q->axis + 1, q->count, q->scale, q->zero);
-    }
-  } else {
-    for (int64_t j = 0; j < s.directions; j++) {
-      Tensor t = direction_of(w, j, rows, k);
-      if (!small_weight(d, a, n, &t, spec, &part[j], &part_data[j])) return false;
-    }
-    join(a, part, part_data, s.directions, &type, &data);
-  }
-  set_const_operand(n, i, type, data);
+/* Every channel has the same parameters. */
+static bool is_uniform(const Quant *q) {
+  for (int64_t c = 1; c < q->count; c++)
+    if (q->scale[c] != q->scale[0] || q->zero[c] != q->zero[0]) return false;
   return true;
 }
 
@@ -72,7 +52,7 @@ static bool small_operand(Diag *d, Node *n, int i, const ObserverSpec *spec) {
 static bool split_rows(Node *n, int i) {
   const Type *w = &n->operands[i]->type;
   const Quant *q = w->quant;
-  if (w->shape.rank != 3 || w->shape.dim[0] != 2 || !q || q->axis != 1 || q->count == 1) return false;
+  if (w->shape.rank != 3 || w->shape.dim[0] != 2 || !q || q->axis != 1 || is_uniform(q)) return false;
   Arena *a = n->graph->arena;
   float *scale = ARENA_NEW_ARRAY(a, float, (size_t)(2 * q->count));
   int32_t *zero = ARENA_NEW_ARRAY(a, int32_t, (size_t)(2 * q->count));
@@ -92,13 +72,36 @@ static bool simplify_weight(Node *n, int i) {
   int64_t directions = recurrent_dims(n).directions;
   Type type = w->type;
   const Quant *q = type.quant;
-  bool along = q && q->axis >= 0, one = along && q->count == 1,
-       split = type.shape.rank == 2 && (!along || directions == 1);
+  bool along = q && q->axis >= 0, one = along && is_uniform(q),
+       split = type.shape.rank == 2 && (!along || one || directions == 1);
   if (!one && !split) return false;
   int axis = one ? -1 : along ? q->axis + 1 : -1;
   if (split) type.shape = shape_of(3, directions, type.shape.dim[0] / directions, type.shape.dim[1]);
-  if (q) type.quant = quant_new(n->graph->arena, axis, q->count, q->scale, q->zero);
+  if (q) type.quant = quant_new(n->graph->arena, axis, one ? 1 : q->count, q->scale, q->zero);
   set_const_operand(n, i, type, w->data);
+  return true;
+}
+
+static bool small_operand(Diag *d, Node *n, int i, const ObserverSpec *spec) {
+  Tensor *w = n->operands[i];
+  if (!w) return true;
+  Arena *a = n->graph->arena;
+  RecurrentDims s = recurrent_dims(n);
+  int64_t rows = s.gates * s.hidden, k = i == RECURRENT_W ? s.inputs : s.hidden;
+  Type type, part[2];
+  const void *data, *part_data[2];
+  if (spec->quant.per_channel) {
+    Tensor all = direction_of(w, 0, s.directions * rows, k);
+    if (!small_weight(d, a, n, &all, spec, &type, &data)) return false;
+  } else {
+    for (int64_t j = 0; j < s.directions; j++) {
+      Tensor t = direction_of(w, j, rows, k);
+      if (!small_weight(d, a, n, &t, spec, &part[j], &part_data[j])) return false;
+    }
+    join(a, part, part_data, s.directions, &type, &data);
+  }
+  set_const_operand(n, i, type, data);
+  simplify_weight(n, i);
   return true;
 }
 
