@@ -1,5 +1,6 @@
 """-emit onnx: the file that is written, and that qcc makes of it what it made of the model."""
 import re
+import sys
 
 from harness import DIGITS, TINY, main
 
@@ -146,8 +147,8 @@ def test_refusals(t):
   output %y
 ''', "conv_transpose2d 'y': ONNX's output_padding must be less than the stride or the dilation")
     refused(t, '''  input %x : u8<scale=1, zero=0>[1, 2, 1, 1]
-  const @w : s8<axis=0, scale=[1, 2], zero=0>[2, 1, 1, 1] = [[[[1]]], [[[2]]]]
-  %y = conv_transpose2d(%x, @w) { groups = 2 } : u8<scale=1, zero=0>[1, 2, 1, 1]
+  const @w : s8<axis=0, scale=[1, 2, 3, 4], zero=0>[4, 1, 1, 1] = [[[[1]]], [[[2]]], [[[3]]], [[[4]]]]
+  %y = conv_transpose2d(%x, @w) { groups = 2 } : u8<scale=1, zero=0>[1, 4, 1, 1]
   output %y
 ''', "conv_transpose2d 'y': ONNX has no scales of weights that differ from group to group")
     refused(t, '''  input %x : u8<scale=1, zero=0>[1, 1, 2, 2]
@@ -200,4 +201,4 @@ def test_refusals(t):
 
 
 if __name__ == '__main__':
-    main(globals())
+    sys.exit(main(globals()))
