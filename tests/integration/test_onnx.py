@@ -122,6 +122,16 @@ def refused(t, body, message):
     t.fail('m.ir', '-emit', 'onnx', '-o', 'm.onnx', '-Wno-float-model', message=message)
 
 
+def test_resize_that_only_requantizes(t):
+    t.write('m.ir', '''model m {
+  input %x : u8<scale=1, zero=0>[1, 1, 2, 2]
+  %y = resize_linear(%x) { size = [1, 1, 2, 2] } : u8<scale=0.5, zero=0>[1, 1, 2, 2]
+  output %y
+}
+''')
+    same_c(t)
+
+
 def test_refusals(t):
     """What ONNX has no place for is refused, with the node's name."""
     refused(t, '''  input %x : f32[1, 1, 8, 8]
@@ -151,10 +161,6 @@ def test_refusals(t):
   %y = conv_transpose2d(%x, @w) { groups = 2 } : u8<scale=1, zero=0>[1, 4, 1, 1]
   output %y
 ''', "conv_transpose2d 'y': ONNX has no scales of weights that differ from group to group")
-    refused(t, '''  input %x : u8<scale=1, zero=0>[1, 1, 2, 2]
-  %y = resize_linear(%x) { size = [1, 1, 2, 2] } : u8<scale=0.5, zero=0>[1, 1, 2, 2]
-  output %y
-''', "resize_linear 'y': it changes nothing but the scale and zero point")
     for name in 'half_pixel_symmetric', 'tf_half_pixel_for_nn':
         refused(t, f'''  input %x : f32[1, 1, 2, 2]
   %y = resize_nearest(%x) {{ size = [1, 1, 3, 3], coordinates = {name} }}
