@@ -130,7 +130,10 @@ static inline int32_t v_int_requant(int32_t acc, float m, float lo, float hi, in
   return v_int_add(v_float_rne(v), z);
 }
 
-/* The same of the sum a * 2^16 + b, which is converted to float once. */
+/* rne((float)acc * m), where that is within int32. */
+static inline int32_t v_int_scale(int32_t acc, float m) { return (int32_t)v_float_round((float)acc * m); }
+
+/* As v_int_requant of the sum a * 2^16 + b, which is converted to float once. */
 static inline int32_t v_int_requant_wide(int32_t a, int32_t b, float m, float lo, float hi, int32_t z) {
   float v = v_float_min(v_float_max((float)((int64_t)a * 65536 + b) * m, lo), hi);
   return v_int_add(v_float_rne(v), z);

@@ -231,6 +231,17 @@ static inline v_q v_max_s8(v_q a, v_q b) {
   return r;
 }
 
+static inline v_q v_min_u8(v_q a, v_q b) {
+  v_q r;
+  for (int i = 0; i < 16; i++) r.x[i] = a.x[i] < b.x[i] ? a.x[i] : b.x[i];
+  return r;
+}
+static inline v_q v_min_s8(v_q a, v_q b) {
+  v_q r;
+  for (int i = 0; i < 16; i++) r.x[i] = (int8_t)a.x[i] < (int8_t)b.x[i] ? a.x[i] : b.x[i];
+  return r;
+}
+
 static inline v_p v_load_p(const int16_t *p) {
   return (v_p){{p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]}};
 }
@@ -354,6 +365,69 @@ static inline v_s32 v_requant(v_s32 acc, v_f32 m, v_f32 lo, v_f32 hi, v_s32 z) {
                   v_int_requant(acc.x[1], m.x[1], lo.x[1], hi.x[1], z.x[1]),
                   v_int_requant(acc.x[2], m.x[2], lo.x[2], hi.x[2], z.x[2]),
                   v_int_requant(acc.x[3], m.x[3], lo.x[3], hi.x[3], z.x[3])}};
+}
+
+/* rne((float)acc * m), for results that fit. */
+static inline v_s32 v_scale(v_s32 acc, v_f32 m) {
+  return (v_s32){{v_int_scale(acc.x[0], m.x[0]), v_int_scale(acc.x[1], m.x[1]), v_int_scale(acc.x[2], m.x[2]),
+                  v_int_scale(acc.x[3], m.x[3])}};
+}
+
+/* Each lane plus the zero point as a byte, saturated: with vectors of more than four lanes, the first four of
+ * each vector, then the next four of each ... The bytes after the last lane are 0. */
+static inline uint8_t v_narrow_u8_lane(int32_t a, int z) {
+  const int32_t i = v_int_max(-32768, v_int_min(a, 32767)) + z;
+  return (uint8_t)v_int_max(0, v_int_min(i, 255));
+}
+static inline uint8_t v_narrow_s8_lane(int32_t a, int z) {
+  const int32_t i = v_int_max(-32768, v_int_min(a, 32767)) + z;
+  return (uint8_t)v_int_max(-128, v_int_min(i, 127));
+}
+static inline v_q v_narrow_u8_x4(v_s32 a, v_s32 b, v_s32 c, v_s32 d, v_p zero) {
+  v_q r;
+  for (int i = 0; i < 4; i++) {
+    r.x[i] = v_narrow_u8_lane(a.x[i], zero.x[0]);
+    r.x[4 + i] = v_narrow_u8_lane(b.x[i], zero.x[0]);
+    r.x[8 + i] = v_narrow_u8_lane(c.x[i], zero.x[0]);
+    r.x[12 + i] = v_narrow_u8_lane(d.x[i], zero.x[0]);
+  }
+  return r;
+}
+static inline v_q v_narrow_s8_x4(v_s32 a, v_s32 b, v_s32 c, v_s32 d, v_p zero) {
+  v_q r;
+  for (int i = 0; i < 4; i++) {
+    r.x[i] = v_narrow_s8_lane(a.x[i], zero.x[0]);
+    r.x[4 + i] = v_narrow_s8_lane(b.x[i], zero.x[0]);
+    r.x[8 + i] = v_narrow_s8_lane(c.x[i], zero.x[0]);
+    r.x[12 + i] = v_narrow_s8_lane(d.x[i], zero.x[0]);
+  }
+  return r;
+}
+static inline v_q v_narrow_u8_x2(v_s32 a, v_s32 b, v_p zero) {
+  v_q r = {{0}};
+  for (int i = 0; i < 4; i++) {
+    r.x[i] = v_narrow_u8_lane(a.x[i], zero.x[0]);
+    r.x[4 + i] = v_narrow_u8_lane(b.x[i], zero.x[0]);
+  }
+  return r;
+}
+static inline v_q v_narrow_s8_x2(v_s32 a, v_s32 b, v_p zero) {
+  v_q r = {{0}};
+  for (int i = 0; i < 4; i++) {
+    r.x[i] = v_narrow_s8_lane(a.x[i], zero.x[0]);
+    r.x[4 + i] = v_narrow_s8_lane(b.x[i], zero.x[0]);
+  }
+  return r;
+}
+static inline v_q v_narrow_u8(v_s32 a, v_p zero) {
+  v_q r = {{0}};
+  for (int i = 0; i < 4; i++) r.x[i] = v_narrow_u8_lane(a.x[i], zero.x[0]);
+  return r;
+}
+static inline v_q v_narrow_s8(v_s32 a, v_p zero) {
+  v_q r = {{0}};
+  for (int i = 0; i < 4; i++) r.x[i] = v_narrow_s8_lane(a.x[i], zero.x[0]);
+  return r;
 }
 
 #endif

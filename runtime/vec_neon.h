@@ -65,16 +65,16 @@ V_NEON v_s32 v_load_s8_part(const int8_t *p, int n) { return v_widen_s8(v_get_by
 
 /* 8 lanes as int16, saturated. */
 V_NEON int16x8_t v_narrow16(v_s32 a, v_s32 b) { return vqmovn_high_s32(vqmovn_s32(a), b); }
-V_NEON uint64_t v_narrow_u8(v_s32 a) {
+V_NEON uint64_t v_lanes_u8(v_s32 a) {
   return vget_lane_u64(vreinterpret_u64_u8(vqmovun_s16(v_narrow16(a, a))), 0);
 }
-V_NEON uint64_t v_narrow_s8(v_s32 a) {
+V_NEON uint64_t v_lanes_s8(v_s32 a) {
   return vget_lane_u64(vreinterpret_u64_s8(vqmovn_s16(v_narrow16(a, a))), 0);
 }
-V_NEON void v_store_u8(uint8_t *p, v_s32 a) { *(v_mem_4 *)p = (uint32_t)v_narrow_u8(a); }
-V_NEON void v_store_s8(int8_t *p, v_s32 a) { *(v_mem_4 *)p = (uint32_t)v_narrow_s8(a); }
-V_NEON void v_store_u8_part(uint8_t *p, v_s32 a, int n) { v_put_bytes(p, v_narrow_u8(a), n); }
-V_NEON void v_store_s8_part(int8_t *p, v_s32 a, int n) { v_put_bytes((uint8_t *)p, v_narrow_s8(a), n); }
+V_NEON void v_store_u8(uint8_t *p, v_s32 a) { *(v_mem_4 *)p = (uint32_t)v_lanes_u8(a); }
+V_NEON void v_store_s8(int8_t *p, v_s32 a) { *(v_mem_4 *)p = (uint32_t)v_lanes_s8(a); }
+V_NEON void v_store_u8_part(uint8_t *p, v_s32 a, int n) { v_put_bytes(p, v_lanes_u8(a), n); }
+V_NEON void v_store_s8_part(int8_t *p, v_s32 a, int n) { v_put_bytes((uint8_t *)p, v_lanes_s8(a), n); }
 V_NEON void v_store_u8_x2(uint8_t *p, v_s32 a, v_s32 b) { vst1_u8(p, vqmovun_s16(v_narrow16(a, b))); }
 V_NEON void v_store_s8_x2(int8_t *p, v_s32 a, v_s32 b) { vst1_s8(p, vqmovn_s16(v_narrow16(a, b))); }
 V_NEON void v_store_u8_x4(uint8_t *p, v_s32 a, v_s32 b, v_s32 c, v_s32 d) {
@@ -129,6 +129,10 @@ V_NEON v_s32 v_dot2x2_wide(v_s32 acc, v_q x, v_q w) {
 
 V_NEON v_q v_xor_q(v_q a, v_q b) { return veorq_u8(a, b); }
 V_NEON v_q v_max_u8(v_q a, v_q b) { return vmaxq_u8(a, b); }
+V_NEON v_q v_min_u8(v_q a, v_q b) { return vminq_u8(a, b); }
+V_NEON v_q v_min_s8(v_q a, v_q b) {
+  return vreinterpretq_u8_s8(vminq_s8(vreinterpretq_s8_u8(a), vreinterpretq_s8_u8(b)));
+}
 V_NEON v_q v_max_s8(v_q a, v_q b) {
   return vreinterpretq_u8_s8(vmaxq_s8(vreinterpretq_s8_u8(a), vreinterpretq_s8_u8(b)));
 }
@@ -223,6 +227,34 @@ V_NEON v_s32 v_requant(v_s32 acc, v_f32 m, v_f32 lo, v_f32 hi, v_s32 z) {
   /* these turn NaN into the other operand, too; the sign of 0 does not matter here */
   const float32x4_t clamped = vminnmq_f32(vmaxnmq_f32(v, lo), hi);
   return vaddq_s32(vcvtnq_s32_f32(clamped), z);
+}
+
+V_NEON v_s32 v_scale(v_s32 acc, v_f32 m) { return vcvtnq_s32_f32(vmulq_f32(vcvtq_f32_s32(acc), m)); }
+
+/* Two vectors as int16 plus the zero point, saturated; then as bytes. */
+V_NEON int16x8_t v_narrow16_x2(v_s32 a, v_s32 b, v_p zero) {
+  return vqaddq_s16(vqmovn_high_s32(vqmovn_s32(a), b), zero);
+}
+V_NEON v_q v_narrow_u8_x4(v_s32 a, v_s32 b, v_s32 c, v_s32 d, v_p zero) {
+  return vqmovun_high_s16(vqmovun_s16(v_narrow16_x2(a, b, zero)), v_narrow16_x2(c, d, zero));
+}
+V_NEON v_q v_narrow_s8_x4(v_s32 a, v_s32 b, v_s32 c, v_s32 d, v_p zero) {
+  return vreinterpretq_u8_s8(
+      vqmovn_high_s16(vqmovn_s16(v_narrow16_x2(a, b, zero)), v_narrow16_x2(c, d, zero)));
+}
+V_NEON v_q v_narrow_u8_x2(v_s32 a, v_s32 b, v_p zero) {
+  return vcombine_u8(vqmovun_s16(v_narrow16_x2(a, b, zero)), vcreate_u8(0));
+}
+V_NEON v_q v_narrow_s8_x2(v_s32 a, v_s32 b, v_p zero) {
+  return vcombine_u8(vreinterpret_u8_s8(vqmovn_s16(v_narrow16_x2(a, b, zero))), vcreate_u8(0));
+}
+/* The lanes of one vector: the other half of the number goes. */
+V_NEON uint8x16_t v_first_4(uint8x8_t a) {
+  return vcombine_u8(vreinterpret_u8_u32(vset_lane_u32(0, vreinterpret_u32_u8(a), 1)), vcreate_u8(0));
+}
+V_NEON v_q v_narrow_u8(v_s32 a, v_p zero) { return v_first_4(vqmovun_s16(v_narrow16_x2(a, a, zero))); }
+V_NEON v_q v_narrow_s8(v_s32 a, v_p zero) {
+  return v_first_4(vreinterpret_u8_s8(vqmovn_s16(v_narrow16_x2(a, a, zero))));
 }
 
 #endif

@@ -1,16 +1,29 @@
 #!/usr/bin/env python3
 """Writes one wrapper per operation of vir.def: operands from memory, the result to memory.
 
-usage: gen_ops.py VIR_DEF ISA LANES > ops_ISA.c
+usage: gen_ops.py CODEGEN_FOLDER ISA > ops_ISA.c
 
 So a new row of vir.def is tested without anybody's asking. Constant arguments become real constants, because
 that is how emitted code calls the functions.
 """
+import os
 import re
 import sys
 
 C_TYPE = {'i': 'v_s32', 'f': 'v_f32', 'q': 'v_q', 'p': 'v_p', 'I': 'int32_t', 'F': 'float'}
-ATTRIBUTE = {'avx2': '__attribute__((target("avx2,f16c")))'}
+
+
+def isas(folder):
+    """{instruction set: (lanes, attribute of functions)} of targets.def."""
+    with open(os.path.join(folder, 'targets.def'), encoding='utf-8') as f:
+        rows = re.findall(r'^TARGET\(.*?\)$', f.read(), re.M | re.S)
+    found = {}
+    for row in rows:
+        isa = re.search(r'\.isa = "(\w+)"', row).group(1)
+        attribute = re.search(r'\.attribute = "((?:\\.|[^"\\])*)"', row).group(1).replace('\\"', '"')
+        found[isa] = int(re.search(r'\.lanes = (\d+)', row).group(1)), attribute
+    return found
+
 
 
 def constants(name, lanes):
@@ -54,11 +67,12 @@ def wrapper(name, result, signature, lanes):
 
 def main():
     """Prints the C file."""
-    path, isa, lanes = sys.argv[1], sys.argv[2], int(sys.argv[3])
-    with open(path, encoding='utf-8') as f:
+    folder, isa = sys.argv[1:]
+    lanes, attribute = isas(folder)[isa]
+    with open(os.path.join(folder, 'vir.def'), encoding='utf-8') as f:
         ops = re.findall(r'^VIR_OP\((\w+), (\w), "(\w+)"\)', f.read(), re.M)
     print(f'#include <stdlib.h>\n#include <string.h>\n\n#include "vec_{isa}.h"\n#include "vec_test.h"\n')
-    print(f'#define ATTRIBUTE {ATTRIBUTE.get(isa, "")}\n#define LANES {lanes}\n')
+    print(f'#define ATTRIBUTE {attribute}\n#define LANES {lanes}\n')
     for op in ops:
         print(wrapper(*op, lanes))
     print('/* a * b + c in two roundings: compilers must not contract it */')

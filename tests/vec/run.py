@@ -13,9 +13,10 @@ import subprocess
 import sys
 import tempfile
 
+from gen_ops import isas
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-LANES = {'generic': 4, 'avx2': 8, 'neon': 4}
 WARNINGS = ['-Wall', '-Wextra', '-pedantic', '-Wpointer-sign', '-Werror']
 
 
@@ -28,7 +29,7 @@ def skip(why):
 def main():
     """Generates, compiles, runs."""
     parser = argparse.ArgumentParser()
-    parser.add_argument('isa', choices=LANES)
+    parser.add_argument('isa', choices=isas(os.path.join(ROOT, 'codegen')))
     parser.add_argument('--cc', default='cc')
     parser.add_argument('--runner', default='')
     parser.add_argument('--rounds', default='3000')
@@ -44,11 +45,10 @@ def main():
         if subprocess.run(cc + [trial, '-o', trial + '.out'], capture_output=True, check=False).returncode:
             skip(f'"{o.cc}" builds nothing here')
         sources = []
-        for isa in {'generic': 4, o.isa: LANES[o.isa]}:
+        for isa in sorted({'generic', o.isa}):
             path = os.path.join(folder, f'ops_{isa}.c')
             with open(path, 'w', encoding='utf-8') as f:
-                subprocess.run([sys.executable, os.path.join(HERE, 'gen_ops.py'),
-                                os.path.join(ROOT, 'codegen', 'vir.def'), isa, str(LANES[isa])],
+                subprocess.run([sys.executable, os.path.join(HERE, 'gen_ops.py'), os.path.join(ROOT, 'codegen'), isa],
                                stdout=f, check=True)
             sources.append(path)
         include = ['-I' + os.path.join(ROOT, 'runtime'), '-I' + HERE, '-I' + ROOT]

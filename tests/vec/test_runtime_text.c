@@ -75,11 +75,22 @@ typedef struct {
   bool each; /* one by one, too: it takes time where the intrinsics' header is long */
 } Configuration;
 static const char warnings[] = "-std=c99 -Wall -Wextra -pedantic -Wpointer-sign -Werror";
+#define TARGET_ATTRIBUTE(features) "__attribute__((target(\"" features "\")))"
+#define AVX2                       TARGET_ATTRIBUTE("avx2,f16c")
+#define AVXVNNI                    TARGET_ATTRIBUTE("avx2,f16c,avxvnni")
+#define AVX512                     TARGET_ATTRIBUTE("avx2,f16c,avx512f,avx512bw,avx512dq,avx512vl")
+#define AVX512VNNI                 TARGET_ATTRIBUTE("avx2,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
 static const Configuration configurations[] = {
     {"generic", "", "gcc -O2 -c", true},
     {"generic", "", "clang -fsyntax-only", true},
-    {"avx2", "__attribute__((target(\"avx2,f16c\")))", "gcc -O0 -c", false},
-    {"avx2", "__attribute__((target(\"avx2,f16c\")))", "clang -fsyntax-only", true},
+    {"avx2", AVX2, "gcc -O0 -c", false},
+    {"avx2", AVX2, "clang -fsyntax-only", true},
+    {"avxvnni", AVXVNNI, "gcc -O0 -c", false},
+    {"avxvnni", AVXVNNI, "clang -fsyntax-only", true},
+    {"avx512", AVX512, "gcc -O0 -c", false},
+    {"avx512", AVX512, "clang -fsyntax-only", true},
+    {"avx512vnni", AVX512VNNI, "gcc -O0 -c", false},
+    {"avx512vnni", AVX512VNNI, "clang -fsyntax-only", true},
     {"neon", "", "aarch64-linux-gnu-gcc -O0 -c", false},
     {"neon", "", "clang --target=aarch64-linux-gnu -ffreestanding -fsyntax-only", true},
 };

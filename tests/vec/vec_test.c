@@ -12,6 +12,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include "vec_test.h"
 
 typedef struct {
@@ -165,6 +169,20 @@ static void domain_requant(Arg *a) {
     put_f32(a[3].bytes, l, x < y ? y : x);
   }
 }
+static void domain_scale(Arg *a) {
+  for (int l = 0; l < MAX_LANES; l++) {
+    float m = random_multiplier(), acc = (float)get_s32(a[0].bytes, l);
+    put_f32(a[1].bytes, l, fabsf(acc * m) < 0x1p31f ? m : ldexpf(frexpf(m, &(int){0}), -random_below(31)));
+  }
+}
+/* One zero point, which a byte could have. */
+static void same_zero(Arg *a) {
+  int16_t z = (int16_t)(random_below(384) - 128);
+  for (int i = 0; i < 2 * MAX_LANES; i++) memcpy(a->bytes + 2 * i, &z, 2);
+}
+static void domain_narrow(Arg *a) { same_zero(&a[1]); }
+static void domain_narrow_x2(Arg *a) { same_zero(&a[2]); }
+static void domain_narrow_x4(Arg *a) { same_zero(&a[4]); }
 static void domain_int_requant(Arg *a) {
   domain_requant(a);
   a[2].m = get_f32(a[2].bytes, 0);
@@ -215,6 +233,13 @@ static void (*const domain[OP_COUNT])(Arg *a) = {
     [OP_rne_f32] = domain_rne,
     [OP_float_rne] = domain_rne,
     [OP_requant] = domain_requant,
+    [OP_scale] = domain_scale,
+    [OP_narrow_u8] = domain_narrow,
+    [OP_narrow_s8] = domain_narrow,
+    [OP_narrow_u8_x2] = domain_narrow_x2,
+    [OP_narrow_s8_x2] = domain_narrow_x2,
+    [OP_narrow_u8_x4] = domain_narrow_x4,
+    [OP_narrow_s8_x4] = domain_narrow_x4,
     [OP_int_requant] = domain_int_requant,
     [OP_int_requant_wide] = domain_int_requant_wide,
     [OP_dot_sat] = domain_dot_sat,
@@ -328,6 +353,34 @@ static int32_t requant(int64_t acc, float m, float lo, float hi, int32_t z) {
   float clamped = v > hi ? hi : v < lo ? lo : v;
   return wrap((int64_t)rne(clamped) + z);
 }
+static int32_t define_scale(const Arg *a, int l) {
+  volatile float converted = (float)get_s32(a[0].bytes, l);
+  volatile float v = converted * get_f32(a[1].bytes, l);
+  return (int32_t)nearbyint((double)v);
+}
+/* Of 4 lanes: vector l of them. */
+static int32_t define_narrow(const Arg *a, const Arg *zero, int l, int lo, int hi) {
+  uint32_t r = 0;
+  for (int i = 0; i < 4; i++) {
+    int64_t v = (int64_t)get_s32(a[l].bytes, i) + get_s16(zero->bytes, 0);
+    r |= (uint32_t)(uint8_t)(v < lo ? lo : v > hi ? hi : v) << 8 * i;
+  }
+  return wrap((int64_t)r);
+}
+static int32_t define_narrow_u8(const Arg *a, int l) {
+  return l < 1 ? define_narrow(a, a + 1, l, 0, 255) : 0;
+}
+static int32_t define_narrow_u8_x2(const Arg *a, int l) {
+  return l < 2 ? define_narrow(a, a + 2, l, 0, 255) : 0;
+}
+static int32_t define_narrow_u8_x4(const Arg *a, int l) { return define_narrow(a, a + 4, l, 0, 255); }
+static int32_t define_narrow_s8(const Arg *a, int l) {
+  return l < 1 ? define_narrow(a, a + 1, l, -128, 127) : 0;
+}
+static int32_t define_narrow_s8_x2(const Arg *a, int l) {
+  return l < 2 ? define_narrow(a, a + 2, l, -128, 127) : 0;
+}
+static int32_t define_narrow_s8_x4(const Arg *a, int l) { return define_narrow(a, a + 4, l, -128, 127); }
 static int32_t define_requant(const Arg *a, int l) {
   return requant(get_s32(a[0].bytes, l), get_f32(a[1].bytes, l), get_f32(a[2].bytes, l),
                  get_f32(a[3].bytes, l), get_s32(a[4].bytes, l));
@@ -454,6 +507,13 @@ static int32_t (*const definition[OP_COUNT])(const Arg *a, int l) = {
     [OP_rne_f32] = define_rne,
     [OP_float_rne] = define_rne,
     [OP_requant] = define_requant,
+    [OP_scale] = define_scale,
+    [OP_narrow_u8] = define_narrow_u8,
+    [OP_narrow_u8_x2] = define_narrow_u8_x2,
+    [OP_narrow_u8_x4] = define_narrow_u8_x4,
+    [OP_narrow_s8] = define_narrow_s8,
+    [OP_narrow_s8_x2] = define_narrow_s8_x2,
+    [OP_narrow_s8_x4] = define_narrow_s8_x4,
     [OP_int_requant] = define_int_requant,
     [OP_int_requant_wide] = define_int_requant_wide,
 };
@@ -512,12 +572,17 @@ static void take_lanes(uint8_t *to, const uint8_t *from, bool halves, int lanes,
     memcpy(to, from + 16 * part, 16);
   }
 }
-static void put_lanes(uint8_t *to, const uint8_t *from, bool halves, int lanes, int part) {
+/* The bytes of a result that four lanes make. */
+static int result_bytes(int op) {
+  bool one = op == OP_narrow_u8 || op == OP_narrow_s8, two = op == OP_narrow_u8_x2 || op == OP_narrow_s8_x2;
+  return one ? 4 : two ? 8 : 16;
+}
+static void put_lanes(uint8_t *to, const uint8_t *from, bool halves, int lanes, int part, int bytes) {
   if (halves) {
     memcpy(to + 8 * part, from, 8);
     memcpy(to + 2 * lanes + 8 * part, from + 8, 8);
   } else {
-    memcpy(to + 16 * part, from, 16);
+    memcpy(to + bytes * part, from, (size_t)bytes);
   }
 }
 
@@ -552,7 +617,7 @@ static void run_generic(int op, const Arg *args, uint8_t *result, int lanes) {
     }
     if (!idle) vec_generic.run[op](a, r);
     if (strchr("ifqp", row->result[0]))
-      put_lanes(result, r, has_halves(op) && row->result[0] == 'q', lanes, part);
+      put_lanes(result, r, has_halves(op) && row->result[0] == 'q', lanes, part, result_bytes(op));
     else
       memcpy(result, r, 4);
     for (int j = 0; written && j < f->per_lane; j++)
@@ -720,15 +785,25 @@ static bool bytes_saturate(const VecIsa *isa) {
 
 static void count(bool ok) { *(ok ? &passed : &failed) += 1; }
 
+static bool can_run(const char *isa) {
+#if defined(__x86_64__)
+  unsigned a, b, c, d;
+  if (!strncmp(isa, "avx", 3) && !__builtin_cpu_supports("avx2")) return false;
+  if (!strncmp(isa, "avx512", 6) && !__builtin_cpu_supports("avx512bw")) return false;
+  if (!strcmp(isa, "avx512vnni")) return __builtin_cpu_supports("avx512vnni");
+  if (!strcmp(isa, "avxvnni")) return __get_cpuid_count(7, 1, &a, &b, &c, &d) && a & 1u << 4;
+#endif
+  (void)isa;
+  return true;
+}
+
 int main(int argc, char **argv) {
   const VecIsa *isa = &ISA;
   int rounds = argc > 1 ? atoi(argv[1]) : 3000;
-#if defined(__x86_64__)
-  if (!strcmp(isa->name, "avx2") && !__builtin_cpu_supports("avx2")) {
-    printf("skipped: this CPU has no AVX2\n");
+  if (!can_run(isa->name)) {
+    printf("skipped: this CPU has no %s\n", isa->name);
     return 77;
   }
-#endif
   make_rooms();
   signal(SIGSEGV, trapped);
   signal(SIGBUS, trapped);

@@ -32,6 +32,6 @@ typedef struct {
   RunOp *run[OP_COUNT]; /* in the order of vir.def */
 } VecIsa;
 
-extern const VecIsa vec_generic, vec_avx2, vec_neon;
+extern const VecIsa vec_generic, ISA; /* ISA: vec_<isa>, the one that is tested */
 
 #endif

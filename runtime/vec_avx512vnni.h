@@ -1,0 +1,16 @@
+/* The vector operations of x86-64-v4+avx512vnni: AVX-512 with the dot product of VNNI. */
+#ifndef QCC_RUNTIME_VEC_AVX512VNNI_H
+#define QCC_RUNTIME_VEC_AVX512VNNI_H
+
+#include "avx512_common.h"
+#include "vec_math.h"
+
+/* As text: gcc 12 copies the accumulator around the intrinsic. */
+static inline
+    __attribute__((always_inline, target("avx2,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))) v_s32
+    v_dot(v_s32 acc, v_q x, v_q w) {
+  __asm__("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(x), "v"(w));
+  return acc;
+}
+
+#endif
