@@ -1,6 +1,7 @@
 #include "codegen/dense.h"
 
 #include "codegen/dense_pack.h"
+#include "codegen/tile_choice.h"
 #include "codegen/tile_row.h"
 
 /* The pixels of one panel: loops over batch, planes and rows. */
@@ -119,10 +120,20 @@ void dense_shape(DensePack *s) {
   s->lanes = target->lanes;
   s->step = s->quantized ? 4 : 1;
   s->groups_per_run = (d->length + s->step - 1) / s->step;
-  s->mr = tile_pixels(d->count[DENSE_PIXELS - 1], s->quantized ? target->conv_mr : target->float_mr);
+  int64_t pixels = d->count[DENSE_PIXELS - 1];
+  if (s->quantized && target->dot_cost && pixels > 0 && dense_vectors(s) > 0) {
+    TileLayer layer = {.pixels = pixels,
+                       .vectors = dense_vectors(s),
+                       .k_steps = dense_runs(d) * s->groups_per_run,
+                       .product_cost = target->dot_cost};
+    TileShape tile = choose_tile(target, &layer);
+    s->mr = tile.pixels;
+    s->nv = tile.vectors;
+    return;
+  }
+  s->mr = tile_pixels(pixels, s->quantized ? target->conv_mr : target->float_mr);
   s->nv = s->quantized ? target->conv_nv : target->float_nv;
-  if (d->count[DENSE_PIXELS - 1] == 1)
-    s->nv = s->nv * 2 > 4 ? 4 : s->nv * 2; /* one pixel: more channels keep the adders busy */
+  if (pixels == 1) s->nv = s->nv * 2 > 4 ? 4 : s->nv * 2; /* more channels keep the adders busy */
   if (s->nv > dense_vectors(s)) s->nv = (int)dense_vectors(s);
 }
 

@@ -45,9 +45,9 @@ int64_t dense_products(const Dense *d);
  * kernels start from. `weights[c * k + i]` for i in the order of the weight tensor's elements. */
 typedef struct {
   int64_t channels, k;
-  int32_t *weights; /* w - zero_point: within [-255, 255] */
-  int64_t *bias;
-  int32_t zero; /* the operand's zero point, as stored */
+  int32_t *weights;     /* w - zero_point: within [-255, 255] */
+  int64_t *bias, *most; /* most: the largest magnitude that the sum of a channel can have */
+  int32_t zero;         /* the operand's zero point, as stored */
   float *multiplier;
 } LinearConstants;
 void linear_constants(Cg *cg, const Node *n, LinearConstants *out);

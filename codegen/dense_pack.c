@@ -57,6 +57,22 @@ static void choose_form(DensePack *s) {
   if (!pairs_are_safe(s)) s->form = t->sign_flip ? FORM_FLIP : FORM_WIDE;
 }
 
+int64_t dense_vectors(const DensePack *s) { return (s->d->oc + s->lanes - 1) / s->lanes; }
+
+int dense_packed_vectors(int nv, int n) {
+  int left = nv - n / 4 * 4;
+  if (left >= 4) return 4;
+  return left >= 2 && n % 4 < 2 ? 2 : 1;
+}
+
+int64_t dense_channel(const DensePack *s, int64_t v, int64_t l) {
+  if (s->result != RESULT_REQUANT || s->y_elem == DT_F32) return v * s->lanes + l;
+  int64_t left = dense_vectors(s) - v / s->nv * s->nv;
+  int n = (int)(v % s->nv), together = dense_packed_vectors(left < s->nv ? (int)left : s->nv, n);
+  int64_t place = n % together; /* groups of 4 stand before one of 2, and that before a single vector */
+  return (v - place) * s->lanes + 4 * (l / 4 * together + place) + l % 4;
+}
+
 /* Where byte j of lane l lies in a vector of weights. */
 static int64_t weight_byte(const DensePack *s, int64_t l, int64_t j) {
   return s->cg->target->pair_major ? j / 2 * 2 * s->lanes + l * 2 + j % 2 : l * 4 + j;
@@ -64,36 +80,37 @@ static int64_t weight_byte(const DensePack *s, int64_t l, int64_t j) {
 
 /* One vector of 8-bit weights, and its mask where the form is FLIP; returns the flipped weights' share of the
  * bias. */
-static void pack_vector(const DensePack *s, int8_t *out, int32_t *bias, int64_t c0, int64_t c_end, Run r,
-                        int64_t g) {
+static void pack_vector(const DensePack *s, int8_t *out, int32_t *bias, int64_t group, int64_t v, Run r,
+                        int64_t k) {
   int8_t *mask = out + s->vector;
-  for (int64_t l = 0; l < s->lanes && c0 + l < c_end; l++)
+  for (int64_t l = 0; l < s->lanes; l++) {
+    int64_t c = dense_channel(s, v, l);
+    if (c >= s->d->oc) continue;
+    c += group * s->d->oc;
     for (int64_t j = 0; j < 4; j += 2) {
-      int32_t w0 = plane_weight(s, c0 + l, r, g * 4 + j), w1 = plane_weight(s, c0 + l, r, g * 4 + j + 1);
+      int32_t w0 = plane_weight(s, c, r, k * 4 + j), w1 = plane_weight(s, c, r, k * 4 + j + 1);
       out[weight_byte(s, l, j)] = (int8_t)w0;
       out[weight_byte(s, l, j + 1)] = (int8_t)w1;
       if (s->form != FORM_FLIP || pair_is_safe(s, w0, w1)) continue;
       out[weight_byte(s, l, j + 1)] = (int8_t)-w1; /* w1 * x = 255 * w1 + -w1 * (255 - x) */
       mask[weight_byte(s, l, j + 1)] = -1;
-      bias[c0 + l] = (int32_t)((uint32_t)bias[c0 + l] + 255u * (uint32_t)w1);
+      bias[c] = (int32_t)((uint32_t)bias[c] + 255u * (uint32_t)w1);
     }
+  }
 }
-
-int64_t dense_vectors(const DensePack *s) { return (s->d->oc + s->lanes - 1) / s->lanes; }
 
 /* One k-step: the vectors [v0, end) of a group. */
 static void pack_step(const DensePack *s, void *out, int32_t *bias, int64_t group, int64_t v0, int64_t end,
                       Run r, int64_t k) {
   const Dense *d = s->d;
-  int64_t c_end = (group + 1) * d->oc;
   for (int64_t v = v0; v < end; v++) {
-    int64_t c0 = group * d->oc + v * s->lanes, at = (v - v0) * s->stored;
+    int64_t c0 = v * s->lanes, at = (v - v0) * s->stored;
     if (s->quantized) {
-      pack_vector(s, (int8_t *)out + at, bias, c0, c_end, r, k);
+      pack_vector(s, (int8_t *)out + at, bias, group, v, r, k);
       continue;
     }
-    for (int64_t l = 0; l < s->lanes && c0 + l < c_end; l++)
-      widen_pack(d->weight, d->weight_index(d, r.phase, c0 + l, r.run, k), out, at + l);
+    for (int64_t l = 0; l < s->lanes && c0 + l < d->oc; l++)
+      widen_pack(d->weight, d->weight_index(d, r.phase, group * d->oc + c0 + l, r.run, k), out, at + l);
   }
 }
 
@@ -135,7 +152,10 @@ static const VirBase *pack_channels(DensePack *s, const char *what, DType elem, 
   int64_t padded = dense_vectors(s) * s->lanes, groups = phases * d->groups;
   uint32_t *out = ARENA_NEW_ARRAY(s->cg->arena, uint32_t, (size_t)(groups * padded));
   for (int64_t g = 0; g < groups; g++)
-    memcpy(out + g * padded, (const uint32_t *)values + g * d->oc, sizeof *out * (size_t)d->oc);
+    for (int64_t i = 0; i < padded; i++) {
+      int64_t c = dense_channel(s, i / s->lanes, i % s->lanes);
+      if (c < d->oc) out[g * padded + i] = ((const uint32_t *)values)[g * d->oc + c];
+    }
   return vir_constant(s->cg->module, cg_name(s->cg, d->node, what), elem, groups * padded, out, NULL);
 }
 
@@ -195,9 +215,17 @@ static void pack_run_time(DensePack *s, const int32_t *flips) {
   if (d->bias) s->addend = pack_channels(s, "bias", DT_F32, 1, d->bias->data);
 }
 
+/* With a margin for the roundings. */
+static bool scaled_sums_fit(const LinearConstants *lc) {
+  for (int64_t c = 0; c < lc->channels; c++)
+    if ((double)lc->most[c] * (double)lc->multiplier[c] > 0x1p30) return false;
+  return true;
+}
+
 void dense_pack(DensePack *s) {
   const Dense *d = s->d;
   if (s->quantized) choose_form(s);
+  s->unclamped = s->result == RESULT_REQUANT && scaled_sums_fit(&s->lc);
   s->w_elem = s->quantized ? DT_S8 : widen_elem(d->weight);
   s->k_steps = s->planes * dense_runs(d) * s->groups_per_run;
   s->vector = s->lanes * s->step;

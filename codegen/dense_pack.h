@@ -35,6 +35,7 @@ typedef struct {
   const VirBase *zeros;  /* of s8 weights that are widened, whose scales are the multipliers; NULL: all 0 */
   RunTimeStart start;    /* RESULT_SCALED, RESULT_SUM: there is no constant bias */
   const VirBase *addend; /* RESULT_SCALED: the float bias (NULL: none) */
+  bool unclamped;        /* RESULT_REQUANT: all scaled sums fit 32 bits, so that only packing has to clamp */
   LinearConstants lc;
 } DensePack;
 
@@ -49,6 +50,11 @@ void dense_run_time(DensePack *s, int64_t channels, int64_t k, const int32_t *we
 
 /* Vectors of output channels in a group. */
 int64_t dense_vectors(const DensePack *s);
+/* Vectors that are packed to bytes together: 4, 2 or 1 of those from vector `n` of a panel of `nv` on. */
+int dense_packed_vectors(int nv, int n);
+/* Which channel of its group lane `l` of vector `v` is. Results that are packed to bytes lie as packing
+ * leaves them, see narrow_u8_x4 in vir.def; may be one behind the last. */
+int64_t dense_channel(const DensePack *s, int64_t v, int64_t l);
 
 /* The register tile of mr pixels x nv vectors; of the last vector only `last` lanes are stored. */
 VirFunc *dense_tile(const DensePack *s, int mr, int nv, int last);

@@ -4,11 +4,12 @@
 
 #include "codegen/clamp.h"
 #include "codegen/dense_pack.h"
+#include "codegen/tile_choice.h"
 #include "codegen/widen.h"
 
 /* Lines of k-steps that a tile may have, and how many steps a loop over more unrolls. */
 enum { MAX_TILE_LINES = 420, LOOP_UNROLL = 4 };
-enum { MAX_MR = 16, MAX_NV = 8 };
+enum { MAX_MR = MOST_TILE_PIXELS, MAX_NV = MOST_TILE_VECTORS };
 
 /* The state of building one tile. */
 typedef struct {
@@ -31,7 +32,7 @@ static void k_step(TileBuild *t, VirAddr x, VirAddr w) {
   const VirVar *weight[MAX_NV], *mask[MAX_NV] = {0};
   for (int n = 0; n < t->nv; n++) {
     VirAddr at = vir_offset(w, n * s->stored);
-    char name[16];
+    char name[24];
     snprintf(name, sizeof name, "w%d", n);
     weight[n] = s->quantized ? VIR_LET(b, name, load_q, vir_at(at))
                              : widen_load(b, name, s->w_elem, at, t->scale[n], t->zero[n]);
@@ -40,7 +41,7 @@ static void k_step(TileBuild *t, VirAddr x, VirAddr w) {
   }
   for (int m = 0; m < t->mr; m++) {
     VirAddr at = vir_offset(x, m * s->d->x_step[DENSE_PIXELS - 1]);
-    char name[16];
+    char name[24];
     snprintf(name, sizeof name, "x%d", m);
     if (s->quantized) {
       const VirVar *value = vir_let(b, name, target->broadcast, VIR_ARGS(vir_at(at)));
@@ -133,46 +134,78 @@ static void all_steps(TileBuild *t) {
     if (loop[i]) vir_end(t->b);
 }
 
-/* Stores whole vectors by fours and twos where the row of results goes on. */
-static void store_act(VirBuilder *b, const ActOps *ops, VirAddr at, const VirVar **q, int nv, int lanes,
-                      int last) {
-  int n = 0, whole = last == lanes ? nv : nv - 1;
-  for (; whole - n >= 4; n += 4)
-    vir_do(b, ops->store_x4,
-           VIR_ARGS(vir_at(vir_offset(at, n * lanes)), vir_v(q[n]), vir_v(q[n + 1]), vir_v(q[n + 2]),
-                    vir_v(q[n + 3])));
-  for (; whole - n >= 2; n += 2)
-    vir_do(b, ops->store_x2, VIR_ARGS(vir_at(vir_offset(at, n * lanes)), vir_v(q[n]), vir_v(q[n + 1])));
-  for (; n < whole; n++) vir_do(b, ops->store, VIR_ARGS(vir_at(vir_offset(at, n * lanes)), vir_v(q[n])));
-  if (n < nv)
-    vir_do(b, ops->store_part, VIR_ARGS(vir_at(vir_offset(at, n * lanes)), vir_v(q[n]), vir_n(last)));
+/* What requantization takes besides the multipliers: bounds and zero point as floats and integers where it
+ * clamps by itself; else the zero point as packing wants it, and the bounds in bytes, where they are not
+ * those of the type anyway. */
+typedef struct {
+  const VirVar *low, *high, *zero;    /* f32, f32, s32 */
+  const VirVar *pairs, *least, *most; /* zero point, bounds of bytes (NULL: the type's) */
+} Requant;
+
+static Requant start_requant(TileBuild *t) {
+  const DensePack *s = t->s;
+  const Storage *sy = cg_storage(s->cg, s->d->y);
+  const ActOps *ops = act_ops(sy->elem);
+  VirBuilder *b = t->b;
+  int32_t lo, hi;
+  cg_stored_range(s->cg, s->d->y, s->d->act_min, s->d->act_max, &lo, &hi);
+  Requant r = {.pairs = VIR_ONCE(b, "zeros", splat_p, vir_n(s->unclamped ? sy->zero : 0),
+                                 vir_n(s->unclamped ? sy->zero : 0))};
+  if (s->unclamped) {
+    if (lo > ops->lowest) r.least = VIR_ONCE(b, "least", splat_q, vir_n(lo));
+    if (hi < ops->highest) r.most = VIR_ONCE(b, "most", splat_q, vir_n(hi));
+  } else {
+    r.low = VIR_ONCE(b, "lo", splat_f32, vir_m((float)(lo - sy->zero)));
+    r.high = VIR_ONCE(b, "hi", splat_f32, vir_m((float)(hi - sy->zero)));
+    r.zero = VIR_ONCE(b, "zero", splat_s32, vir_n(sy->zero));
+  }
+  return r;
+}
+
+/* Packs the results of `count` vectors of a pixel, 4, 2 or 1, and stores `bytes` of them. */
+static void store_packed(TileBuild *t, const Requant *r, VirAddr at, const VirVar **q, int count, int bytes) {
+  const ActOps *ops = act_ops(t->s->y_elem);
+  VirBuilder *b = t->b;
+  VirArg args[VIR_MAX_ARGS];
+  for (int n = 0; n < count; n++) args[n] = vir_v(q[n]);
+  args[count] = vir_v(r->pairs);
+  VirOp op = count == 4 ? ops->narrow_x4 : count == 2 ? ops->narrow_x2 : ops->narrow;
+  const VirVar *y = vir_let(b, "y0", op, count + 1, args);
+  if (r->least) y = vir_let(b, "y0", ops->max, VIR_ARGS(vir_v(y), vir_v(r->least)));
+  if (r->most) y = vir_let(b, "y0", ops->min, VIR_ARGS(vir_v(y), vir_v(r->most)));
+  if (bytes == 4 * t->s->lanes) {
+    VIR_DO(b, store_q, vir_at(at), vir_v(y));
+  } else {
+    VIR_DO(b, store_q_part, vir_at(at), vir_v(y), vir_n(bytes));
+  }
 }
 
 static void epilogue_quantized(TileBuild *t, const VirBase *m, const VirBase *y, int last) {
   const DensePack *s = t->s;
-  const Dense *d = s->d;
   VirBuilder *b = t->b;
-  const Storage *sy = cg_storage(s->cg, d->y);
-  int32_t lo, hi;
-  cg_stored_range(s->cg, d->y, d->act_min, d->act_max, &lo, &hi);
-  const VirVar *low = VIR_ONCE(b, "lo", splat_f32, vir_m((float)(lo - sy->zero)));
-  const VirVar *high = VIR_ONCE(b, "hi", splat_f32, vir_m((float)(hi - sy->zero)));
-  const VirVar *zero = VIR_ONCE(b, "zero", splat_s32, vir_n(sy->zero));
-  const VirVar *scale[MAX_NV];
+  Requant r = start_requant(t);
+  const VirVar *scale[MAX_NV], *q[MAX_NV];
+  char name[24];
   for (int n = 0; n < t->nv; n++) {
-    char name[16];
     snprintf(name, sizeof name, "m%d", n);
     scale[n] = VIR_LET(b, name, load_f32, vir_at(vir_addr(m, n * s->lanes)));
   }
   for (int p = 0; p < t->mr; p++) {
-    const VirVar *q[MAX_NV];
+    vir_scope(b, NULL);
     for (int n = 0; n < t->nv; n++) {
-      char name[16];
-      snprintf(name, sizeof name, "q%d_%d", p, n);
-      q[n] = VIR_LET(b, name, requant, vir_v(t->acc[p][n]), vir_v(scale[n]), vir_v(low), vir_v(high),
-                     vir_v(zero));
+      snprintf(name, sizeof name, "q%d", n);
+      q[n] = s->unclamped ? VIR_LET(b, name, scale, vir_v(t->acc[p][n]), vir_v(scale[n]))
+                          : VIR_LET(b, name, requant, vir_v(t->acc[p][n]), vir_v(scale[n]), vir_v(r.low),
+                                    vir_v(r.high), vir_v(r.zero));
     }
-    store_act(b, act_ops(sy->elem), vir_addr(y, p * d->y_step[DENSE_PIXELS - 1]), q, t->nv, s->lanes, last);
+    for (int n = 0; n < t->nv;) {
+      int count = dense_packed_vectors(t->nv, n), end = n + count;
+      int bytes = end < t->nv ? count * s->lanes : (count - 1) * s->lanes + last;
+      store_packed(t, &r, vir_addr(y, p * s->d->y_step[DENSE_PIXELS - 1] + n * s->lanes), q + n, count,
+                   bytes);
+      n = end;
+    }
+    vir_end(b);
   }
 }
 
@@ -231,11 +264,19 @@ static Params tile_params(const DensePack *s, VirBuilder *b, int mr, int nv, int
   return p;
 }
 
+/* gcc would take the elements of constant arrays for constants, each to be loaded anew wherever it is used.
+ */
+static void hide_constants(VirBuilder *b, const Params *p) {
+  const VirBase *const hidden[] = {p->w, p->bias, p->m};
+  for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++)
+    if (hidden[i]) vir_opaque(b, hidden[i]);
+}
+
 /* The accumulators, and what 8-bit weights are widened by. */
 static void start_tile(TileBuild *t, const Params *params) {
   const DensePack *s = t->s;
   VirBuilder *b = t->b;
-  char name[16];
+  char name[24];
   for (int p = 0; p < t->mr; p++)
     for (int n = 0; n < t->nv; n++) {
       snprintf(name, sizeof name, "acc%d_%d", p, n);
@@ -259,6 +300,7 @@ VirFunc *dense_tile(const DensePack *s, int mr, int nv, int last) {
                         (nv - 1) * s->lanes + last, (long long)(s->k_steps * s->step)));
   Params p = tile_params(s, &b, mr, nv, last);
   TileBuild t = {.s = s, .b = &b, .mr = mr, .nv = nv, .x = vir_addr(p.x, 0), .w = vir_addr(p.w, 0)};
+  hide_constants(&b, &p);
   start_tile(&t, &p);
   all_steps(&t);
   if (s->quantized && s->y_elem == DT_F32) {

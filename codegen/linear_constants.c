@@ -22,17 +22,20 @@ static int32_t weight_of(const Node *n, int64_t c, int64_t i, int64_t k) {
   return v - q->zero[q->count > 1 ? c : 0];
 }
 
-bool linear_is_wide(const Node *n) {
+/* The largest magnitude of |bias| + sum of |products| of a channel. */
+static int64_t largest_sum(const Node *n, int64_t c) {
   const Tensor *x = n->operands[0];
-  if (!tensor_is_quantized(x)) return false;
   const DTypeInfo *dt = &dtype_info[x->type.dtype];
   int64_t zero = tensor_zero(x), reach = zero - dt->min > dt->max - zero ? zero - dt->min : dt->max - zero;
-  int64_t k = products_of(n);
-  for (int64_t c = 0; c < channels_of(n); c++) {
-    int64_t size = 0;
-    for (int64_t i = 0; i < k; i++) size += labs(weight_of(n, c, i, k));
-    if (llabs(bias_of(n, c)) + size * reach > INT32_MAX) return true;
-  }
+  int64_t k = products_of(n), size = 0;
+  for (int64_t i = 0; i < k; i++) size += labs(weight_of(n, c, i, k));
+  return llabs(bias_of(n, c)) + size * reach;
+}
+
+bool linear_is_wide(const Node *n) {
+  if (!tensor_is_quantized(n->operands[0])) return false;
+  for (int64_t c = 0; c < channels_of(n); c++)
+    if (largest_sum(n, c) > INT32_MAX) return true;
   return false;
 }
 
@@ -44,10 +47,12 @@ void linear_constants(Cg *cg, const Node *n, LinearConstants *out) {
   *out = (LinearConstants){.channels = channels, .k = k, .zero = cg_storage(cg, x)->zero};
   out->weights = ARENA_NEW_ARRAY(cg->arena, int32_t, (size_t)(channels * k) + 1);
   out->bias = ARENA_NEW_ARRAY(cg->arena, int64_t, (size_t)channels + 1);
+  out->most = ARENA_NEW_ARRAY(cg->arena, int64_t, (size_t)channels + 1);
   out->multiplier = ARENA_NEW_ARRAY(cg->arena, float, (size_t)channels + 1);
   for (int64_t c = 0; c < channels; c++) {
     for (int64_t i = 0; i < k; i++) out->weights[c * k + i] = weight_of(n, c, i, k);
     out->bias[c] = bias_of(n, c);
+    out->most[c] = largest_sum(n, c);
     if (!requant_multiplier(tensor_scale(x), q->scale[q->count > 1 ? c : 0], s_y, &out->multiplier[c]))
       BUG("'%s' passed the verifier with a multiplier that is no normal float", y->name);
   }

@@ -318,6 +318,10 @@ static void print_body(StrBuf *out, StrBuf *line, const VirStmt *s, int indent) 
       spaces(out, indent);
       strbuf_puts(out, "}\n");
       break;
+    case VIR_STMT_OPAQUE:
+      spaces(out, indent);
+      strbuf_printf(out, "v_opaque(%s);\n", s->args[0].addr.base->name);
+      break;
     case VIR_STMT_INDEX:
       spaces(out, indent);
       strbuf_printf(out, "const int %s = ", s->var->name);

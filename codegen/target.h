@@ -18,6 +18,7 @@ typedef struct Target {
   int dot_pair_sum; /* dot is exact where each pair's |sum of products| can't exceed this: 0: always exact */
   int weight_min;   /* dot is exact only for weights >= this */
   bool sign_flip;   /* an unsafe pair can be made safe by the sign flip (xor of the activation bytes) */
+  int dot_cost;     /* of `dot`, in half cycles: the tile is chosen by it; 0: conv_mr x conv_nv */
   int conv_mr, conv_nv;   /* register tile of a convolution: pixels x vectors */
   int float_mr, float_nv; /* the same for float32 */
   const char *cc;         /* default compiler for -verify */

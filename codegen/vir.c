@@ -183,6 +183,12 @@ const VirBase *vir_local(VirBuilder *b, const char *name, DType elem, int64_t co
   return base;
 }
 
+void vir_opaque(VirBuilder *b, const VirBase *param) {
+  VirStmt *s = add_stmt(b, VIR_STMT_OPAQUE);
+  s->n_args = 1;
+  s->args[0] = vir_at(vir_addr(param, 0));
+}
+
 static VirVar *new_var(VirBuilder *b, const char *name, VirType type) {
   VirVar *v = ARENA_NEW(b->m->arena, VirVar);
   *v = (VirVar){.name = local_name(b, name), .type = type};

@@ -77,7 +77,8 @@ typedef enum {
   VIR_STMT_COMMENT,
   VIR_STMT_LOCAL,
   VIR_STMT_SCOPE,
-  VIR_STMT_INDEX
+  VIR_STMT_INDEX,
+  VIR_STMT_OPAQUE
 } VirStmtKind;
 enum { VIR_MAX_ARGS = 6 };
 
@@ -92,7 +93,7 @@ typedef struct VirStmt {
   int n_args;
   VirArg args[VIR_MAX_ARGS];
   /* loop: for (var = begin; var < end; var += step) body; begin_var, end_var: the bounds where they are
-   * variables, else NULL. index: var = the constant at args[0] */
+   * variables, else NULL. index: var = the constant at args[0]. opaque: the base of args[0], a parameter */
   const VirVar *var, *begin_var, *end_var;
   int64_t begin, end, step;
   struct VirStmt *body, **body_tail;
@@ -159,6 +160,8 @@ const VirVar *vir_loop_between(VirBuilder *b, const char *name, const VirVar *be
 /* A variable that addresses and loops may use: the element at `table`, which lies in a constant of s32. What
  * else depends on it must be right for every value that the constant holds. */
 const VirVar *vir_index(VirBuilder *b, const char *name, VirAddr table);
+/* Hides from compilers where a parameter that is only read points to (v_opaque in runtime/preamble.h). */
+void vir_opaque(VirBuilder *b, const VirBase *param);
 /* A block of its own, so that names may be used again in the next one; `fmt` is its comment, NULL for none.
  */
 void vir_scope(VirBuilder *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -334,6 +334,12 @@ static bool check_scope(Check *c, const VirStmt *s) {
   return ok;
 }
 
+static bool is_read_param(const VirFunc *f, const VirBase *base) {
+  for (int i = 0; i < f->n_params; i++)
+    if (f->params[i] == base) return !base->writable;
+  return false;
+}
+
 static bool check_body(Check *c, const VirStmt *s) {
   for (; s; s = s->next) {
     bool ok = true;
@@ -355,6 +361,10 @@ static bool check_body(Check *c, const VirStmt *s) {
       break;
     case VIR_STMT_SCOPE:
       ok = check_scope(c, s);
+      break;
+    case VIR_STMT_OPAQUE:
+      ok = is_read_param(c->f, s->args[0].addr.base) ||
+           fault(c, "what is opaque is no parameter that is read");
       break;
     case VIR_STMT_COMMENT:
       break;

@@ -19,8 +19,12 @@
 
 #if defined(__GNUC__)
 #define v_aligned __attribute__((aligned(64)))
+/* From here on the compiler knows nothing of the pointer: constants behind it are loaded once, where the code
+ * says so, and neither copied to other places nor kept through a loop that needs all registers. */
+#define v_opaque(p) __asm__ volatile("" : "+r"(p))
 #else
 #define v_aligned
+#define v_opaque(p) (void)(p)
 #endif
 
 #endif

@@ -1,0 +1,22 @@
+/* The register tile of a product kernel: pixels x vectors of channels, chosen for a layer by a model of the
+ * core's cost that the target's row gives. */
+#ifndef QCC_CODEGEN_TILE_CHOICE_H
+#define QCC_CODEGEN_TILE_CHOICE_H
+
+#include "codegen/target.h"
+
+enum { MOST_TILE_PIXELS = 16, MOST_TILE_VECTORS = 16 };
+
+/* What the layer is: `pixels` in each of its rows, `vectors` of output channels, k-steps of a result, and
+ * what a product costs, in half cycles. */
+typedef struct {
+  int64_t pixels, vectors, k_steps;
+  int product_cost;
+  bool masked; /* each vector of weights has a mask beside it */
+} TileLayer;
+typedef struct {
+  int pixels, vectors;
+} TileShape;
+TileShape choose_tile(const Target *t, const TileLayer *layer);
+
+#endif
