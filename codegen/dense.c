@@ -1,7 +1,6 @@
 #include "codegen/dense.h"
 
-#include "codegen/dense_pack.h"
-#include "codegen/tile_choice.h"
+#include "codegen/dense_plan.h"
 #include "codegen/tile_row.h"
 
 /* The pixels of one panel: loops over batch, planes and rows. */
@@ -20,18 +19,36 @@ static void panel_pixels(const DensePack *s, VirBuilder *b, TilePlace p, VirFunc
     if (d->count[i] > 1) vir_end(b);
 }
 
+/* `n` elements on, or so many for each turn of a loop. */
+static VirAddr moved(VirAddr a, const VirVar *loop, int64_t n) {
+  return loop ? vir_plus(a, loop, n) : vir_offset(a, n);
+}
+
+/* Weights and biases, and with `channels` all else that has an element for each channel, so many vectors on.
+ */
+static void next_vectors(const DensePack *s, TilePlace *p, const VirVar *loop, int64_t vectors,
+                         bool channels) {
+  p->w = moved(p->w, loop, vectors * dense_vector_weights(s));
+  p->ends = moved(p->ends, loop, vectors * PLAN_ENDS);
+  p->flips = moved(p->flips, loop, vectors);
+  p->places = moved(p->places, loop, vectors * plan_places(s));
+  p->bias = moved(p->bias, loop, vectors * s->lanes);
+  if (!channels) return;
+  p->m = moved(p->m, loop, vectors * s->lanes);
+  p->extra = moved(p->extra, loop, vectors * s->lanes);
+}
+
 /* The phases of the node: where each begins, or a loop over all of them. */
 static void open_phases(const DensePack *s, VirBuilder *b, TilePlace *p) {
   const Dense *d = s->d;
-  int64_t weights = d->groups * dense_vectors(s) * s->k_steps * s->stored;
   const VirVar *v = cg_phases(s->cg, b, d->node, d->phases, d->x_origin, d->y_origin, &p->x, &p->y);
-  if (!v) return;
-  p->w = vir_plus(p->w, v, weights);
-  if (s->quantized) p->bias = vir_plus(p->bias, v, d->groups * dense_vectors(s) * s->lanes);
+  VirAddr bias = p->bias;
+  if (v) next_vectors(s, p, v, d->groups * dense_vectors(s), false);
+  if (!s->quantized) p->bias = bias;
 }
 
 static const char *form_text(const DensePack *s) {
-  static const char *const text[] = {"", ", exact by sign flips", ", wide products"};
+  static const char *const text[] = {"", ", sums of products in 16 bits", ", wide products"};
   return s->quantized ? text[s->form] : "";
 }
 
@@ -50,42 +67,28 @@ void dense_tiles(const DensePack *s, DenseTiles *t) {
   if (left && rest) t->left_rest = dense_tile(s, rest, left_nv, last);
 }
 
-/* A step through all that has an element for each channel. */
-static void next_channels(TilePlace *p, const VirVar *loop, int64_t channels) {
-  p->bias = vir_plus(p->bias, loop, channels);
-  p->m = vir_plus(p->m, loop, channels);
-  p->extra = vir_plus(p->extra, loop, channels);
-}
-
 static void all_calls(const DensePack *s, const DenseTiles *t, VirBuilder *b, TilePlace p) {
   const Dense *d = s->d;
-  int64_t per_vector = s->k_steps * s->stored, padded = dense_vectors(s) * s->lanes;
   if (d->x_origin) open_phases(s, b, &p);
   if (d->groups > 1) {
     const VirVar *g = vir_loop(b, "group", 0, d->groups, 1);
     p.x = vir_plus(p.x, g, d->group_step);
     p.y = vir_plus(p.y, g, d->oc);
-    p.w = vir_plus(p.w, g, dense_vectors(s) * per_vector);
-    next_channels(&p, g, padded);
+    next_vectors(s, &p, g, dense_vectors(s), true);
   }
   if (t->whole) {
     TilePlace q = p;
     if (t->whole > 1) {
       const VirVar *panel = vir_loop(b, "panel", 0, t->whole, 1);
-      q.w = vir_plus(q.w, panel, s->nv * per_vector);
       q.y = vir_plus(q.y, panel, s->nv * s->lanes);
-      next_channels(&q, panel, s->nv * s->lanes);
+      next_vectors(s, &q, panel, s->nv, true);
     }
     panel_pixels(s, b, q, t->tile, t->rest);
     if (t->whole > 1) vir_end(b);
   }
   if (t->left) {
-    int64_t c = t->whole * s->nv * s->lanes;
-    p.w = vir_offset(p.w, t->whole * s->nv * per_vector);
-    p.bias = vir_offset(p.bias, c);
-    p.m = vir_offset(p.m, c);
-    p.extra = vir_offset(p.extra, c);
-    p.y = vir_offset(p.y, c);
+    p.y = vir_offset(p.y, t->whole * s->nv * s->lanes);
+    next_vectors(s, &p, NULL, t->whole * s->nv, true);
     panel_pixels(s, b, p, t->left_tile, t->left_rest);
   }
   if (d->groups > 1) vir_end(b);
@@ -96,6 +99,9 @@ void dense_calls(const DensePack *s, const DenseTiles *t, VirBuilder *b, VirAddr
   all_calls(s, t, b,
             (TilePlace){.x = x,
                         .w = vir_addr(s->weights, 0),
+                        .ends = vir_addr(s->ends, 0),
+                        .flips = vir_addr(s->flips, 0),
+                        .places = vir_addr(s->places, 0),
                         .bias = vir_addr(s->bias, 0),
                         .m = vir_addr(s->multiplier, 0),
                         .extra = vir_addr(s->zeros, 0),
@@ -107,34 +113,13 @@ void dense_calls_run_time(const DensePack *s, const DenseTiles *t, VirBuilder *b
   all_calls(s, t, b,
             (TilePlace){.x = x,
                         .w = vir_addr(s->weights, 0),
+                        .ends = vir_addr(s->ends, 0),
+                        .flips = vir_addr(s->flips, 0),
+                        .places = vir_addr(s->places, 0),
                         .bias = start,
                         .m = factors,
                         .extra = vir_addr(s->addend, 0),
                         .y = y});
-}
-
-void dense_shape(DensePack *s) {
-  const Target *target = s->cg->target;
-  const Dense *d = s->d;
-  s->planes = 1;
-  s->lanes = target->lanes;
-  s->step = s->quantized ? 4 : 1;
-  s->groups_per_run = (d->length + s->step - 1) / s->step;
-  int64_t pixels = d->count[DENSE_PIXELS - 1];
-  if (s->quantized && target->dot_cost && pixels > 0 && dense_vectors(s) > 0) {
-    TileLayer layer = {.pixels = pixels,
-                       .vectors = dense_vectors(s),
-                       .k_steps = dense_runs(d) * s->groups_per_run,
-                       .product_cost = target->dot_cost};
-    TileShape tile = choose_tile(target, &layer);
-    s->mr = tile.pixels;
-    s->nv = tile.vectors;
-    return;
-  }
-  s->mr = tile_pixels(pixels, s->quantized ? target->conv_mr : target->float_mr);
-  s->nv = s->quantized ? target->conv_nv : target->float_nv;
-  if (pixels == 1) s->nv = s->nv * 2 > 4 ? 4 : s->nv * 2; /* more channels keep the adders busy */
-  if (s->nv > dense_vectors(s)) s->nv = (int)dense_vectors(s);
 }
 
 /* The register tiles and the kernel that calls them. */
@@ -168,7 +153,6 @@ bool dense_emit(Cg *cg, const Dense *d) {
                  .result = tensor_is_quantized(d->x) ? RESULT_REQUANT : RESULT_FLOAT,
                  .x_elem = cg_storage(cg, d->x)->elem,
                  .y_elem = cg_storage(cg, d->y)->elem};
-  dense_shape(&s);
   if (s.quantized) {
     linear_constants(cg, d->node, &s.lc);
     if (linear_is_wide(d->node)) {

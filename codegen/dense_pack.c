@@ -2,16 +2,13 @@
 
 #include <string.h>
 
+#include "codegen/dense_plan.h"
 #include "codegen/names.h"
+#include "codegen/tile_choice.h"
+#include "codegen/tile_row.h"
 #include "codegen/widen.h"
 
-/* Where weights are read: a phase, a plane of it, a run. */
-typedef struct {
-  int64_t phase, plane, run;
-} Run;
-
-/* Weight of channel c at element i of a run as one plane of at most 127: the planes of w sum to w. */
-static int32_t plane_weight(const DensePack *s, int64_t c, Run r, int64_t i) {
+int32_t dense_weight(const DensePack *s, int64_t c, Run r, int64_t i) {
   if (i >= s->d->length) return 0;
   int32_t w = s->lc.weights[s->d->weight_index(s->d, r.phase, c, r.run, i)];
   if (s->planes == 1) return w;
@@ -20,26 +17,6 @@ static int32_t plane_weight(const DensePack *s, int64_t c, Run r, int64_t i) {
     if (p == r.plane) return part;
     w -= part;
   }
-}
-
-static bool pair_is_safe(const DensePack *s, int32_t w0, int32_t w1) {
-  int64_t positive = (w0 > 0 ? w0 : 0) + (w1 > 0 ? w1 : 0), negative = (w0 < 0 ? w0 : 0) + (w1 < 0 ? w1 : 0);
-  int64_t most = s->x_most ? s->x_most : 255;
-  return positive * most <= s->cg->target->dot_pair_sum &&
-         -negative * most <= s->cg->target->dot_pair_sum + 1;
-}
-
-/* Every pair of weights that a dot product may add up in 16 bits. */
-static bool pairs_are_safe(const DensePack *s) {
-  const Dense *d = s->d;
-  Run r;
-  for (r.phase = 0; r.phase < d->phases; r.phase++)
-    for (r.plane = 0; r.plane < s->planes; r.plane++)
-      for (r.run = 0; r.run < dense_runs(d); r.run++)
-        for (int64_t c = 0; c < s->lc.channels; c++)
-          for (int64_t i = 0; i < d->length; i += 2)
-            if (!pair_is_safe(s, plane_weight(s, c, r, i), plane_weight(s, c, r, i + 1))) return false;
-  return true;
 }
 
 static void choose_form(DensePack *s) {
@@ -53,8 +30,11 @@ static void choose_form(DensePack *s) {
   int32_t size = most > -least ? most : -least;
   s->planes = most <= 127 && least >= -128 ? 1 : (size + 126) / 127;
   s->form = s->planes == 1 && least < t->weight_min ? FORM_WIDE : FORM_FAST;
-  if (!t->dot_pair_sum || s->form == FORM_WIDE) return;
-  if (!pairs_are_safe(s)) s->form = t->sign_flip ? FORM_FLIP : FORM_WIDE;
+  if (t->dot_pair_sum && s->form == FORM_FAST) s->form = FORM_PLAN;
+}
+
+int64_t dense_vector_weights(const DensePack *s) {
+  return (s->form == FORM_PLAN ? plan_vectors(s) : s->k_steps) * s->vector;
 }
 
 int64_t dense_vectors(const DensePack *s) { return (s->d->oc + s->lanes - 1) / s->lanes; }
@@ -78,35 +58,24 @@ static int64_t weight_byte(const DensePack *s, int64_t l, int64_t j) {
   return s->cg->target->pair_major ? j / 2 * 2 * s->lanes + l * 2 + j % 2 : l * 4 + j;
 }
 
-/* One vector of 8-bit weights, and its mask where the form is FLIP; returns the flipped weights' share of the
- * bias. */
-static void pack_vector(const DensePack *s, int8_t *out, int32_t *bias, int64_t group, int64_t v, Run r,
-                        int64_t k) {
-  int8_t *mask = out + s->vector;
+/* One vector of 8-bit weights. */
+static void pack_vector(const DensePack *s, int8_t *out, int64_t group, int64_t v, Run r, int64_t k) {
   for (int64_t l = 0; l < s->lanes; l++) {
     int64_t c = dense_channel(s, v, l);
     if (c >= s->d->oc) continue;
-    c += group * s->d->oc;
-    for (int64_t j = 0; j < 4; j += 2) {
-      int32_t w0 = plane_weight(s, c, r, k * 4 + j), w1 = plane_weight(s, c, r, k * 4 + j + 1);
-      out[weight_byte(s, l, j)] = (int8_t)w0;
-      out[weight_byte(s, l, j + 1)] = (int8_t)w1;
-      if (s->form != FORM_FLIP || pair_is_safe(s, w0, w1)) continue;
-      out[weight_byte(s, l, j + 1)] = (int8_t)-w1; /* w1 * x = 255 * w1 + -w1 * (255 - x) */
-      mask[weight_byte(s, l, j + 1)] = -1;
-      bias[c] = (int32_t)((uint32_t)bias[c] + 255u * (uint32_t)w1);
-    }
+    for (int64_t j = 0; j < 4; j++)
+      out[weight_byte(s, l, j)] = (int8_t)dense_weight(s, group * s->d->oc + c, r, k * 4 + j);
   }
 }
 
 /* One k-step: the vectors [v0, end) of a group. */
-static void pack_step(const DensePack *s, void *out, int32_t *bias, int64_t group, int64_t v0, int64_t end,
-                      Run r, int64_t k) {
+static void pack_step(const DensePack *s, void *out, int64_t group, int64_t v0, int64_t end, Run r,
+                      int64_t k) {
   const Dense *d = s->d;
   for (int64_t v = v0; v < end; v++) {
-    int64_t c0 = v * s->lanes, at = (v - v0) * s->stored;
+    int64_t c0 = v * s->lanes, at = (v - v0) * s->vector;
     if (s->quantized) {
-      pack_vector(s, (int8_t *)out + at, bias, group, v, r, k);
+      pack_vector(s, (int8_t *)out + at, group, v, r, k);
       continue;
     }
     for (int64_t l = 0; l < s->lanes && c0 + l < d->oc; l++)
@@ -115,11 +84,11 @@ static void pack_step(const DensePack *s, void *out, int32_t *bias, int64_t grou
 }
 
 /* Weights [phase][group][panel][plane][run][k-step][vector]: panels of nv vectors, the last one may have
- * fewer. `bias`: [phase][channel]; flipped weights add to it. */
-static void pack_weights(DensePack *s, int32_t *bias) {
+ * fewer. */
+static void pack_weights(DensePack *s) {
   const Dense *d = s->d;
-  int64_t vectors = dense_vectors(s), total = d->phases * d->groups * vectors * s->k_steps * s->stored;
-  if (!total) total = s->stored; /* nothing is read */
+  int64_t vectors = dense_vectors(s), total = d->phases * d->groups * vectors * s->k_steps * s->vector;
+  if (!total) total = s->vector; /* nothing is read */
   size_t size = (size_t)dtype_info[s->w_elem].bytes;
   char *packed = arena_array(s->cg->arena, (size_t)total, size), *at = packed;
   Run r;
@@ -130,17 +99,15 @@ static void pack_weights(DensePack *s, int32_t *bias) {
           for (r.run = 0; r.run < dense_runs(d); r.run++)
             for (int64_t k = 0; k < s->groups_per_run; k++) {
               int64_t end = v0 + s->nv < vectors ? v0 + s->nv : vectors;
-              pack_step(s, at, s->quantized ? bias + r.phase * s->lc.channels : NULL, g, v0, end, r, k);
-              at += (size_t)((end - v0) * s->stored) * size;
+              pack_step(s, at, g, v0, end, r, k);
+              at += (size_t)((end - v0) * s->vector) * size;
             }
   StrBuf comment;
   strbuf_init(&comment, s->cg->arena);
   strbuf_printf(&comment, "weights of '%s', packed ", cg_title(s->cg, d->node));
   if (d->phases > 1) strbuf_printf(&comment, "[%lld phases]", (long long)d->phases);
-  strbuf_printf(&comment, "[%lld group%s][%lld vectors in panels of %d][%lld k-steps]%s",
-                (long long)d->groups, d->groups == 1 ? "" : "s", (long long)vectors, s->nv,
-                (long long)s->k_steps,
-                s->form == FORM_FLIP ? ", each vector followed by its sign-flip mask" : "");
+  strbuf_printf(&comment, "[%lld group%s][%lld vectors in panels of %d][%lld k-steps]", (long long)d->groups,
+                d->groups == 1 ? "" : "s", (long long)vectors, s->nv, (long long)s->k_steps);
   s->weights =
       vir_constant(s->cg->module, cg_name(s->cg, d->node, "weights"), s->w_elem, total, packed, comment.text);
 }
@@ -209,10 +176,35 @@ static void pack_run_time(DensePack *s, const int32_t *flips) {
   for (int64_t c = 0; c < s->lc.channels; c++) sums[c] = (int32_t)dense_sum(d, &s->lc, 0, c);
   s->start.channels = d->groups * dense_vectors(s) * s->lanes;
   s->start.sums = pack_channels(s, "sums", DT_S32, 1, sums);
-  if (s->form == FORM_FLIP) s->start.flips = pack_channels(s, "flips", DT_S32, 1, flips);
+  if (s->plan_flips) s->start.flips = pack_channels(s, "flips", DT_S32, 1, flips);
   if (s->result == RESULT_SUM) return;
   s->start.scales = pack_channels(s, "scales", DT_F32, 1, s->lc.multiplier);
   if (d->bias) s->addend = pack_channels(s, "bias", DT_F32, 1, d->bias->data);
+}
+
+/* The tile, and the k-steps. */
+static void choose_shape(DensePack *s) {
+  const Target *target = s->cg->target;
+  const Dense *d = s->d;
+  s->lanes = target->lanes;
+  s->step = s->quantized ? 4 : 1;
+  s->groups_per_run = (d->length + s->step - 1) / s->step;
+  int64_t pixels = d->count[DENSE_PIXELS - 1];
+  if (s->quantized && target->dot_cost && pixels > 0 && dense_vectors(s) > 0) {
+    TileLayer layer = {.pixels = pixels,
+                       .vectors = dense_vectors(s),
+                       .k_steps = dense_runs(d) * s->groups_per_run,
+                       .product_cost = target->dot_cost,
+                       .most_vectors = s->form == FORM_PLAN ? 1 : MOST_TILE_VECTORS};
+    TileShape tile = choose_tile(target, &layer);
+    s->mr = tile.pixels;
+    s->nv = tile.vectors;
+    return;
+  }
+  s->mr = tile_pixels(pixels, s->quantized ? target->conv_mr : target->float_mr);
+  s->nv = s->quantized ? target->conv_nv : target->float_nv;
+  if (pixels == 1) s->nv = s->nv * 2 > 4 ? 4 : s->nv * 2; /* more channels keep the adders busy */
+  if (s->nv > dense_vectors(s)) s->nv = (int)dense_vectors(s);
 }
 
 /* With a margin for the roundings. */
@@ -224,17 +216,22 @@ static bool scaled_sums_fit(const LinearConstants *lc) {
 
 void dense_pack(DensePack *s) {
   const Dense *d = s->d;
+  s->planes = 1;
   if (s->quantized) choose_form(s);
+  choose_shape(s);
   s->unclamped = s->result == RESULT_REQUANT && scaled_sums_fit(&s->lc);
   s->w_elem = s->quantized ? DT_S8 : widen_elem(d->weight);
   s->k_steps = s->planes * dense_runs(d) * s->groups_per_run;
   s->vector = s->lanes * s->step;
-  s->stored = s->form == FORM_FLIP ? 2 * s->vector : s->vector;
   bool run_time = s->result == RESULT_SCALED || s->result == RESULT_SUM;
   int32_t *bias = run_time       ? ARENA_NEW_ARRAY(s->cg->arena, int32_t, (size_t)s->lc.channels)
                   : s->quantized ? integer_bias(s)
                                  : NULL;
-  pack_weights(s, bias); /* before the bias: flipped weights add to it */
+  if (s->form == FORM_PLAN) {
+    plan_weights(s, bias); /* before the bias: flipped weights add to it */
+  } else {
+    pack_weights(s);
+  }
   if (run_time) {
     pack_run_time(s, bias);
   } else if (s->quantized) {

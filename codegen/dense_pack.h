@@ -9,7 +9,7 @@
 /* How the product of a vector of weights is formed. */
 typedef enum {
   FORM_FAST, /* the target's fast dot product, which is exact for these weights */
-  FORM_FLIP, /* the same, made exact by sign flips: see docs/decisions/exact-avx2.md */
+  FORM_PLAN, /* products added up in 16 bits: see codegen/dense_plan.h */
   FORM_WIDE  /* the target's dot product for all values */
 } DenseForm;
 
@@ -22,27 +22,38 @@ typedef struct {
   DType x_elem, y_elem; /* as stored */
   DType w_elem;         /* as packed: s8 where the kernel is quantized, else what widen_elem says */
   int32_t x_most;       /* the largest value that a stored u8 operand has; 0: 255 */
-  /* what follows is set by dense_shape and dense_pack */
+  /* what follows is set by dense_pack */
   DenseForm form;
   int64_t planes;         /* weights beyond [-127, 127] are sums of several planes */
   int64_t step;           /* elements of a k-step: 4, in float32 1 */
   int64_t groups_per_run; /* k-steps of a run */
   int64_t k_steps;        /* of a pixel: planes * runs * groups_per_run */
   int64_t vector;         /* weight elements of one vector: lanes * step */
-  int64_t stored;         /* weight elements that one vector takes: twice that where masks follow */
   int lanes, mr, nv;
   const VirBase *weights, *bias, *multiplier; /* bias: of each phase */
   const VirBase *zeros;  /* of s8 weights that are widened, whose scales are the multipliers; NULL: all 0 */
   RunTimeStart start;    /* RESULT_SCALED, RESULT_SUM: there is no constant bias */
   const VirBase *addend; /* RESULT_SCALED: the float bias (NULL: none) */
   bool unclamped;        /* RESULT_REQUANT: all scaled sums fit 32 bits, so that only packing has to clamp */
+  /* FORM_PLAN: tables of each vector; the most k-steps that are in groups and that are flipped, and the
+   * furthest place, of all */
+  const VirBase *ends, *flips, *places;
+  int64_t plan_steps, plan_flips, plan_reach;
+  int64_t plan_room;      /* plan_steps, and what a group's loads may take behind the last one */
+  unsigned plan_sections; /* bit i: some vector has groups of i k-steps; bit 0: flipped ones */
   LinearConstants lc;
 } DensePack;
 
-/* Chooses the tile. */
-void dense_shape(DensePack *s);
+/* Where weights are read: a phase, a plane of it, a run. */
+typedef struct {
+  int64_t phase, plane, run;
+} Run;
+/* Weight of channel c at element i of a run as one plane of at most 127: the planes of w sum to w. */
+int32_t dense_weight(const DensePack *s, int64_t c, Run r, int64_t i);
+/* Elements that the weights of one vector of channels take. */
+int64_t dense_vector_weights(const DensePack *s);
 
-/* Decides the form and makes the constants. For 8-bit operands `lc` must be there. */
+/* Decides the form, chooses the tile and makes the constants. For 8-bit operands `lc` must be there. */
 void dense_pack(DensePack *s);
 /* Before that, for parameters at run time (one phase): sets `lc` and `result` from the weights minus their
  * zero points, in the order of the weight's elements, and the scale of each channel (NULL: RESULT_SUM). */

@@ -3,24 +3,12 @@
 #include <stdio.h>
 
 #include "codegen/clamp.h"
-#include "codegen/dense_pack.h"
-#include "codegen/tile_choice.h"
+#include "codegen/dense_plan.h"
+#include "codegen/tile_build.h"
 #include "codegen/widen.h"
 
 /* Lines of k-steps that a tile may have, and how many steps a loop over more unrolls. */
 enum { MAX_TILE_LINES = 420, LOOP_UNROLL = 4 };
-enum { MAX_MR = MOST_TILE_PIXELS, MAX_NV = MOST_TILE_VECTORS };
-
-/* The state of building one tile. */
-typedef struct {
-  const DensePack *s;
-  VirBuilder *b;
-  int mr, nv;
-  const VirVar *acc[MAX_MR][MAX_NV];
-  const VirVar *scale[MAX_NV], *zero[MAX_NV]; /* of 8-bit weights that are widened */
-  VirAddr x, w;
-} TileBuild;
-
 static bool is_widened(const DensePack *s) { return !s->quantized && s->w_elem == DT_S8; }
 
 /* One k-step: weights at `w`, activations at `x` (both relative to the tile's first pixel and vector). */
@@ -29,15 +17,13 @@ static void k_step(TileBuild *t, VirAddr x, VirAddr w) {
   vir_scope(t->b, NULL);
   const Target *target = s->cg->target;
   VirBuilder *b = t->b;
-  const VirVar *weight[MAX_NV], *mask[MAX_NV] = {0};
+  const VirVar *weight[MAX_NV];
   for (int n = 0; n < t->nv; n++) {
-    VirAddr at = vir_offset(w, n * s->stored);
+    VirAddr at = vir_offset(w, n * s->vector);
     char name[24];
     snprintf(name, sizeof name, "w%d", n);
     weight[n] = s->quantized ? VIR_LET(b, name, load_q, vir_at(at))
                              : widen_load(b, name, s->w_elem, at, t->scale[n], t->zero[n]);
-    snprintf(name, sizeof name, "flip%d", n);
-    if (s->form == FORM_FLIP) mask[n] = VIR_LET(b, name, load_q, vir_at(vir_offset(at, s->vector)));
   }
   for (int m = 0; m < t->mr; m++) {
     VirAddr at = vir_offset(x, m * s->d->x_step[DENSE_PIXELS - 1]);
@@ -45,14 +31,9 @@ static void k_step(TileBuild *t, VirAddr x, VirAddr w) {
     snprintf(name, sizeof name, "x%d", m);
     if (s->quantized) {
       const VirVar *value = vir_let(b, name, target->broadcast, VIR_ARGS(vir_at(at)));
-      for (int n = 0; n < t->nv; n++) {
-        const VirVar *operand = value;
-        if (s->form == FORM_FLIP)
-          operand =
-              VIR_LET(b, arena_printf(s->cg->arena, "x%d_%d", m, n), xor_q, vir_v(value), vir_v(mask[n]));
+      for (int n = 0; n < t->nv; n++)
         vir_set(b, t->acc[m][n], s->form == FORM_WIDE ? target->dot_wide : target->dot,
-                VIR_ARGS(vir_v(t->acc[m][n]), vir_v(operand), vir_v(weight[n])));
-      }
+                VIR_ARGS(vir_v(t->acc[m][n]), vir_v(value), vir_v(weight[n])));
     } else {
       const VirVar *scalar = VIR_LET(b, "s", get_f32, vir_at(at));
       const VirVar *value = VIR_LET(b, name, bcast_f32, vir_v(scalar));
@@ -68,7 +49,7 @@ static void k_step(TileBuild *t, VirAddr x, VirAddr w) {
 /* The k-steps of one run: unrolled, or a loop with an unrolled rest. */
 static void run_steps(TileBuild *t, VirAddr x, VirAddr w, bool unrolled) {
   const DensePack *s = t->s;
-  int64_t w_step = t->nv * s->stored, n = s->groups_per_run, looped = 0;
+  int64_t w_step = t->nv * s->vector, n = s->groups_per_run, looped = 0;
   if (!unrolled && n > 2 * LOOP_UNROLL) {
     looped = n / LOOP_UNROLL * LOOP_UNROLL;
     const VirVar *k = vir_loop(t->b, "k", 0, looped, LOOP_UNROLL);
@@ -81,8 +62,8 @@ static void run_steps(TileBuild *t, VirAddr x, VirAddr w, bool unrolled) {
 
 /* The k-steps that fit a tile unrolled. */
 static int64_t most_unrolled(const TileBuild *t) {
-  int each = t->s->form == FORM_FLIP || !t->s->quantized ? 2 : 1; /* with the flip, or the product apart */
-  int weights = is_widened(t->s) ? 4 : t->s->form == FORM_FLIP ? 2 : 1, pixel = t->s->quantized ? 1 : 2;
+  int each = t->s->quantized ? 1 : 2; /* the product apart */
+  int weights = is_widened(t->s) ? 4 : 1, pixel = t->s->quantized ? 1 : 2;
   return MAX_TILE_LINES / (2 + t->nv * weights + t->mr * (pixel + t->nv * each));
 }
 
@@ -105,7 +86,7 @@ static void all_steps(TileBuild *t) {
   const Dense *d = s->d;
   static const char *const names[STEP_DIMS] = {"plane", "kd", "kh", "kw"};
   int64_t count[STEP_DIMS] = {s->planes}, x_step[STEP_DIMS] = {0}, w_step[STEP_DIMS];
-  int64_t w_size = s->groups_per_run * t->nv * s->stored;
+  int64_t w_size = s->groups_per_run * t->nv * s->vector;
   for (int i = STEP_DIMS - 1; i >= 0; i--) {
     if (i) count[i] = d->runs[i - 1], x_step[i] = d->run_step[i - 1];
     w_step[i] = w_size;
@@ -243,7 +224,7 @@ static void epilogue_plain(TileBuild *t, const VirBase *y, int last) {
 
 /* Each is an element per channel of the tile; NULL where the kernel has none such. */
 typedef struct {
-  const VirBase *x, *w, *bias, *m, *addend, *zeros, *y;
+  const VirBase *x, *w, *bias, *m, *addend, *zeros, *ends, *flips, *places, *y;
 } Params;
 
 /* In the order of TilePlace. */
@@ -255,11 +236,16 @@ static Params tile_params(const DensePack *s, VirBuilder *b, int mr, int nv, int
     if (dense_runs(d)) x_count += (d->runs[k] - 1) * d->run_step[k];
   bool scales = is_widened(s) || s->result == RESULT_REQUANT || s->result == RESULT_SCALED;
   Params p = {.x = vir_param(b, "x", s->x_elem, false, x_count),
-              .w = vir_param(b, "w", s->w_elem, false, s->k_steps * nv * s->stored),
+              .w = vir_param(b, "w", s->w_elem, false, nv * dense_vector_weights(s)),
               .bias = vir_param(b, "bias", s->quantized ? DT_S32 : DT_F32, false, channels)};
   if (scales) p.m = vir_param(b, "m", DT_F32, false, channels);
   if (s->addend) p.addend = vir_param(b, "addend", DT_F32, false, channels);
   if (s->zeros) p.zeros = vir_param(b, "zeros", DT_F32, false, channels);
+  if (s->form == FORM_PLAN) {
+    p.ends = vir_index_param(b, "ends", PLAN_ENDS, (int32_t)s->plan_steps);
+    p.flips = vir_index_param(b, "flips", 1, (int32_t)s->plan_flips);
+    p.places = vir_index_param(b, "places", plan_places(s), (int32_t)s->plan_reach);
+  }
   p.y = vir_param(b, "y", s->y_elem, true, (mr - 1) * step + (nv - 1) * s->lanes + last);
   return p;
 }
@@ -267,7 +253,7 @@ static Params tile_params(const DensePack *s, VirBuilder *b, int mr, int nv, int
 /* gcc would take the elements of constant arrays for constants, each to be loaded anew wherever it is used.
  */
 static void hide_constants(VirBuilder *b, const Params *p) {
-  const VirBase *const hidden[] = {p->w, p->bias, p->m};
+  const VirBase *const hidden[] = {p->w, p->bias, p->m, p->ends, p->flips, p->places};
   for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++)
     if (hidden[i]) vir_opaque(b, hidden[i]);
 }
@@ -299,10 +285,22 @@ VirFunc *dense_tile(const DensePack *s, int mr, int nv, int last) {
            arena_printf(s->cg->arena, "%d pixel%s x %d channels, %lld products each", mr, mr == 1 ? "" : "s",
                         (nv - 1) * s->lanes + last, (long long)(s->k_steps * s->step)));
   Params p = tile_params(s, &b, mr, nv, last);
-  TileBuild t = {.s = s, .b = &b, .mr = mr, .nv = nv, .x = vir_addr(p.x, 0), .w = vir_addr(p.w, 0)};
+  TileBuild t = {.s = s,
+                 .b = &b,
+                 .mr = mr,
+                 .nv = nv,
+                 .x = vir_addr(p.x, 0),
+                 .w = vir_addr(p.w, 0),
+                 .ends = p.ends,
+                 .flips = p.flips,
+                 .places = p.places};
   hide_constants(&b, &p);
   start_tile(&t, &p);
-  all_steps(&t);
+  if (s->form == FORM_PLAN) {
+    plan_steps(&t);
+  } else {
+    all_steps(&t);
+  }
   if (s->quantized && s->y_elem == DT_F32) {
     epilogue_scaled(&t, p.m, p.addend, p.y, last);
   } else if (s->result == RESULT_REQUANT) {

@@ -51,8 +51,8 @@ int64_t matmul_int_scratch(const Cg *cg, const Node *n) {
 static const VirVar *element_a(Product *p, VirAddr at) {
   VirBuilder *b = &p->b;
   const VirVar *v = vir_let(b, "v", p->get_a->get, VIR_ARGS(vir_at(at)));
-  if (!p->get_a->min) return v;
-  const VirVar *least = VIR_ONCE(b, "least", int_const, vir_n(p->get_a->min));
+  if (!p->get_a->lowest) return v;
+  const VirVar *least = VIR_ONCE(b, "least", int_const, vir_n(p->get_a->lowest));
   return VIR_LET(b, "u", int_sub, vir_v(v), vir_v(least));
 }
 
@@ -289,7 +289,7 @@ static Product product_of(Cg *cg, const Node *n) {
                .put_y = act_ops(sy->elem),
                .zero_b = sb->zero,
                .zero = sy->zero};
-  p.zero_a = sa->zero - p.get_a->min;
+  p.zero_a = sa->zero - p.get_a->lowest;
   cg_stored_range(cg, y, act->act_min, act->act_max, &p.lo, &p.hi);
   if (!requant_multiplier(tensor_scale(a), tensor_scale(x), tensor_scale(y), &p.m))
     BUG("'%s' passed the verifier with a multiplier that is no normal float", y->name);

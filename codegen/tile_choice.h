@@ -12,7 +12,7 @@ enum { MOST_TILE_PIXELS = 16, MOST_TILE_VECTORS = 16 };
 typedef struct {
   int64_t pixels, vectors, k_steps;
   int product_cost;
-  bool masked; /* each vector of weights has a mask beside it */
+  int most_vectors; /* that the micro-kernel can have */
 } TileLayer;
 typedef struct {
   int pixels, vectors;

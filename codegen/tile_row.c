@@ -1,10 +1,11 @@
 #include "codegen/tile_row.h"
 
 static void call_tile(VirBuilder *b, VirFunc *tile, TilePlace p) {
-  VirAddr args[6] = {p.x, p.w, p.bias};
+  const VirAddr optional[] = {p.m, p.extra, p.ends, p.flips, p.places};
+  VirAddr args[3 + sizeof optional / sizeof *optional + 1] = {p.x, p.w, p.bias};
   int n = 3;
-  if (p.m.base) args[n++] = p.m;
-  if (p.extra.base) args[n++] = p.extra;
+  for (size_t i = 0; i < sizeof optional / sizeof *optional; i++)
+    if (optional[i].base) args[n++] = optional[i];
   args[n++] = p.y;
   vir_call(b, tile, n, args);
 }

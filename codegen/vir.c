@@ -168,6 +168,14 @@ const VirBase *vir_param(VirBuilder *b, const char *name, DType elem, bool writa
   return f->params[f->n_params++] = own_base(b, name, elem, writable, count);
 }
 
+const VirBase *vir_index_param(VirBuilder *b, const char *name, int64_t count, int32_t most) {
+  vir_param(b, name, DT_S32, false, count);
+  VirBase *param = b->f->params[b->f->n_params - 1];
+  param->indices = true;
+  param->most = most;
+  return param;
+}
+
 static VirStmt *add_stmt(VirBuilder *b, VirStmtKind kind) {
   VirStmt *s = ARENA_NEW(b->m->arena, VirStmt);
   s->kind = kind;

@@ -43,10 +43,12 @@ typedef struct VirBase {
   DType elem;  /* u8 s8 s16 (as DT_NONE with elem16) s32 f32 f16 */
   bool elem16; /* int16 elements: depthwise weight pairs */
   bool writable;
-  bool aliased;     /* parameters: may share memory with another one, so not restrict */
-  int64_t count;    /* elements; parameters: what the callee may touch, from the base (for the verifier); 0:
-                       unknown */
-  const void *data; /* constants: C order, host byte order; NULL otherwise */
+  bool aliased;  /* parameters: may share memory with another one, so not restrict */
+  int64_t count; /* elements; parameters: what the callee may touch, from the base (for the verifier); 0:
+                    unknown */
+  bool indices;  /* a parameter of indices in [0, most]: callers pass constants */
+  int32_t most;
+  const void *data;    /* constants: C order, host byte order; NULL otherwise */
   const char *comment; /* printed above constants: what it is, shape, packing */
 } VirBase;
 
@@ -152,13 +154,15 @@ typedef struct VirBuilder {
 /* `name` is made unique by a number where it is taken. */
 void vir_func(VirBuilder *b, VirModule *m, const char *name, bool is_inline, const char *comment);
 const VirBase *vir_param(VirBuilder *b, const char *name, DType elem, bool writable, int64_t count);
+/* `count` s32 that vir_index may read: callers pass constants whose elements are all in [0, most]. */
+const VirBase *vir_index_param(VirBuilder *b, const char *name, int64_t count, int32_t most);
 const VirBase *vir_local(VirBuilder *b, const char *name, DType elem, int64_t count);
 const VirVar *vir_loop(VirBuilder *b, const char *name, int64_t begin, int64_t end, int64_t step);
 /* The same between two variables of type VIR_INDEX, which are never negative. */
 const VirVar *vir_loop_between(VirBuilder *b, const char *name, const VirVar *begin, const VirVar *end,
                                int64_t step);
-/* A variable that addresses and loops may use: the element at `table`, which lies in a constant of s32. What
- * else depends on it must be right for every value that the constant holds. */
+/* A variable that addresses and loops may use: the element at `table`, which lies in a constant of s32 or a
+ * parameter of indices. What else depends on it must be right for every value that this may hold. */
 const VirVar *vir_index(VirBuilder *b, const char *name, VirAddr table);
 /* Hides from compilers where a parameter that is only read points to (v_opaque in runtime/preamble.h). */
 void vir_opaque(VirBuilder *b, const VirBase *param);

@@ -255,6 +255,15 @@ static bool check_op(Check *c, const VirStmt *s) {
   return s->dst->reassigned || fault(c, "%s is set, but not marked so", s->dst->name);
 }
 
+/* What is passed as indices: the constant's elements, or indices again. */
+static bool indices_fit(const VirBase *param, const VirBase *given) {
+  if (!given->data) return given->indices && given->most <= param->most;
+  const int32_t *v = given->data;
+  for (int64_t i = 0; i < given->count; i++)
+    if (v[i] < 0 || v[i] > param->most) return false;
+  return true;
+}
+
 static bool check_call(Check *c, const VirStmt *s) {
   const VirFunc *callee = s->callee;
   const VirFunc *f = c->m->funcs;
@@ -267,6 +276,8 @@ static bool check_call(Check *c, const VirStmt *s) {
     if (b && (b->elem != p->elem || b->elem16 != p->elem16))
       return fault(c, "%s: %s has other elements than its parameter %s", callee->name, b->name, p->name);
     if (!check_addr(c, callee->name, &s->call_args[i], p->count, p->writable)) return false;
+    if (p->indices && !indices_fit(p, b))
+      return fault(c, "%s: the indices of %s are too large", callee->name, p->name);
   }
   return true;
 }
@@ -313,9 +324,10 @@ static bool check_loop(Check *c, const VirStmt *s) {
 
 static bool check_index(Check *c, const VirStmt *s) {
   const VirBase *table = s->args[0].addr.base;
-  if (!table || !table->data || table->elem != DT_S32 || table->elem16)
+  if (!table || (!table->data && !table->indices) || table->elem != DT_S32 || table->elem16)
     return fault(c, "the index %s is no element of a constant of s32", s->var->name);
   if (!check_addr(c, s->var->name, &s->args[0].addr, 1, false)) return false;
+  if (table->indices) return add_range(c, (Range){s->var, 0, table->most, false});
   const int32_t *v = table->data;
   Range r = {s->var, v[0], v[0], false};
   for (int64_t i = 1; i < table->count; i++) {

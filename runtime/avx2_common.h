@@ -144,6 +144,12 @@ V_VEC v_s32 v_dot2x2_wide(v_s32 acc, v_q x, v_q w) {
 }
 V_VEC v_s32 v_dot2x2(v_s32 acc, v_q x, v_q w) { return v_dot2x2_wide(acc, x, w); }
 
+V_VEC v_p v_products(v_q x, v_q w) { return _mm256_maddubs_epi16(x, w); }
+V_VEC v_p v_add_p(v_p a, v_p b) { return _mm256_add_epi16(a, b); }
+V_VEC v_s32 v_add_pairs(v_s32 acc, v_p a) {
+  return _mm256_add_epi32(acc, _mm256_madd_epi16(a, _mm256_set1_epi16(1)));
+}
+
 V_VEC v_q v_xor_q(v_q a, v_q b) { return _mm256_xor_si256(a, b); }
 V_VEC v_q v_max_u8(v_q a, v_q b) { return _mm256_max_epu8(a, b); }
 V_VEC v_q v_max_s8(v_q a, v_q b) { return _mm256_max_epi8(a, b); }

@@ -215,6 +215,23 @@ static inline v_s32 v_dot2x2_wide(v_s32 acc, v_q x, v_q w) {
 /* As v_dot2x2_wide, for w >= -127. */
 static inline v_s32 v_dot2x2(v_s32 acc, v_q x, v_q w) { return v_dot2x2_wide(acc, x, w); }
 
+/* (x0*w0 + x1*w1, x2*w2 + x3*w3) of each lane's bytes, x unsigned, w signed, which fit 16 bits. */
+static inline v_p v_products(v_q x, v_q w) {
+  v_p r;
+  for (int i = 0; i < 8; i++)
+    r.x[i] = (int16_t)(x.x[2 * i] * (int8_t)w.x[2 * i] + x.x[2 * i + 1] * (int8_t)w.x[2 * i + 1]);
+  return r;
+}
+static inline v_p v_add_p(v_p a, v_p b) {
+  v_p r;
+  for (int i = 0; i < 8; i++) r.x[i] = (int16_t)(uint16_t)(a.x[i] + b.x[i]);
+  return r;
+}
+static inline v_s32 v_add_pairs(v_s32 acc, v_p a) {
+  return (v_s32){{v_int_add(acc.x[0], a.x[0] + a.x[1]), v_int_add(acc.x[1], a.x[2] + a.x[3]),
+                  v_int_add(acc.x[2], a.x[4] + a.x[5]), v_int_add(acc.x[3], a.x[6] + a.x[7])}};
+}
+
 static inline v_q v_xor_q(v_q a, v_q b) {
   v_q r;
   for (int i = 0; i < 16; i++) r.x[i] = a.x[i] ^ b.x[i];

@@ -127,6 +127,17 @@ V_NEON v_s32 v_dot2x2_wide(v_s32 acc, v_q x, v_q w) {
   return vpadalq_s16(acc, vmull_high_s8(a, b));
 }
 
+V_NEON v_p v_products(v_q x, v_q w) {
+  const int8x16_t s = vreinterpretq_s8_u8(w);
+  const int16x8_t x_low = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(x)));
+  const int16x8_t x_high = vreinterpretq_s16_u16(vmovl_high_u8(x));
+  const int16x8_t low = vmulq_s16(x_low, vmovl_s8(vget_low_s8(s))),
+                  high = vmulq_s16(x_high, vmovl_high_s8(s));
+  return vpaddq_s16(low, high);
+}
+V_NEON v_p v_add_p(v_p a, v_p b) { return vaddq_s16(a, b); }
+V_NEON v_s32 v_add_pairs(v_s32 acc, v_p a) { return vpadalq_s16(acc, a); }
+
 V_NEON v_q v_xor_q(v_q a, v_q b) { return veorq_u8(a, b); }
 V_NEON v_q v_max_u8(v_q a, v_q b) { return vmaxq_u8(a, b); }
 V_NEON v_q v_min_u8(v_q a, v_q b) { return vminq_u8(a, b); }

@@ -152,7 +152,6 @@ static void emit_dense(Cg *cg, const Product *p, Dense *d, Buffer *scratch) {
   LinearConstants lc;
   product_constants(cg, p, &lc);
   dense_run_time(&s, lc.channels, lc.k, lc.weights, lc.multiplier);
-  dense_shape(&s);
   dense_pack(&s);
   DenseTiles tiles;
   dense_tiles(&s, &tiles);

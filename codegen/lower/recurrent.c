@@ -126,7 +126,6 @@ static void make_product(Product *p, const Direction *d, int64_t first, int64_t 
   p->pack = (DensePack){.cg = d->cg, .d = &p->dense, .x_elem = dynamic ? act : DT_F32, .y_elem = DT_F32};
   if (dynamic && act == DT_U8) p->pack.x_most = (int32_t)d->attrs->quantize.qmax;
   if (dynamic) take_integers(p, d);
-  dense_shape(&p->pack);
   dense_pack(&p->pack);
   dense_tiles(&p->pack, &p->tiles);
 }

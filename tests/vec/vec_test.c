@@ -204,6 +204,12 @@ static void domain_dot_sat(Arg *a) {
     while (x[0] * w[0] + x[1] * w[1] < INT16_MIN) w[w[0] > w[1]]++;
   }
 }
+static void domain_products(Arg *a) {
+  Arg with_sum[3];
+  memcpy(&with_sum[1], a, 2 * sizeof *a);
+  domain_dot_sat(with_sum);
+  memcpy(a, &with_sum[1], 2 * sizeof *a);
+}
 static void domain_dot2x2(Arg *a) {
   for (int i = 0; i < 4 * MAX_LANES; i++)
     if (a[2].bytes[i] == 0x80) a[2].bytes[i] = 0x81;
@@ -243,6 +249,7 @@ static void (*const domain[OP_COUNT])(Arg *a) = {
     [OP_int_requant] = domain_int_requant,
     [OP_int_requant_wide] = domain_int_requant_wide,
     [OP_dot_sat] = domain_dot_sat,
+    [OP_products] = domain_products,
     [OP_dot2x2] = domain_dot2x2,
     [OP_shr_s32] = domain_shift,
     [OP_int_shr] = domain_shift,
@@ -345,6 +352,19 @@ static int32_t define_sub_p(const Arg *a, int l) {
   int low = get_s16(a[0].bytes, 2 * l) - get_s16(a[1].bytes, 2 * l);
   int high = get_s16(a[0].bytes, 2 * l + 1) - get_s16(a[1].bytes, 2 * l + 1);
   return wrap((int64_t)high * 65536 + (uint16_t)low);
+}
+static int32_t define_add_p(const Arg *a, int l) {
+  int low = get_s16(a[0].bytes, 2 * l) + get_s16(a[1].bytes, 2 * l);
+  int high = get_s16(a[0].bytes, 2 * l + 1) + get_s16(a[1].bytes, 2 * l + 1);
+  return wrap((int64_t)high * 65536 + (uint16_t)low);
+}
+static int32_t define_products(const Arg *a, int l) {
+  int sum[2] = {0};
+  for (int j = 0; j < 4; j++) sum[j / 2] += a[0].bytes[4 * l + j] * (int8_t)a[1].bytes[4 * l + j];
+  return wrap((int64_t)sum[1] * 65536 + (uint16_t)sum[0]);
+}
+static int32_t define_add_pairs(const Arg *a, int l) {
+  return wrap((int64_t)get_s32(a[0].bytes, l) + get_s16(a[1].bytes, 2 * l) + get_s16(a[1].bytes, 2 * l + 1));
 }
 static int32_t define_rne(const Arg *a, int l) { return rne(get_f32(a[0].bytes, l)); }
 static int32_t requant(int64_t acc, float m, float lo, float hi, int32_t z) {
@@ -497,6 +517,9 @@ static int32_t (*const definition[OP_COUNT])(const Arg *a, int l) = {
     [OP_float_round] = define_round,
     [OP_bcast_p] = define_bcast_p,
     [OP_sub_p] = define_sub_p,
+    [OP_add_p] = define_add_p,
+    [OP_products] = define_products,
+    [OP_add_pairs] = define_add_pairs,
     [OP_max_f32] = define_max_f32,
     [OP_min_f32] = define_min_f32,
     [OP_float_max] = define_max_f32,
