@@ -92,12 +92,14 @@ static const VirVar *integer_power(VirBuilder *b, const VirVar *x, int64_t e) {
 }
 static const VirVar *pow_(VirBuilder *b, const Node *n, const VirVar *x) {
   float exponent = ATTRS(n, PowAttrs)->exponent;
-  const VirVar *ones = constant(b, 1.0f);
-  if (exponent == 0) return if_negative(b, x, ones, ones); /* whatever x is: a variable must have a use */
+  if (exponent == 0) { /* whatever x is: but a variable must have a use */
+    const VirVar *power = constant(b, 1.0f);
+    return if_negative(b, x, power, power);
+  }
   if (exponent != floorf(exponent))
     return one(b, VIR_float_exp, two(b, VIR_float_mul, constant(b, exponent), one(b, VIR_float_log, x)));
   const VirVar *power = integer_power(b, x, (int64_t)fabsf(exponent));
-  return exponent < 0 ? two(b, VIR_float_div, ones, power) : power;
+  return exponent < 0 ? two(b, VIR_float_div, constant(b, 1.0f), power) : power;
 }
 static const VirVar *erf_(VirBuilder *b, const Node *n, const VirVar *x) {
   (void)n;
