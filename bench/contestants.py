@@ -65,12 +65,18 @@ def io_header(header, prefix):
     return '\n'.join(lines)
 
 
+# The instruction set of each target, as ONEDNN_MAX_CPU_ISA calls it, and the CPU flag that it needs.
+ISA_OF = {'x86-64-v3': ('AVX2', 'avx2'), 'x86-64-v3+avxvnni': ('AVX2_VNNI', 'avx_vnni'),
+          'x86-64-v4': ('AVX512', 'avx512bw'), 'x86-64-v4+avx512vnni': ('AVX512_VNNI', 'avx512_vnni')}
+
+
 class Ours(Contestant):
     """The emitted C, built as any user would, with plain -O2."""
 
     def __init__(self, pin, qcc, cc, target):
         super().__init__(pin)
         self.qcc, self.cc, self.target = qcc, cc, target
+        self.isa = ISA_OF.get(target, (None,))[0]
         self.name = f'qcc {target} {cc}'
 
     def build(self, model, folder):
@@ -102,7 +108,7 @@ def flags_of_cpu():
 def best_isa():
     """Of what the peers choose from by themselves."""
     flags = flags_of_cpu()
-    for flag, name in [('avx512_vnni', 'AVX512-VNNI'), ('avx_vnni', 'AVX-VNNI'), ('avx512bw', 'AVX512'),
+    for flag, name in [('avx512_vnni', 'AVX512_VNNI'), ('avx_vnni', 'AVX2_VNNI'), ('avx512bw', 'AVX512'),
                        ('avx2', 'AVX2'), ('i8mm', 'i8mm'), ('asimddp', 'dotprod'), ('asimd', 'NEON')]:
         if flag in flags:
             return name
@@ -118,7 +124,8 @@ class OnnxRuntime(Contestant):
             self.library = ort.library(cache)
         except ort.Missing as e:
             raise Missing(str(e))
-        self.name = f'ORT {best_isa()}'
+        self.isa = best_isa()
+        self.name = f'ORT {self.isa}'
         self.program = f'{tmp}/ort_bench'
         sh(['gcc', '-O2', '-w', '-o', self.program, harness(bench, 'ort_bench.c'), '-ldl'])
 
@@ -137,12 +144,12 @@ class OnnxRuntime(Contestant):
 
 
 class OneDnn(Contestant):
-    """The same layers, as primitives on u8 tensors; made-up weights. `isa` limits it; None: the best there is."""
+    """The same layers, as primitives on u8 tensors; made-up weights. `isa` limits it."""
 
     def __init__(self, pin, bench, tmp, isa):
         super().__init__(pin)
         self.isa = isa
-        self.name = f'oneDNN {isa or best_isa()}'
+        self.name = f'oneDNN {isa}'
         self.program = f'{tmp}/onednn_bench'
         if not os.path.exists(self.program):
             sh(['g++', '-O2', '-w', '-o', self.program, harness(bench, 'onednn_bench.cpp'), '-ldnnl'])
@@ -158,5 +165,5 @@ class OneDnn(Contestant):
         return least_ms(self._run(model, self.runs))
 
     def _run(self, model, runs):
-        env = {'ONEDNN_MAX_CPU_ISA': self.isa} if self.isa else {}
+        env = {} if self.isa == best_isa() else {'ONEDNN_MAX_CPU_ISA': self.isa}
         return self.pinned([self.program, model.layers, str(runs)], **env)
