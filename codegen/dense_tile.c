@@ -18,6 +18,7 @@ static void k_step(TileBuild *t, VirAddr x, VirAddr w) {
   const Target *target = s->cg->target;
   VirBuilder *b = t->b;
   const VirVar *weight[MAX_NV];
+  if (s->quantized) vir_opaque(b, t->w.base); /* or gcc would load the weights of many steps at once */
   for (int n = 0; n < t->nv; n++) {
     VirAddr at = vir_offset(w, n * s->vector);
     char name[24];

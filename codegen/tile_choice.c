@@ -2,7 +2,8 @@
 
 /* In half cycles. */
 enum {
-  LATENCY = 8,     /* of a product into its sum: a tile of few sums waits for it */
+  LATENCY =
+      10, /* of a product into its sum: a tile of few sums waits for it; with a margin for other delays */
   TILE_COST = 24,  /* a call of a tile: addresses, the loop around it */
   VECTOR_COST = 5, /* the first value and the requantization of one vector of results */
   SINGLE_COST = 3, /* more, for a vector that is packed and stored alone, not with three others */
