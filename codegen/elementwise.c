@@ -49,6 +49,42 @@ static void vectors(const Elementwise *e, VirBuilder *b, const Nest *nest, const
   e->vector(e, b, at, constant, (int)(count % lanes));
 }
 
+/* Makes the dim innermost along which the operand is contiguous, where the result is not: its vectors are
+ * scattered over the result. */
+static bool turn_to_operand(const Elementwise *e, Nest *nest) {
+  enum { MOST_APART = 64 };
+  if (!e->scatters || e->n_operands != 1 || nest_is_dense(nest)) return false;
+  for (int d = 0; d < nest->n; d++) {
+    int64_t apart = nest->stride[0][d], count = nest->dim[d];
+    if (nest->stride[1][d] != 1 || apart < 1 || apart > MOST_APART || count < 2 * e->cg->target->lanes)
+      continue;
+    for (int a = 0; a < nest->n_arrays; a++) {
+      int64_t stride = nest->stride[a][d];
+      for (int i = d; i < nest->n - 1; i++) nest->stride[a][i] = nest->stride[a][i + 1];
+      nest->stride[a][nest->n - 1] = stride;
+    }
+    for (int i = d; i < nest->n - 1; i++) nest->dim[i] = nest->dim[i + 1];
+    nest->dim[nest->n - 1] = count;
+    return true;
+  }
+  return false;
+}
+
+/* Whole vectors of the operand, then what is left element by element. */
+static void scattered_vectors(Elementwise *e, VirBuilder *b, const Nest *nest, const VirAddr *start) {
+  int64_t count = nest->dim[nest->n - 1], lanes = e->cg->target->lanes, whole = count / lanes * lanes;
+  VirAddr at[NEST_MAX_ARRAYS] = {start[0], start[1]};
+  step(at, nest, vir_loop(b, "c", 0, whole, lanes), 0);
+  e->apart = nest->stride[0][nest->n - 1];
+  e->vector(e, b, at, (const bool[]){false}, 0);
+  vir_end(b);
+  if (whole == count) return;
+  at[0] = start[0], at[1] = start[1];
+  step(at, nest, vir_loop(b, "c", whole, count, 1), 0);
+  e->element(e, b, at);
+  vir_end(b);
+}
+
 void elementwise_emit(Elementwise *e) {
   Cg *cg = e->cg;
   VirBuilder b;
@@ -64,9 +100,12 @@ void elementwise_emit(Elementwise *e) {
   bases[0] = cg_write(cg, &b, e->result, "y");
   Nest nest = make_nest(e);
   VirAddr at[NEST_MAX_ARRAYS];
+  bool scattered = turn_to_operand(e, &nest);
   nest_open(&b, &nest, bases, at);
   int64_t count = nest.dim[nest.n - 1];
-  if (e->vector && nest_is_dense(&nest)) {
+  if (scattered) {
+    scattered_vectors(e, &b, &nest, at);
+  } else if (e->vector && nest_is_dense(&nest)) {
     vectors(e, &b, &nest, at);
   } else if (count > 1) {
     step(at, &nest, vir_loop(&b, "c", 0, count, 1), 0);

@@ -7,10 +7,11 @@
 
 /* What an operation reads or writes at its address. */
 typedef enum { NO_MEMORY, BYTES, U8, S8, S16, S32, F32, F16 } MemElem; /* BYTES: u8 or s8 */
-typedef enum { ONE, LANES, LANES2, LANES4, FOUR, PART, PART_Q } MemExtent;
+typedef enum { ONE, LANES, LANES2, LANES4, FOUR, PART, PART_Q, APART } MemExtent;
 typedef struct {
   MemElem elem;
-  MemExtent extent; /* elements from the address; PART: the last argument, 1..LANES; PART_Q: 1..4*LANES */
+  MemExtent extent; /* elements from the address; PART: the last argument, 1..LANES; PART_Q: 1..4*LANES;
+                       APART: LANES elements that are the last argument apart */
 } MemAccess;
 
 static const MemAccess access_of[VIR_OP_COUNT] = {
@@ -36,6 +37,8 @@ static const MemAccess access_of[VIR_OP_COUNT] = {
     [VIR_store_s8_x2] = {S8, LANES2},
     [VIR_store_u8_x4] = {U8, LANES4},
     [VIR_store_s8_x4] = {S8, LANES4},
+    [VIR_scatter_u8] = {U8, APART},
+    [VIR_scatter_s8] = {S8, APART},
     [VIR_load_q] = {BYTES, LANES4},
     [VIR_load_q_part] = {BYTES, PART_Q},
     [VIR_store_q] = {BYTES, LANES4},
@@ -198,6 +201,12 @@ static int64_t extent_of(Check *c, const VirStmt *s) {
     int64_t n = s->args[s->n_args - 1].n, max = extent == PART ? lanes : 4 * lanes;
     if (n >= 1 && n <= max) return n;
     fault(c, "v_%s: a part of %lld of %lld", vir_op_info[s->op].name, (long long)n, (long long)max);
+    return 0;
+  }
+  if (extent == APART) {
+    int64_t apart = s->args[s->n_args - 1].n;
+    if (apart >= 1) return (lanes - 1) * apart + 1;
+    fault(c, "v_%s: elements %lld apart", vir_op_info[s->op].name, (long long)apart);
     return 0;
   }
   const int whole[] = {[ONE] = 1, [LANES] = lanes, [LANES2] = 2 * lanes, [LANES4] = 4 * lanes, [FOUR] = 4};

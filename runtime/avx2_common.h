@@ -77,6 +77,14 @@ V_VEC void v_store_s8_part(int8_t *p, v_s32 a, int n) {
   const __m128i t = v_narrow16(a);
   v_put_bytes((uint8_t *)p, (uint64_t)_mm_cvtsi128_si64(_mm_packs_epi16(t, t)), n);
 }
+V_VEC void v_scatter_u8(uint8_t *p, v_s32 a, int n) {
+  const __m128i t = v_narrow16(a);
+  v_scatter_8(p, (uint64_t)_mm_cvtsi128_si64(_mm_packus_epi16(t, t)), n);
+}
+V_VEC void v_scatter_s8(int8_t *p, v_s32 a, int n) {
+  const __m128i t = v_narrow16(a);
+  v_scatter_8((uint8_t *)p, (uint64_t)_mm_cvtsi128_si64(_mm_packs_epi16(t, t)), n);
+}
 /* 16 lanes as int16, saturated, in order: packing works on halves, the permutation puts them right. */
 V_VEC __m256i v_narrow16_x2(v_s32 a, v_s32 b) {
   return _mm256_permute4x64_epi64(_mm256_packs_epi32(a, b), 0xD8);

@@ -55,6 +55,12 @@ V_VEC void v_store_u8(uint8_t *p, v_s32 a) { _mm_storeu_si128((__m128i *)p, v_by
 V_VEC void v_store_s8(int8_t *p, v_s32 a) { _mm_storeu_si128((__m128i *)p, v_bytes_s8(a)); }
 V_VEC void v_store_u8_part(uint8_t *p, v_s32 a, int n) { _mm_mask_storeu_epi8(p, v_lanes(n), v_bytes_u8(a)); }
 V_VEC void v_store_s8_part(int8_t *p, v_s32 a, int n) { _mm_mask_storeu_epi8(p, v_lanes(n), v_bytes_s8(a)); }
+V_VEC void v_scatter_16(uint8_t *p, __m128i a, int n) {
+  v_scatter_8(p, (uint64_t)_mm_cvtsi128_si64(a), n);
+  v_scatter_8(p + 8 * n, (uint64_t)_mm_extract_epi64(a, 1), n);
+}
+V_VEC void v_scatter_u8(uint8_t *p, v_s32 a, int n) { v_scatter_16(p, v_bytes_u8(a), n); }
+V_VEC void v_scatter_s8(int8_t *p, v_s32 a, int n) { v_scatter_16((uint8_t *)p, v_bytes_s8(a), n); }
 V_VEC void v_store_u8_x2(uint8_t *p, v_s32 a, v_s32 b) {
   v_store_u8(p, a);
   v_store_u8(p + 16, b);

@@ -33,4 +33,16 @@ V_BYTES void v_put_bytes(uint8_t *p, uint64_t a, int n) {
   if (n & 1) p[n - 1] = (uint8_t)(a >> (n - 1) * 8);
 }
 
+/* Eight bytes, n apart. */
+V_BYTES void v_scatter_8(uint8_t *p, uint64_t a, int n) {
+  p[0] = (uint8_t)a;
+  p[n] = (uint8_t)(a >> 8);
+  p[2 * n] = (uint8_t)(a >> 16);
+  p[3 * n] = (uint8_t)(a >> 24);
+  p[4 * n] = (uint8_t)(a >> 32);
+  p[5 * n] = (uint8_t)(a >> 40);
+  p[6 * n] = (uint8_t)(a >> 48);
+  p[7 * n] = (uint8_t)(a >> 56);
+}
+
 #endif

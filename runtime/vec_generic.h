@@ -128,6 +128,20 @@ static inline void v_store_s8_x4(int8_t *p, v_s32 a, v_s32 b, v_s32 c, v_s32 d) 
   v_store_s8_x2(p + 8, c, d);
 }
 
+/* n apart. */
+static inline void v_scatter_u8(uint8_t *p, v_s32 a, int n) {
+  v_put_u8(p, a.x[0]);
+  v_put_u8(p + n, a.x[1]);
+  v_put_u8(p + 2 * n, a.x[2]);
+  v_put_u8(p + 3 * n, a.x[3]);
+}
+static inline void v_scatter_s8(int8_t *p, v_s32 a, int n) {
+  v_put_s8(p, a.x[0]);
+  v_put_s8(p + n, a.x[1]);
+  v_put_s8(p + 2 * n, a.x[2]);
+  v_put_s8(p + 3 * n, a.x[3]);
+}
+
 static inline v_q v_load_q(const void *p) {
   v_q r;
   for (int i = 0; i < 16; i++) r.x[i] = ((const uint8_t *)p)[i];

@@ -75,6 +75,14 @@ V_NEON void v_store_u8(uint8_t *p, v_s32 a) { *(v_mem_4 *)p = (uint32_t)v_lanes_
 V_NEON void v_store_s8(int8_t *p, v_s32 a) { *(v_mem_4 *)p = (uint32_t)v_lanes_s8(a); }
 V_NEON void v_store_u8_part(uint8_t *p, v_s32 a, int n) { v_put_bytes(p, v_lanes_u8(a), n); }
 V_NEON void v_store_s8_part(int8_t *p, v_s32 a, int n) { v_put_bytes((uint8_t *)p, v_lanes_s8(a), n); }
+V_NEON void v_scatter_4(uint8_t *p, uint64_t a, int n) {
+  p[0] = (uint8_t)a;
+  p[n] = (uint8_t)(a >> 8);
+  p[2 * n] = (uint8_t)(a >> 16);
+  p[3 * n] = (uint8_t)(a >> 24);
+}
+V_NEON void v_scatter_u8(uint8_t *p, v_s32 a, int n) { v_scatter_4(p, v_lanes_u8(a), n); }
+V_NEON void v_scatter_s8(int8_t *p, v_s32 a, int n) { v_scatter_4((uint8_t *)p, v_lanes_s8(a), n); }
 V_NEON void v_store_u8_x2(uint8_t *p, v_s32 a, v_s32 b) { vst1_u8(p, vqmovun_s16(v_narrow16(a, b))); }
 V_NEON void v_store_s8_x2(int8_t *p, v_s32 a, v_s32 b) { vst1_s8(p, vqmovn_s16(v_narrow16(a, b))); }
 V_NEON void v_store_u8_x4(uint8_t *p, v_s32 a, v_s32 b, v_s32 c, v_s32 d) {

@@ -24,7 +24,9 @@ static void quantize_vector(const Elementwise *e, VirBuilder *b, const VirAddr *
   VIR_SET(b, v, min_f32, vir_v(v), vir_v(hi));
   const VirVar *q = VIR_LET(b, "q", rne_f32, vir_v(v));
   VIR_SET(b, q, add_s32, vir_v(q), vir_v(zero));
-  if (part) {
+  if (e->apart) {
+    vir_do(b, ops->scatter, VIR_ARGS(vir_at(at[0]), vir_v(q), vir_n(e->apart)));
+  } else if (part) {
     vir_do(b, ops->store_part, VIR_ARGS(vir_at(at[0]), vir_v(q), vir_n(part)));
   } else {
     vir_do(b, ops->store, VIR_ARGS(vir_at(at[0]), vir_v(q)));
@@ -97,6 +99,7 @@ static bool convert_emit(Cg *cg, const Node *n, Buffer *scratch) {
                    .what = "",
                    .cg = cg,
                    .user = &k,
+                   .scatters = to_int,
                    .vector = to_int ? quantize_vector : dequantize_vector,
                    .element = to_int ? quantize_element : dequantize_element};
   elementwise_emit(&e);

@@ -32,6 +32,8 @@ def constants(name, lanes):
         return range(1, 4 * lanes + 1)
     if name.endswith('_part'):
         return range(1, lanes + 1)
+    if name.startswith('scatter'):
+        return range(1, 10)
     if 'shr' in name:
         return range(32)
     return ()

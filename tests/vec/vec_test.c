@@ -49,7 +49,8 @@ static const Footprint footprint[OP_COUNT] = {
     [OP_get_s32] = {4, 0, 1},     [OP_get_f32] = {4, 0, 1},     [OP_put_u8] = {1, 0, 1},
     [OP_put_s8] = {1, 0, 1},      [OP_put_s32] = {4, 0, 1},     [OP_put_f32] = {4, 0, 1},
     [OP_lookup_u8] = {1, 0, 256}, [OP_lookup_s8] = {1, 0, 256}, [OP_lookup_f32] = {4, 0, 256},
-    [OP_load_f16] = {2, 1},       [OP_load_f16_part] = {2, 1},
+    [OP_scatter_u8] = {1, 1},     [OP_scatter_s8] = {1, 1},     [OP_load_f16] = {2, 1},
+    [OP_load_f16_part] = {2, 1},
 };
 
 /* --- random and extreme values */
@@ -219,6 +220,7 @@ static void domain_splat_p(Arg *a) {
   a[0].n = (int16_t)a[0].n;
   a[1].n = (int16_t)a[1].n;
 }
+static void domain_scatter(Arg *a) { a[2].n = 1 + random_below(9); }
 static void domain_splat_q(Arg *a) { a[0].n = random_below(384) - 128; }
 static void domain_lookup(Arg *a) {
   int32_t index = random_below(256);
@@ -248,6 +250,8 @@ static void (*const domain[OP_COUNT])(Arg *a) = {
     [OP_narrow_s8_x4] = domain_narrow_x4,
     [OP_int_requant] = domain_int_requant,
     [OP_int_requant_wide] = domain_int_requant_wide,
+    [OP_scatter_u8] = domain_scatter,
+    [OP_scatter_s8] = domain_scatter,
     [OP_dot_sat] = domain_dot_sat,
     [OP_products] = domain_products,
     [OP_dot2x2] = domain_dot2x2,
@@ -584,6 +588,7 @@ static size_t random_place(size_t bytes, int elem) {
 
 /* --- the generic operation on as many lanes as the tested one has: four at a time */
 
+static bool is_scatter(int op) { return op == OP_scatter_u8 || op == OP_scatter_s8; }
 static bool has_halves(int op) { return op == OP_bcast2x2 || op == OP_dot2x2 || op == OP_dot2x2_wide; }
 
 /* Bytes of four lanes, from lane 4 * part: together, or in two halves as dot2x2 has its bytes. */
@@ -626,7 +631,8 @@ static void run_generic(int op, const Arg *args, uint8_t *result, int lanes) {
       if (strchr("ifqp", kind))
         take_lanes(a[i].bytes, args[i].bytes, kind == 'q' && has_halves(op), lanes, part);
       if (kind == 'r' || kind == 'w')
-        a[i].address = (uint8_t *)a[i].address + 4 * part * f->per_lane * f->elem;
+        a[i].address =
+            (uint8_t *)a[i].address + 4 * part * (is_scatter(op) ? args[2].n : f->per_lane * f->elem);
       if (kind == 'w' && f->elem == 1 && (f->per_lane == 2 || strstr(row->name, "_x4"))) {
         written = args[i].address;
         a[i].address = packed;
@@ -689,8 +695,9 @@ static void report(const VecIsa *isa, int op, const char *what, const Arg *args,
       printf("  lane %d: %08x, not %08x\n", l, (unsigned)get_s32(got, l), (unsigned)get_s32(want, l));
 }
 
-/* The number of elements that this call touches. */
+/* The number of elements that this call touches, or steps over. */
 static int elements(int op, const Arg *args, int lanes) {
+  if (is_scatter(op)) return (lanes - 1) * args[2].n + 1;
   const char *n = strchr(op_row[op].signature, 'n');
   if (strstr(op_row[op].name, "_part")) return args[n - op_row[op].signature].n;
   return footprint[op].per_lane ? footprint[op].per_lane * lanes : footprint[op].fixed;
