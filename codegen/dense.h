@@ -55,6 +55,9 @@ void linear_constants(Cg *cg, const Node *n, LinearConstants *out);
  * are multiplied. */
 int64_t linear_bias(const LinearConstants *lc, int64_t channel, int64_t sum);
 
+/* Every sum times its multiplier fits 32 bits before it is clamped, with a margin for the roundings. */
+bool linear_results_fit(const LinearConstants *lc);
+
 /* The sum of the weights of a channel in one phase. */
 int64_t dense_sum(const Dense *d, const LinearConstants *lc, int64_t phase, int64_t channel);
 

@@ -207,19 +207,12 @@ static void choose_shape(DensePack *s) {
   if (s->nv > dense_vectors(s)) s->nv = (int)dense_vectors(s);
 }
 
-/* With a margin for the roundings. */
-static bool scaled_sums_fit(const LinearConstants *lc) {
-  for (int64_t c = 0; c < lc->channels; c++)
-    if ((double)lc->most[c] * (double)lc->multiplier[c] > 0x1p30) return false;
-  return true;
-}
-
 void dense_pack(DensePack *s) {
   const Dense *d = s->d;
   s->planes = 1;
   if (s->quantized) choose_form(s);
   choose_shape(s);
-  s->unclamped = s->result == RESULT_REQUANT && scaled_sums_fit(&s->lc);
+  s->unclamped = s->result == RESULT_REQUANT && linear_results_fit(&s->lc);
   s->w_elem = s->quantized ? DT_S8 : widen_elem(d->weight);
   s->k_steps = s->planes * dense_runs(d) * s->groups_per_run;
   s->vector = s->lanes * s->step;

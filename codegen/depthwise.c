@@ -1,6 +1,7 @@
 #include "codegen/depthwise.h"
 
 #include "codegen/depthwise_pack.h"
+#include "codegen/depthwise_quad.h"
 #include "codegen/tile_row.h"
 
 /* Images, planes and rows of results, outermost first. */
@@ -111,8 +112,13 @@ void depthwise_emit(Cg *cg, const ConvWindow *w) {
                      .act_min = ATTRS(n, ConvAttrs)->act_min,
                      .act_max = ATTRS(n, ConvAttrs)->act_max,
                      .result = quantized ? RESULT_REQUANT : RESULT_FLOAT};
+  if (quantized) {
+    linear_constants(cg, n, &s.lc);
+    DepthwiseQuads quads = {
+        .cg = cg, .window = w, .x = s.x, .y = s.y, .act_min = s.act_min, .act_max = s.act_max, .lc = s.lc};
+    if (quad_emit(&quads)) return;
+  }
   depthwise_shape(&s);
-  if (quantized) linear_constants(cg, n, &s.lc);
   depthwise_pack(&s);
   TileRow row = make_tiles(&s);
   VirBuilder b;

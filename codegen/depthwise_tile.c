@@ -6,9 +6,9 @@
 #include "codegen/depthwise_pack.h"
 #include "codegen/widen.h"
 
-/* Taps that a tile may hold unrolled; beyond that the rows of the window are a loop, and so are the taps of a
- * row where they alone are too many. */
-enum { MAX_TAPS = 32, MAX_MR = 8 };
+/* Lines of taps that a tile may hold unrolled; beyond that the rows of the window are a loop, and so are the
+ * taps of a row where they alone are too many. */
+enum { MAX_LINES = 480, MAX_MR = 8 };
 
 /* The state of building one tile. */
 typedef struct {
@@ -19,6 +19,9 @@ typedef struct {
   const VirVar *acc[MAX_MR];
   const VirVar *scale, *zero; /* of 8-bit weights that are widened */
 } Tile;
+
+/* A tap is three lines for each pixel, and three around them. */
+static int64_t most_taps(const Tile *t) { return MAX_LINES / (3 * t->mr + 3); }
 
 static int64_t weights_of_tap(const DepthwisePack *s) { return s->lanes * (s->quantized ? 2 : 1); }
 
@@ -66,7 +69,7 @@ static void row_pairs(Tile *t, VirAddr x, VirAddr w, int64_t first, int64_t end)
 static void window_row(Tile *t, VirAddr x, VirAddr w) {
   const DepthwisePack *s = t->s;
   int64_t looped = 0;
-  if (s->pairs > MAX_TAPS) {
+  if (s->pairs > most_taps(t)) {
     int64_t taps = s->quantized ? 2 : 1;
     looped = s->kw / taps; /* the half pair at the end stays */
     const VirVar *p = vir_loop(t->b, "kw", 0, looped, 1);
@@ -80,7 +83,7 @@ static void window_row(Tile *t, VirAddr x, VirAddr w) {
 static void window_rows(Tile *t, VirAddr x, VirAddr w) {
   const DepthwisePack *s = t->s;
   int64_t w_row = s->pairs * weights_of_tap(s), w_plane = s->kh * w_row;
-  if (depthwise_rows(s) * s->pairs <= MAX_TAPS) {
+  if (depthwise_rows(s) * s->pairs <= most_taps(t)) {
     for (int64_t i = 0; i < depthwise_rows(s); i++) {
       vir_comment(t->b, "row %lld of the window", (long long)i);
       int64_t at = i / s->kh * s->plane_step + i % s->kh * s->row_step;

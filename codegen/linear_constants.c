@@ -61,3 +61,9 @@ void linear_constants(Cg *cg, const Node *n, LinearConstants *out) {
 int64_t linear_bias(const LinearConstants *lc, int64_t channel, int64_t sum) {
   return lc->bias[channel] - lc->zero * sum;
 }
+
+bool linear_results_fit(const LinearConstants *lc) {
+  for (int64_t c = 0; c < lc->channels; c++)
+    if ((double)lc->most[c] * (double)lc->multiplier[c] > 0x1p30) return false;
+  return true;
+}

@@ -111,6 +111,12 @@ V_VEC void v_store_s8_x4(int8_t *p, v_s32 a, v_s32 b, v_s32 c, v_s32 d) {
 }
 
 V_VEC v_q v_load_q(const void *p) { return _mm256_loadu_si256((const __m256i *)p); }
+/* gcc loads what two operations use twice, as their operands in memory. */
+V_VEC v_q v_load_q_once(const void *p) {
+  v_q r = v_load_q(p);
+  __asm__("" : "+x"(r));
+  return r;
+}
 V_VEC v_q v_load_q_part(const void *p, int n) {
   const uint8_t *x = (const uint8_t *)p;
   return _mm256_set_m128i(v_get_bytes16(x + 16, n - 16), v_get_bytes16(x, n));
@@ -159,10 +165,28 @@ V_VEC v_s32 v_add_pairs(v_s32 acc, v_p a) {
 }
 
 V_VEC v_q v_xor_q(v_q a, v_q b) { return _mm256_xor_si256(a, b); }
+
+/* With the second operand in memory, as text: compilers move such loads out of loops, and then have more
+ * vectors than registers. */
+V_VEC v_s32 v_dot_sat_mem(v_s32 acc, v_q x, const void *w) {
+  v_q pairs;
+  __asm__ volatile("vpmaddubsw %2, %1, %0" : "=x"(pairs) : "x"(x), "m"(*(const __m256i_u *)w));
+  return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+V_VEC v_q v_xor_mem(v_q a, const void *b) {
+  v_q r;
+  __asm__ volatile("vpxor %2, %1, %0" : "=x"(r) : "x"(a), "m"(*(const __m256i_u *)b));
+  return r;
+}
 V_VEC v_q v_max_u8(v_q a, v_q b) { return _mm256_max_epu8(a, b); }
 V_VEC v_q v_max_s8(v_q a, v_q b) { return _mm256_max_epi8(a, b); }
 V_VEC v_q v_min_u8(v_q a, v_q b) { return _mm256_min_epu8(a, b); }
 V_VEC v_q v_min_s8(v_q a, v_q b) { return _mm256_min_epi8(a, b); }
+
+V_VEC v_q v_zip_lo8(v_q a, v_q b) { return _mm256_unpacklo_epi8(a, b); }
+V_VEC v_q v_zip_hi8(v_q a, v_q b) { return _mm256_unpackhi_epi8(a, b); }
+V_VEC v_q v_zip_lo16(v_q a, v_q b) { return _mm256_unpacklo_epi16(a, b); }
+V_VEC v_q v_zip_hi16(v_q a, v_q b) { return _mm256_unpackhi_epi16(a, b); }
 
 V_VEC v_p v_load_p(const int16_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
 V_VEC v_p v_pair_u8(const uint8_t *a, const uint8_t *b) {

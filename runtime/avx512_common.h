@@ -83,6 +83,12 @@ V_VEC void v_store_s8_x4(int8_t *p, v_s32 a, v_s32 b, v_s32 c, v_s32 d) {
 }
 
 V_VEC v_q v_load_q(const void *p) { return _mm512_loadu_si512(p); }
+/* gcc loads what two operations use twice, as their operands in memory. */
+V_VEC v_q v_load_q_once(const void *p) {
+  v_q r = v_load_q(p);
+  __asm__("" : "+v"(r));
+  return r;
+}
 V_VEC v_q v_load_q_part(const void *p, int n) { return _mm512_maskz_loadu_epi8(v_bytes(n), p); }
 V_VEC void v_store_q(void *p, v_q a) { _mm512_storeu_si512(p, a); }
 V_VEC void v_store_q_part(void *p, v_q a, int n) {
@@ -133,10 +139,28 @@ V_VEC v_s32 v_add_pairs(v_s32 acc, v_p a) {
 }
 
 V_VEC v_q v_xor_q(v_q a, v_q b) { return _mm512_xor_si512(a, b); }
+
+/* With the second operand in memory, as text: compilers move such loads out of loops, and then have more
+ * vectors than registers. */
+V_VEC v_s32 v_dot_sat_mem(v_s32 acc, v_q x, const void *w) {
+  v_q pairs;
+  __asm__ volatile("vpmaddubsw %2, %1, %0" : "=v"(pairs) : "v"(x), "m"(*(const __m512i_u *)w));
+  return _mm512_add_epi32(acc, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
+}
+V_VEC v_q v_xor_mem(v_q a, const void *b) {
+  v_q r;
+  __asm__ volatile("vpxorq %2, %1, %0" : "=v"(r) : "v"(a), "m"(*(const __m512i_u *)b));
+  return r;
+}
 V_VEC v_q v_max_u8(v_q a, v_q b) { return _mm512_max_epu8(a, b); }
 V_VEC v_q v_max_s8(v_q a, v_q b) { return _mm512_max_epi8(a, b); }
 V_VEC v_q v_min_u8(v_q a, v_q b) { return _mm512_min_epu8(a, b); }
 V_VEC v_q v_min_s8(v_q a, v_q b) { return _mm512_min_epi8(a, b); }
+
+V_VEC v_q v_zip_lo8(v_q a, v_q b) { return _mm512_unpacklo_epi8(a, b); }
+V_VEC v_q v_zip_hi8(v_q a, v_q b) { return _mm512_unpackhi_epi8(a, b); }
+V_VEC v_q v_zip_lo16(v_q a, v_q b) { return _mm512_unpacklo_epi16(a, b); }
+V_VEC v_q v_zip_hi16(v_q a, v_q b) { return _mm512_unpackhi_epi16(a, b); }
 
 V_VEC v_p v_load_p(const int16_t *p) { return _mm512_loadu_si512(p); }
 V_VEC __m256i v_interleave(__m128i a, __m128i b) {

@@ -12,5 +12,12 @@ static inline
   __asm__("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(x), "v"(w));
   return acc;
 }
+/* Weights in memory: compilers move such loads out of loops, and then have more vectors than registers. */
+static inline
+    __attribute__((always_inline, target("avx2,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))) v_s32
+    v_dot_mem(v_s32 acc, v_q x, const void *w) {
+  __asm__ volatile("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(x), "m"(*(const __m512i_u *)w));
+  return acc;
+}
 
 #endif

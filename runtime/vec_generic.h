@@ -147,6 +147,7 @@ static inline v_q v_load_q(const void *p) {
   for (int i = 0; i < 16; i++) r.x[i] = ((const uint8_t *)p)[i];
   return r;
 }
+static inline v_q v_load_q_once(const void *p) { return v_load_q(p); }
 
 /* The first n bytes, 1 <= n <= 16; the others are 0. */
 static inline v_q v_load_q_part(const void *p, int n) {
@@ -251,6 +252,11 @@ static inline v_q v_xor_q(v_q a, v_q b) {
   for (int i = 0; i < 16; i++) r.x[i] = a.x[i] ^ b.x[i];
   return r;
 }
+
+/* The same with the second operand in memory. */
+static inline v_s32 v_dot_mem(v_s32 acc, v_q x, const void *w) { return v_dot(acc, x, v_load_q(w)); }
+static inline v_s32 v_dot_sat_mem(v_s32 acc, v_q x, const void *w) { return v_dot_sat(acc, x, v_load_q(w)); }
+static inline v_q v_xor_mem(v_q a, const void *b) { return v_xor_q(a, v_load_q(b)); }
 static inline v_q v_max_u8(v_q a, v_q b) {
   v_q r;
   for (int i = 0; i < 16; i++) r.x[i] = a.x[i] > b.x[i] ? a.x[i] : b.x[i];
@@ -272,6 +278,22 @@ static inline v_q v_min_s8(v_q a, v_q b) {
   for (int i = 0; i < 16; i++) r.x[i] = (int8_t)a.x[i] < (int8_t)b.x[i] ? a.x[i] : b.x[i];
   return r;
 }
+
+/* The first or the second half of two blocks of 16 bytes, interleaved by `unit` bytes. Vectors of several
+ * blocks do so in each. */
+static inline v_q v_zip(v_q a, v_q b, int from, int unit) {
+  v_q r;
+  for (int i = 0; i < 8; i++) {
+    const int to = i / unit * 2 * unit + i % unit;
+    r.x[to] = a.x[from + i];
+    r.x[to + unit] = b.x[from + i];
+  }
+  return r;
+}
+static inline v_q v_zip_lo8(v_q a, v_q b) { return v_zip(a, b, 0, 1); }
+static inline v_q v_zip_hi8(v_q a, v_q b) { return v_zip(a, b, 8, 1); }
+static inline v_q v_zip_lo16(v_q a, v_q b) { return v_zip(a, b, 0, 2); }
+static inline v_q v_zip_hi16(v_q a, v_q b) { return v_zip(a, b, 8, 2); }
 
 static inline v_p v_load_p(const int16_t *p) {
   return (v_p){{p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]}};

@@ -93,6 +93,7 @@ V_NEON void v_store_s8_x4(int8_t *p, v_s32 a, v_s32 b, v_s32 c, v_s32 d) {
 }
 
 V_NEON v_q v_load_q(const void *p) { return vld1q_u8((const uint8_t *)p); }
+V_NEON v_q v_load_q_once(const void *p) { return v_load_q(p); }
 V_NEON v_q v_load_q_part(const void *p, int n) { return v_get_bytes16((const uint8_t *)p, n); }
 V_NEON void v_store_q(void *p, v_q a) { vst1q_u8((uint8_t *)p, a); }
 V_NEON void v_store_q_part(void *p, v_q a, int n) { v_put_bytes16((uint8_t *)p, a, n); }
@@ -147,6 +148,9 @@ V_NEON v_p v_add_p(v_p a, v_p b) { return vaddq_s16(a, b); }
 V_NEON v_s32 v_add_pairs(v_s32 acc, v_p a) { return vpadalq_s16(acc, a); }
 
 V_NEON v_q v_xor_q(v_q a, v_q b) { return veorq_u8(a, b); }
+V_NEON v_s32 v_dot_mem(v_s32 acc, v_q x, const void *w) { return v_dot(acc, x, v_load_q(w)); }
+V_NEON v_s32 v_dot_sat_mem(v_s32 acc, v_q x, const void *w) { return v_dot_sat(acc, x, v_load_q(w)); }
+V_NEON v_q v_xor_mem(v_q a, const void *b) { return v_xor_q(a, v_load_q(b)); }
 V_NEON v_q v_max_u8(v_q a, v_q b) { return vmaxq_u8(a, b); }
 V_NEON v_q v_min_u8(v_q a, v_q b) { return vminq_u8(a, b); }
 V_NEON v_q v_min_s8(v_q a, v_q b) {
@@ -154,6 +158,15 @@ V_NEON v_q v_min_s8(v_q a, v_q b) {
 }
 V_NEON v_q v_max_s8(v_q a, v_q b) {
   return vreinterpretq_u8_s8(vmaxq_s8(vreinterpretq_s8_u8(a), vreinterpretq_s8_u8(b)));
+}
+
+V_NEON v_q v_zip_lo8(v_q a, v_q b) { return vzip1q_u8(a, b); }
+V_NEON v_q v_zip_hi8(v_q a, v_q b) { return vzip2q_u8(a, b); }
+V_NEON v_q v_zip_lo16(v_q a, v_q b) {
+  return vreinterpretq_u8_u16(vzip1q_u16(vreinterpretq_u16_u8(a), vreinterpretq_u16_u8(b)));
+}
+V_NEON v_q v_zip_hi16(v_q a, v_q b) {
+  return vreinterpretq_u8_u16(vzip2q_u16(vreinterpretq_u16_u8(a), vreinterpretq_u16_u8(b)));
 }
 
 V_NEON v_p v_load_p(const int16_t *p) { return vld1q_s16(p); }

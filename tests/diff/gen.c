@@ -96,6 +96,10 @@ static bool is_3d(OpId op) {
   return op == OP_conv3d || op == OP_conv_transpose3d || op == OP_max_pool3d || op == OP_avg_pool3d;
 }
 
+static bool is_conv(OpId op) {
+  return op == OP_conv2d || op == OP_conv3d || op == OP_conv_transpose2d || op == OP_conv_transpose3d;
+}
+
 static Shape random_shape(Rng *r, OpId only) {
   static const int ranks[] = {4, 4, 4, 4, 4, 4, 3, 3, 2, 2, 1, 5, 5};
   static const int64_t channels[] = {1, 2, 3, 3, 4, 5, 6, 8, 8, 9, 12, 16, 16, 17, 24, 32};
@@ -111,6 +115,8 @@ static Shape random_shape(Rng *r, OpId only) {
   if (rng_chance(r, 3))
     s = shape_of(4, (int64_t)1, rng_range(r, 48, 130), rng_range(r, 1, 5), rng_range(r, 1, 5));
   if (rng_chance(r, 2)) s.rank = 0;
+  if (is_conv(only) && s.rank > 3 && rng_chance(r, 30))
+    s.dim[1] = rng_range(r, 33, 150); /* several vectors */
   return s;
 }
 

@@ -577,6 +577,67 @@ static void functions_stay_short(void **state) {
     }
 }
 
+/* A depthwise layer of `channels` with a kernel of height x width whose weights all are `w` but the middle
+ * row's, which are `middle`. */
+static const char *depthwise_body(int channels, int height, int width, int w, int middle, const char *attrs,
+                                  int zero) {
+  StrBuf s;
+  strbuf_init(&s, arena);
+  strbuf_printf(&s,
+                "input %%x : u8<scale=0.1, zero=3>[1, %d, 24, 24]\nconst @w : s8<scale=0.1, zero=%d>[%d, 1, "
+                "%d, %d] = [",
+                channels, zero, channels, height, width);
+  for (int c = 0; c < channels; c++) {
+    strbuf_puts(&s, c ? ", [[" : "[[");
+    for (int y = 0; y < height; y++)
+      for (int x = 0; x < width; x++)
+        strbuf_printf(&s, "%s%d%s",
+                      x   ? ", "
+                      : y ? ", ["
+                          : "[",
+                      y == height / 2 ? middle : w, x + 1 == width ? "]" : "");
+    strbuf_puts(&s, "]]");
+  }
+  strbuf_printf(
+      &s, "]\n%%y = conv2d(%%x, @w) { groups = %d%s } : u8<scale=90.0, zero=3>[1, %d, %d, %d]\noutput %%y\n",
+      channels, attrs, channels, 24 - height + 1, 24 - width + 1);
+  return s.text;
+}
+
+static void expect_text(const char *body, const char *target, const char *has, const char *lacks) {
+  StrBuf c, h;
+  assert_null(codegen_of(body, target, false, &c, &h));
+  check_lengths(c.text);
+  if (has && !strstr(c.text, has)) fail_msg("on %s, no '%s'", target, has);
+  if (lacks && strstr(c.text, lacks)) fail_msg("on %s, '%s'", target, lacks);
+}
+
+static void depthwise_forms(void **state) {
+  (void)state;
+  /* rows 0 and 2 are paired, for the middle row has the largest weights */
+  expect_text(depthwise_body(40, 3, 3, 60, 127, "", 0), "x86-64-v3", "sliding columns */", "sign flips");
+  expect_text(depthwise_body(40, 3, 3, 100, 127, "", 0), "x86-64-v3", "exact by sign flips", NULL);
+  expect_text(depthwise_body(40, 3, 3, 127, 127, "", 0), "x86-64-v3+avxvnni", "sliding columns",
+              "sign flips");
+  /* -128 can't be flipped; two of them in a pair, and weights beyond bytes, take pairs of int16 */
+  expect_text(depthwise_body(40, 3, 3, -128, -128, "", 0), "x86-64-v3", "v_dot2(", "quad");
+  expect_text(depthwise_body(40, 3, 3, -128, -128, "", 0), "x86-64-v4+avx512vnni", "v_dot_mem(", "v_dot2(");
+  expect_text(depthwise_body(40, 3, 3, 127, -100, "", -20), "x86-64-v4+avx512vnni", "v_dot2(", "quad");
+  /* targets whose vectors don't interleave */
+  expect_text(depthwise_body(40, 3, 3, 60, 127, "", 0), "generic", "v_dot2(", "quad");
+  /* several pixels of few channels */
+  expect_text(depthwise_body(8, 3, 3, 60, 127, "", 0), "x86-64-v3", "x 8 channels x 4 pixels", NULL);
+  expect_text(depthwise_body(16, 3, 3, 60, 127, "", 0), "x86-64-v4", "x 16 channels x 4 pixels", NULL);
+  /* a clamp within the type's range, and none that is the range */
+  expect_text(depthwise_body(40, 3, 3, 60, 127, ", act_max = 9000.0", 0), "x86-64-v3", "v_min_u8(",
+              "v_max_u8(");
+  expect_text(depthwise_body(40, 3, 3, 60, 127, "", 0), "x86-64-v3", "v_scale(", "v_requant(");
+  for (const Target *t = target_table; t->name; t++)
+    for (int height = 1; height <= 24; height += height / 4 + 1)
+      for (int width = 1; width <= 24; width += width / 4 + 1)
+        expect_text(depthwise_body(33, height, width, 100, 100, "", 0), t->name, NULL, NULL);
+}
+
 static void names_of_the_model_stay_harmless(void **state) {
   (void)state;
   StrBuf c, h, body;
@@ -661,6 +722,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(every_fault_is_told, setup, teardown),
       cmocka_unit_test_setup_teardown(concat_of_many_operands, setup, teardown),
       cmocka_unit_test_setup_teardown(functions_stay_short, setup, teardown),
+      cmocka_unit_test_setup_teardown(depthwise_forms, setup, teardown),
       cmocka_unit_test_setup_teardown(names_of_the_model_stay_harmless, setup, teardown),
       cmocka_unit_test_setup_teardown(headers, setup, teardown),
       cmocka_unit_test_setup_teardown(constants_that_are_no_numbers, setup, teardown),

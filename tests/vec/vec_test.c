@@ -50,7 +50,8 @@ static const Footprint footprint[OP_COUNT] = {
     [OP_put_s8] = {1, 0, 1},      [OP_put_s32] = {4, 0, 1},     [OP_put_f32] = {4, 0, 1},
     [OP_lookup_u8] = {1, 0, 256}, [OP_lookup_s8] = {1, 0, 256}, [OP_lookup_f32] = {4, 0, 256},
     [OP_scatter_u8] = {1, 1},     [OP_scatter_s8] = {1, 1},     [OP_load_f16] = {2, 1},
-    [OP_load_f16_part] = {2, 1},
+    [OP_load_f16_part] = {2, 1},  [OP_dot_mem] = {1, 4},        [OP_dot_sat_mem] = {1, 4},
+    [OP_xor_mem] = {1, 4},        [OP_load_q_once] = {1, 4},
 };
 
 /* --- random and extreme values */
@@ -211,6 +212,18 @@ static void domain_products(Arg *a) {
   domain_dot_sat(with_sum);
   memcpy(a, &with_sum[1], 2 * sizeof *a);
 }
+/* The weights are in memory: values that fit with any of them. */
+static void domain_dot_sat_mem(Arg *a) {
+  for (int i = 0; i < 4 * MAX_LANES; i += 2) {
+    uint8_t *x = a[1].bytes + i;
+    if (random_below(2)) {
+      x[random_below(2)] = 0;
+    } else {
+      x[0] &= 127;
+      x[1] &= 127;
+    }
+  }
+}
 static void domain_dot2x2(Arg *a) {
   for (int i = 0; i < 4 * MAX_LANES; i++)
     if (a[2].bytes[i] == 0x80) a[2].bytes[i] = 0x81;
@@ -254,6 +267,7 @@ static void (*const domain[OP_COUNT])(Arg *a) = {
     [OP_scatter_s8] = domain_scatter,
     [OP_dot_sat] = domain_dot_sat,
     [OP_products] = domain_products,
+    [OP_dot_sat_mem] = domain_dot_sat_mem,
     [OP_dot2x2] = domain_dot2x2,
     [OP_shr_s32] = domain_shift,
     [OP_int_shr] = domain_shift,
@@ -278,6 +292,14 @@ static int32_t define_dot(const Arg *a, int l) {
   int64_t sum = get_s32(a[0].bytes, l);
   for (int j = 0; j < 4; j++) sum += a[1].bytes[4 * l + j] * (int8_t)a[2].bytes[4 * l + j];
   return wrap(sum);
+}
+static int32_t define_dot_mem(const Arg *a, int l) {
+  Arg loaded[3] = {a[0], a[1]};
+  memcpy(loaded[2].bytes, a[2].address, 16);
+  return define_dot(loaded, l);
+}
+static int32_t define_xor_mem(const Arg *a, int l) {
+  return get_s32(a[0].bytes, l) ^ get_s32(a[1].address, l);
 }
 static int32_t define_dot2x2(const Arg *a, int l) { /* of 4 lanes */
   int64_t sum = get_s32(a[0].bytes, l);
@@ -405,6 +427,20 @@ static int32_t define_narrow_s8_x2(const Arg *a, int l) {
   return l < 2 ? define_narrow(a, a + 2, l, -128, 127) : 0;
 }
 static int32_t define_narrow_s8_x4(const Arg *a, int l) { return define_narrow(a, a + 4, l, -128, 127); }
+/* Word l of two vectors of 16 bytes whose units of `unit` bytes take turns, from byte `from` on. */
+static int32_t define_zip(const Arg *a, int l, int from, int unit) {
+  uint32_t r = 0;
+  for (int i = 0; i < 4; i++) {
+    int at = 4 * l + i; /* of the result */
+    const uint8_t *source = a[at / unit % 2].bytes + from + at / (2 * unit) * unit + at % unit;
+    r |= (uint32_t)*source << 8 * i;
+  }
+  return wrap((int64_t)r);
+}
+static int32_t define_zip_lo8(const Arg *a, int l) { return define_zip(a, l, 0, 1); }
+static int32_t define_zip_hi8(const Arg *a, int l) { return define_zip(a, l, 8, 1); }
+static int32_t define_zip_lo16(const Arg *a, int l) { return define_zip(a, l, 0, 2); }
+static int32_t define_zip_hi16(const Arg *a, int l) { return define_zip(a, l, 8, 2); }
 static int32_t define_requant(const Arg *a, int l) {
   return requant(get_s32(a[0].bytes, l), get_f32(a[1].bytes, l), get_f32(a[2].bytes, l),
                  get_f32(a[3].bytes, l), get_s32(a[4].bytes, l));
@@ -487,6 +523,9 @@ static int32_t (*const definition[OP_COUNT])(const Arg *a, int l) = {
     [OP_load_f16] = define_load_f16,
     [OP_dot] = define_dot,
     [OP_dot_sat] = define_dot,
+    [OP_dot_mem] = define_dot_mem,
+    [OP_dot_sat_mem] = define_dot_mem,
+    [OP_xor_mem] = define_xor_mem,
     [OP_dot2x2] = define_dot2x2,
     [OP_dot2x2_wide] = define_dot2x2,
     [OP_dot2] = define_dot2,
@@ -541,6 +580,10 @@ static int32_t (*const definition[OP_COUNT])(const Arg *a, int l) = {
     [OP_narrow_s8] = define_narrow_s8,
     [OP_narrow_s8_x2] = define_narrow_s8_x2,
     [OP_narrow_s8_x4] = define_narrow_s8_x4,
+    [OP_zip_lo8] = define_zip_lo8,
+    [OP_zip_hi8] = define_zip_hi8,
+    [OP_zip_lo16] = define_zip_lo16,
+    [OP_zip_hi16] = define_zip_hi16,
     [OP_int_requant] = define_int_requant,
     [OP_int_requant_wide] = define_int_requant_wide,
 };
