@@ -3,6 +3,8 @@
 
 /* Lines that a function may have. */
 enum { MAX_LINES = 460 };
+/* Bytes within which vectors are interleaved. */
+enum { BLOCK = 16 };
 
 static int64_t gcd(int64_t a, int64_t b) { return b ? gcd(b, a % b) : a; }
 
@@ -158,16 +160,18 @@ static bool make_quads(DepthwiseQuads *s) {
   return true;
 }
 
-/* Where all channels of several pixels fit a vector and lie side by side, before and behind: so many; else
- * 1. */
-static int pixels_of(const DepthwiseQuads *s) {
-  const Storage *x = cg_storage(s->cg, s->x), *y = cg_storage(s->cg, s->y);
+/* The pixels of a vector where all their channels fit it: side by side in the result, and in the operand side
+ * by side too, or each a block that is loaded on its own; else 1. */
+static int pixels_of(DepthwiseQuads *s) {
   const ConvPhase *d = &s->window->dim[2];
-  bool dense = s->along == 2 && d->x_step == 1 && conv_stride(s->window, x, 2) == s->channels &&
-               d->y_step * conv_stride(s->window, y, 2) == s->channels;
-  int64_t fit = s->width / s->channels;
-  if (!dense || fit < 2) return 1;
-  return (int)(fit < d->count ? fit : d->count);
+  int64_t in = conv_stride(s->window, cg_storage(s->cg, s->x), 2), fit = s->width / s->channels;
+  int64_t out = d->y_step * conv_stride(s->window, cg_storage(s->cg, s->y), 2);
+  s->block_step = 0;
+  if (s->along != 2 || out != s->channels || fit < 2) return 1;
+  if (d->x_step == 1 && in == s->channels) return (int)(fit < d->count ? fit : d->count);
+  if (s->channels != BLOCK || d->count < fit) return 1;
+  s->block_step = d->x_step * in;
+  return (int)fit;
 }
 
 static void set_along(DepthwiseQuads *s) {
@@ -177,7 +181,8 @@ static void set_along(DepthwiseQuads *s) {
   s->stored = s->pixels * bytes;
   s->vectors = s->stored > 8 ? 4 : s->stored > 4 ? 2 : 1;
   s->count = (d->count + s->pixels - 1) / s->pixels;
-  s->last = (d->count - (s->count - 1) * s->pixels) * bytes;
+  /* The last of separate blocks are moved back over the ones before them. */
+  s->last = s->block_step ? s->stored : (d->count - (s->count - 1) * s->pixels) * bytes;
   int64_t x_step = s->pixels * d->x_step, unit = gcd(d->taps > 1 ? d->tap_step : x_step, x_step);
   s->taps = d->taps;
   s->tap_step = d->taps > 1 ? d->tap_step / unit : 1;
@@ -225,12 +230,15 @@ bool quad_plan(DepthwiseQuads *s) {
 /* ---- rows of positions as functions ---- */
 
 int quad_segments(const DepthwiseQuads *s, QuadSegment *out) {
-  int64_t step = s->positions ? s->positions : quad_period(s);
-  int64_t most = s->last < s->stored ? s->count - 1 : s->count; /* the last position may be another */
-  int64_t first = most / step * step;
-  if (s->positions ? first == 0 : function_lines(s, s->count) <= MAX_LINES) first = s->count;
+  int64_t width = s->window->dim[s->along].count, step = s->positions ? s->positions : quad_period(s);
+  bool moved_back = s->block_step && width % s->pixels;
+  int64_t count = moved_back ? s->count - 1 : s->count;
+  int64_t most = s->last < s->stored ? count - 1 : count; /* the last position may be another */
+  int64_t whole = most / step * step;
+  if (s->positions ? whole == 0 : function_lines(s, count) <= MAX_LINES) whole = count;
   int n = 0;
-  out[n++] = (QuadSegment){.count = first};
-  if (first < s->count) out[n++] = (QuadSegment){.first = first, .count = s->count - first};
+  out[n++] = (QuadSegment){.count = whole, .ends = whole == count};
+  if (whole < count) out[n++] = (QuadSegment){whole * s->pixels, count - whole, true};
+  if (moved_back) out[n++] = (QuadSegment){width - s->pixels, 1, true};
   return n;
 }

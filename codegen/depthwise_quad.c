@@ -28,11 +28,10 @@ static int64_t step_of(const DepthwiseQuads *s, const Tensor *t, int dim) {
   return (t == s->x ? d->x_step : d->y_step) * conv_stride(s->window, cg_storage(s->cg, t), dim);
 }
 
-/* A place `positions` further along and `results` further down. */
-static TilePlace moved(const DepthwiseQuads *s, TilePlace p, int64_t positions, int64_t results) {
-  int64_t along = positions * s->pixels;
-  p.x = vir_offset(p.x, along * step_of(s, s->x, s->along) + results * step_of(s, s->x, s->down));
-  p.y = vir_offset(p.y, along * step_of(s, s->y, s->along) + results * step_of(s, s->y, s->down));
+/* A place `along` pixels further along and `down` further down. */
+static TilePlace moved(const DepthwiseQuads *s, TilePlace p, int64_t along, int64_t down) {
+  p.x = vir_offset(p.x, along * step_of(s, s->x, s->along) + down * step_of(s, s->x, s->down));
+  p.y = vir_offset(p.y, along * step_of(s, s->y, s->along) + down * step_of(s, s->y, s->down));
   return p;
 }
 

@@ -32,6 +32,7 @@ typedef struct {
   int64_t channels, blocks;
   int vectors;          /* that the interleaving makes of a row of bytes */
   int pixels;           /* that lie side by side in a vector: more than 1 where channels are few */
+  int64_t block_step;   /* of such pixels that are loaded each on its own: from one to the next; else 0 */
   int64_t stored, last; /* bytes that a position stores; that the last position stores */
   bool whole_reads;     /* what lies behind a row's last bytes may be read */
 
@@ -66,11 +67,12 @@ int64_t quad_index(const DepthwiseQuads *s, int quad, int64_t tap, int result, i
 bool quad_feeds(const Quad *q, int result);
 bool quad_feeds_any(const Quad *q, int results);
 
-/* Positions of a row that one function computes. */
+/* Positions of a row that one function computes, from a pixel on. */
 typedef struct {
   int64_t first, count;
+  bool ends; /* the last one is the row's last */
 } QuadSegment;
-enum { QUAD_SEGMENTS = 2 };
+enum { QUAD_SEGMENTS = 3 };
 /* All positions; returns how many segments they are. */
 int quad_segments(const DepthwiseQuads *s, QuadSegment *out);
 /* The function of a segment, for tiles of `results`. */

@@ -22,6 +22,7 @@ static const VirVar *load_row(Row *t, VirAddr at, int j) {
   const DepthwiseQuads *s = t->s;
   char name[16];
   snprintf(name, sizeof name, "row%d", j);
+  if (s->block_step) return VIR_LET(t->b, name, load_q_blocks, vir_at(at), vir_n(s->block_step));
   if (s->stored == s->width || s->whole_reads) return VIR_LET(t->b, name, load_q_once, vir_at(at));
   return VIR_LET(t->b, name, load_q_part, vir_at(at), vir_n(s->stored));
 }
@@ -334,14 +335,16 @@ static int64_t reach(const DepthwiseQuads *s, int results, int64_t count) {
     for (int j = 0; j < QUAD; j++)
       for (int r = 0; r < results; r++)
         if (s->quad[i].tap[r][j] >= 0 && s->quad[i].x[j] > down) down = s->quad[i].x[j];
-  int64_t width = s->whole_reads ? s->width : s->stored;
+  int64_t width = s->block_step    ? (s->pixels - 1) * s->block_step + s->channels
+                  : s->whole_reads ? s->width
+                                   : s->stored;
   return down + ((count - 1) * s->x_step + (s->taps - 1) * s->tap_step) * s->unit + width;
 }
 
 VirFunc *quad_row(const DepthwiseQuads *s, int results, const QuadSegment *segment) {
   Cg *cg = s->cg;
   VirBuilder b;
-  Row t = {.s = s, .b = &b, .results = results, .ends = segment->first + segment->count == s->count};
+  Row t = {.s = s, .b = &b, .results = results, .ends = segment->ends};
   int64_t bytes = t.ends ? s->last : s->stored;
   const char *what = arena_printf(cg->arena, "row_%dx%lld", results, (long long)segment->count);
   vir_func(&b, cg->module, cg_name(cg, s->window->node, what), true,

@@ -7,11 +7,12 @@
 
 /* What an operation reads or writes at its address. */
 typedef enum { NO_MEMORY, BYTES, U8, S8, S16, S32, F32, F16 } MemElem; /* BYTES: u8 or s8 */
-typedef enum { ONE, LANES, LANES2, LANES4, FOUR, PART, PART_Q, APART } MemExtent;
+typedef enum { ONE, LANES, LANES2, LANES4, FOUR, PART, PART_Q, APART, BLOCKS } MemExtent;
 typedef struct {
   MemElem elem;
   MemExtent extent; /* elements from the address; PART: the last argument, 1..LANES; PART_Q: 1..4*LANES;
-                       APART: LANES elements that are the last argument apart */
+                       APART: LANES elements that are the last argument apart;
+                       BLOCKS: of 16 bytes, so far apart */
 } MemAccess;
 
 static const MemAccess access_of[VIR_OP_COUNT] = {
@@ -41,6 +42,7 @@ static const MemAccess access_of[VIR_OP_COUNT] = {
     [VIR_scatter_s8] = {S8, APART},
     [VIR_load_q] = {BYTES, LANES4},
     [VIR_load_q_once] = {BYTES, LANES4},
+    [VIR_load_q_blocks] = {BYTES, BLOCKS},
     [VIR_load_q_part] = {BYTES, PART_Q},
     [VIR_store_q] = {BYTES, LANES4},
     [VIR_store_q_part] = {BYTES, PART_Q},
@@ -73,9 +75,13 @@ typedef struct {
   int64_t min, max;
 } ConstRange;
 static const ConstRange const_range[VIR_OP_COUNT] = {
-    [VIR_splat_q] = {-128, 255},   [VIR_dynamic_scale] = {0, 255},
-    [VIR_dynamic_zero] = {0, 255}, [VIR_splat_p] = {INT16_MIN, INT16_MAX},
-    [VIR_shr_s32] = {0, 31},       [VIR_int_shr] = {0, 31},
+    [VIR_load_q_blocks] = {0, INT32_MAX / 64},
+    [VIR_splat_q] = {-128, 255},
+    [VIR_dynamic_scale] = {0, 255},
+    [VIR_dynamic_zero] = {0, 255},
+    [VIR_splat_p] = {INT16_MIN, INT16_MAX},
+    [VIR_shr_s32] = {0, 31},
+    [VIR_int_shr] = {0, 31},
 };
 
 /* A variable, parameter or local array, and whether it can be named now. */
@@ -213,6 +219,7 @@ static int64_t extent_of(Check *c, const VirStmt *s) {
     fault(c, "v_%s: elements %lld apart", vir_op_info[s->op].name, (long long)apart);
     return 0;
   }
+  if (extent == BLOCKS) return (lanes / 4 - 1) * s->args[1].n + 16;
   const int whole[] = {[ONE] = 1, [LANES] = lanes, [LANES2] = 2 * lanes, [LANES4] = 4 * lanes, [FOUR] = 4};
   return whole[extent];
 }

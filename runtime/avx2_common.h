@@ -117,6 +117,10 @@ V_VEC v_q v_load_q_once(const void *p) {
   __asm__("" : "+x"(r));
   return r;
 }
+V_VEC v_q v_load_q_blocks(const void *p, int n) {
+  const uint8_t *x = (const uint8_t *)p;
+  return _mm256_set_m128i(_mm_loadu_si128((const __m128i *)(x + n)), _mm_loadu_si128((const __m128i *)x));
+}
 V_VEC v_q v_load_q_part(const void *p, int n) {
   const uint8_t *x = (const uint8_t *)p;
   return _mm256_set_m128i(v_get_bytes16(x + 16, n - 16), v_get_bytes16(x, n));

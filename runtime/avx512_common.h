@@ -89,6 +89,13 @@ V_VEC v_q v_load_q_once(const void *p) {
   __asm__("" : "+v"(r));
   return r;
 }
+V_VEC v_q v_load_q_blocks(const void *p, int n) {
+  const uint8_t *x = (const uint8_t *)p;
+  __m512i r = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)x));
+  r = _mm512_inserti32x4(r, _mm_loadu_si128((const __m128i *)(x + n)), 1);
+  r = _mm512_inserti32x4(r, _mm_loadu_si128((const __m128i *)(x + 2 * n)), 2);
+  return _mm512_inserti32x4(r, _mm_loadu_si128((const __m128i *)(x + 3 * n)), 3);
+}
 V_VEC v_q v_load_q_part(const void *p, int n) { return _mm512_maskz_loadu_epi8(v_bytes(n), p); }
 V_VEC void v_store_q(void *p, v_q a) { _mm512_storeu_si512(p, a); }
 V_VEC void v_store_q_part(void *p, v_q a, int n) {

@@ -94,6 +94,10 @@ V_NEON void v_store_s8_x4(int8_t *p, v_s32 a, v_s32 b, v_s32 c, v_s32 d) {
 
 V_NEON v_q v_load_q(const void *p) { return vld1q_u8((const uint8_t *)p); }
 V_NEON v_q v_load_q_once(const void *p) { return v_load_q(p); }
+V_NEON v_q v_load_q_blocks(const void *p, int n) {
+  (void)n;
+  return v_load_q(p);
+}
 V_NEON v_q v_load_q_part(const void *p, int n) { return v_get_bytes16((const uint8_t *)p, n); }
 V_NEON void v_store_q(void *p, v_q a) { vst1q_u8((uint8_t *)p, a); }
 V_NEON void v_store_q_part(void *p, v_q a, int n) { v_put_bytes16((uint8_t *)p, a, n); }

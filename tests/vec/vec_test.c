@@ -51,7 +51,7 @@ static const Footprint footprint[OP_COUNT] = {
     [OP_lookup_u8] = {1, 0, 256}, [OP_lookup_s8] = {1, 0, 256}, [OP_lookup_f32] = {4, 0, 256},
     [OP_scatter_u8] = {1, 1},     [OP_scatter_s8] = {1, 1},     [OP_load_f16] = {2, 1},
     [OP_load_f16_part] = {2, 1},  [OP_dot_mem] = {1, 4},        [OP_dot_sat_mem] = {1, 4},
-    [OP_xor_mem] = {1, 4},        [OP_load_q_once] = {1, 4},
+    [OP_xor_mem] = {1, 4},        [OP_load_q_once] = {1, 4},    [OP_load_q_blocks] = {1, 4},
 };
 
 /* --- random and extreme values */
@@ -228,6 +228,7 @@ static void domain_dot2x2(Arg *a) {
   for (int i = 0; i < 4 * MAX_LANES; i++)
     if (a[2].bytes[i] == 0x80) a[2].bytes[i] = 0x81;
 }
+static void domain_blocks(Arg *a) { a[1].n = random_below(80); }
 static void domain_shift(Arg *a) { a[1].n &= 31; }
 static void domain_splat_p(Arg *a) {
   a[0].n = (int16_t)a[0].n;
@@ -269,6 +270,7 @@ static void (*const domain[OP_COUNT])(Arg *a) = {
     [OP_products] = domain_products,
     [OP_dot_sat_mem] = domain_dot_sat_mem,
     [OP_dot2x2] = domain_dot2x2,
+    [OP_load_q_blocks] = domain_blocks,
     [OP_shr_s32] = domain_shift,
     [OP_int_shr] = domain_shift,
     [OP_splat_p] = domain_splat_p,
@@ -657,6 +659,12 @@ static void put_lanes(uint8_t *to, const uint8_t *from, bool halves, int lanes, 
   }
 }
 
+/* From four lanes' memory to the next ones'. */
+static int bytes_apart(int op, const Arg *args, int usual) {
+  if (is_scatter(op)) return 4 * args[2].n;
+  return op == OP_load_q_blocks ? args[1].n : usual;
+}
+
 static void run_generic(int op, const Arg *args, uint8_t *result, int lanes) {
   const OpRow *row = &op_row[op];
   const Footprint *f = &footprint[op];
@@ -674,8 +682,7 @@ static void run_generic(int op, const Arg *args, uint8_t *result, int lanes) {
       if (strchr("ifqp", kind))
         take_lanes(a[i].bytes, args[i].bytes, kind == 'q' && has_halves(op), lanes, part);
       if (kind == 'r' || kind == 'w')
-        a[i].address =
-            (uint8_t *)a[i].address + 4 * part * (is_scatter(op) ? args[2].n : f->per_lane * f->elem);
+        a[i].address = (uint8_t *)a[i].address + part * bytes_apart(op, args, 4 * f->per_lane * f->elem);
       if (kind == 'w' && f->elem == 1 && (f->per_lane == 2 || strstr(row->name, "_x4"))) {
         written = args[i].address;
         a[i].address = packed;
@@ -743,6 +750,7 @@ static int elements(int op, const Arg *args, int lanes) {
   if (is_scatter(op)) return (lanes - 1) * args[2].n + 1;
   const char *n = strchr(op_row[op].signature, 'n');
   if (strstr(op_row[op].name, "_part")) return args[n - op_row[op].signature].n;
+  if (op == OP_load_q_blocks) return (lanes / 4 - 1) * args[1].n + 16;
   return footprint[op].per_lane ? footprint[op].per_lane * lanes : footprint[op].fixed;
 }
 
