@@ -2,6 +2,7 @@
 #include "codegen/codegen.h"
 
 #include "codegen/lower.h"
+#include "codegen/names.h"
 
 static bool emit_kernels(Cg *cg) {
   bool ok = true;
@@ -14,19 +15,57 @@ static bool emit_kernels(Cg *cg) {
   return ok;
 }
 
+/* A list's functions are named after their instruction sets, and its constants are one pool. */
+static VirModule *new_module(const Cg *cg, const Cg *first) {
+  const Target *t = cg->target;
+  VirModule *m = first ? vir_module_beside(first->module, t->lanes, "") : vir_module(cg->arena, t->lanes);
+  if (!cg->options->targets[1]) return m;
+  m->prefix = arena_printf(cg->arena, "%s_", t->isa);
+  m->group = 1u << t->arch;
+  return m;
+}
+
+/* The code for one target; `first`: that of the list's first one, NULL for itself. */
+static Cg *generate(const Cg *common, const Target *t, const Graph *g, const Cg *first) {
+  Cg *cg = ARENA_NEW(common->arena, Cg);
+  *cg = *common;
+  cg->target = t;
+  cg->graph = graph_clone(cg->arena, g);
+  cg->graph->next_id = 0; /* names of copies do not tell how the graph came about */
+  cg->module = new_module(cg, first);
+  cg->storage_of = strmap_new(cg->arena);
+  cg->scratch_of = strmap_new(cg->arena);
+  cg->buffers_tail = &cg->buffers;
+  cg->kernels_tail = &cg->kernels;
+  if (!cg_place(cg)) return NULL;
+  cg_plan_memory(cg);
+  if (!emit_kernels(cg)) return NULL;
+  vir_verify(cg->module);
+  return cg;
+}
+
 bool codegen_c(Diag *d, Arena *a, const Graph *g, const CodegenOptions *o, StrBuf *c, StrBuf *h) {
-  Cg cg = {.diag = d, .arena = a, .options = o, .target = o->target, .graph = graph_clone(a, g)};
-  cg.graph->next_id = 0; /* names of copies do not tell how the graph came about */
-  cg.public_outputs = (const Tensor *const *)g->outputs;
-  cg.module = vir_module(a, o->target->lanes);
-  cg.storage_of = strmap_new(a);
-  cg.scratch_of = strmap_new(a);
-  cg.buffers_tail = &cg.buffers;
-  cg.kernels_tail = &cg.kernels;
-  if (!cg_place(&cg)) return false;
-  cg_plan_memory(&cg);
-  if (!emit_kernels(&cg)) return false;
-  vir_verify(cg.module);
-  cg_write_module(&cg, c, h);
+  const Cg common = {
+      .diag = d, .arena = a, .options = o, .public_outputs = (const Tensor *const *)g->outputs};
+  int n = 0;
+  while (o->targets[n]) n++;
+  Cg **variants = ARENA_NEW_ARRAY(a, Cg *, (size_t)n);
+  for (int i = 0; i < n; i++) {
+    variants[i] = generate(&common, o->targets[i], g, i ? variants[0] : NULL);
+    if (!variants[i]) return false;
+  }
+  cg_write_module(variants, n, c, h);
   return true;
+}
+
+static char *suffix(Arena *a, const CodegenOptions *o, const Target *t) {
+  return o->targets[1] ? arena_printf(a, "_%s", c_identifier(a, t->name)) : arena_strdup(a, "");
+}
+
+char *codegen_run_name(Arena *a, const CodegenOptions *o, const Target *t) {
+  return arena_printf(a, "%s_run%s", o->name, suffix(a, o, t));
+}
+
+char *codegen_workspace_name(Arena *a, const CodegenOptions *o, const Target *t) {
+  return c_upper(a, arena_printf(a, "%s_workspace_size%s", o->name, suffix(a, o, t)));
 }

@@ -7,12 +7,17 @@
 #include "ir/graph.h"
 
 typedef struct {
-  const Target *target;
-  const char *name;        /* prefix of the public names: a C identifier */
+  const Target *const *targets; /* ends with NULL; different ones. Several: the file chooses at run time */
+  const char *name;             /* prefix of the public names: a C identifier */
   const char *header_name; /* what the C file includes: "model.h"; NULL: the header's text stands in it */
   const char *model_file;  /* for the comment at the top: the model's file name without folders */
   bool nhwc_io;            /* public tensors of rank 3 and 4 are channels-last; default: as the model says */
 } CodegenOptions;
+
+/* What the run function of a target is called: `model_run`, of one of several `model_run_x86_64_v3`. */
+char *codegen_run_name(Arena *a, const CodegenOptions *o, const Target *t);
+/* And the macro of its workspace's size. */
+char *codegen_workspace_name(Arena *a, const CodegenOptions *o, const Target *t);
 
 /* Appends the text of the C file to `c` and of the header to `h`. `g` is not changed. False after a
  * diagnostic. */

@@ -159,6 +159,6 @@ void cg_fill_halo_with(Cg *cg, const Node *n, const Tensor *t, const Tensor *zer
 /* codegen/place.c, plan_memory.c, module_c.c */
 bool cg_place(Cg *cg);
 void cg_plan_memory(Cg *cg);
-void cg_write_module(Cg *cg, StrBuf *c, StrBuf *h);
+void cg_write_module(Cg *const *variants, int n, StrBuf *c, StrBuf *h);
 
 #endif

@@ -1,3 +1,4 @@
+#include "codegen/cpu.h"
 #include "codegen/vir.h"
 
 #include <math.h>
@@ -146,21 +147,25 @@ static void print_constant(StrBuf *out, const VirBase *b) {
   }
 }
 
-void vir_print_constants(StrBuf *out, const VirModule *m) {
+void vir_print_group(StrBuf *out, const VirModule *m, unsigned set) {
   bool long_literal = false;
   for (int i = 0; i < m->n_constants; i++) {
     const VirBase *b = m->constants[i];
-    long_literal |= !b->elem16 && dtype_info[b->elem].bytes == 1 && b->count > MAX_LITERAL;
+    if (arch_set(b->groups) == set)
+      long_literal |= !b->elem16 && dtype_info[b->elem].bytes == 1 && b->count > MAX_LITERAL;
   }
   if (long_literal)
     strbuf_puts(out, "#if defined(__GNUC__)\n#pragma GCC diagnostic push\n"
                      "#pragma GCC diagnostic ignored \"-Woverlength-strings\"\n#endif\n\n");
   for (int i = 0; i < m->n_constants; i++) {
+    if (arch_set(m->constants[i]->groups) != set) continue;
     print_constant(out, m->constants[i]);
     strbuf_puts(out, "\n");
   }
   if (long_literal) strbuf_puts(out, "#if defined(__GNUC__)\n#pragma GCC diagnostic pop\n#endif\n\n");
 }
+
+void vir_print_constants(StrBuf *out, const VirModule *m) { vir_print_group(out, m, arch_set(m->group)); }
 
 static void put_sum(StrBuf *out, const VirAddr *a, bool *first) {
   for (int i = 0; i < a->n_terms; i++) {
@@ -231,6 +236,12 @@ static const char *type_name(VirType t) {
   return "void";
 }
 
+/* What printing a body needs. */
+typedef struct {
+  StrBuf *out, *line;
+  const StrMap *renamed;
+} Printer;
+
 /* `text` at an indentation; a line that is too long continues behind a comma. */
 static void put_line(StrBuf *out, int indent, const char *text) {
   int width = LINE - indent;
@@ -249,23 +260,33 @@ static void put_line(StrBuf *out, int indent, const char *text) {
   strbuf_puts(out, "\n");
 }
 
-static void print_op(StrBuf *out, StrBuf *line, const VirStmt *s, int indent) {
+/* As it is called in the file. */
+static const char *renamed(const Printer *p, const char *name) {
+  const char *other = p->renamed ? strmap_get(p->renamed, name) : NULL;
+  return other ? other : name;
+}
+
+static void print_op(const Printer *p, const VirStmt *s, int indent) {
+  char op[40];
+  StrBuf *line = p->line;
   line->len = 0;
   if (s->dst && s->declares)
-    strbuf_printf(line, "%s%s %s = ", s->dst->reassigned ? "" : "const ", type_name(s->dst->type),
+    strbuf_printf(line, "%s%s %s = ", s->dst->reassigned ? "" : "const ", renamed(p, type_name(s->dst->type)),
                   s->dst->name);
   else if (s->dst)
     strbuf_printf(line, "%s = ", s->dst->name);
-  strbuf_printf(line, "v_%s(", vir_op_info[s->op].name);
+  snprintf(op, sizeof op, "v_%s", vir_op_info[s->op].name);
+  strbuf_printf(line, "%s(", renamed(p, op));
   for (int i = 0; i < s->n_args; i++) {
     if (i) strbuf_puts(line, ", ");
     put_arg(line, &s->args[i]);
   }
   strbuf_puts(line, ");");
-  put_line(out, indent, line->text);
+  put_line(p->out, indent, line->text);
 }
 
-static void print_call(StrBuf *out, StrBuf *line, const VirStmt *s, int indent) {
+static void print_call(const Printer *p, const VirStmt *s, int indent) {
+  StrBuf *line = p->line;
   line->len = 0;
   strbuf_printf(line, "%s(", s->callee->name);
   for (int i = 0; i < s->n_args; i++) {
@@ -273,7 +294,7 @@ static void print_call(StrBuf *out, StrBuf *line, const VirStmt *s, int indent) 
     put_addr(line, &s->call_args[i]);
   }
   strbuf_puts(line, ");");
-  put_line(out, indent, line->text);
+  put_line(p->out, indent, line->text);
 }
 
 static void put_bound(StrBuf *out, const VirVar *var, int64_t constant) {
@@ -294,14 +315,15 @@ static void print_loop_head(StrBuf *out, const VirStmt *s, int indent) {
   strbuf_printf(out, s->step == 1 ? "; %s++) {\n" : "; %s += %lld) {\n", v, (long long)s->step);
 }
 
-static void print_body(StrBuf *out, StrBuf *line, const VirStmt *s, int indent) {
+static void print_body(const Printer *p, const VirStmt *s, int indent) {
+  StrBuf *out = p->out;
   for (; s; s = s->next) {
     switch (s->kind) {
     case VIR_STMT_OP:
-      print_op(out, line, s, indent);
+      print_op(p, s, indent);
       break;
     case VIR_STMT_CALL:
-      print_call(out, line, s, indent);
+      print_call(p, s, indent);
       break;
     case VIR_STMT_COMMENT:
       vir_print_comment(out, indent, s->text);
@@ -314,7 +336,7 @@ static void print_body(StrBuf *out, StrBuf *line, const VirStmt *s, int indent) 
       if (s->text) vir_print_comment(out, indent, s->text);
       spaces(out, indent);
       strbuf_puts(out, "{\n");
-      print_body(out, line, s->body, indent + 2);
+      print_body(p, s->body, indent + 2);
       spaces(out, indent);
       strbuf_puts(out, "}\n");
       break;
@@ -330,7 +352,7 @@ static void print_body(StrBuf *out, StrBuf *line, const VirStmt *s, int indent) 
       break;
     case VIR_STMT_LOOP:
       print_loop_head(out, s, indent);
-      print_body(out, line, s->body, indent + 2);
+      print_body(p, s->body, indent + 2);
       spaces(out, indent);
       strbuf_puts(out, "}\n");
       break;
@@ -347,7 +369,7 @@ static bool uses(const VirStmt *s, const VirBase *base) {
   return false;
 }
 
-static void print_function(StrBuf *out, const VirFunc *f, const char *attribute) {
+static void print_function(StrBuf *out, const VirModule *m, const VirFunc *f, const char *attribute) {
   if (f->comment) vir_print_comment(out, 0, f->comment);
   if (*attribute) strbuf_printf(out, "%s\n", attribute);
   StrBuf line;
@@ -362,13 +384,13 @@ static void print_function(StrBuf *out, const VirFunc *f, const char *attribute)
   put_line(out, 0, line.text);
   for (int i = 0; i < f->n_params; i++)
     if (!uses(f->body, f->params[i])) strbuf_printf(out, "  (void)%s;\n", f->params[i]->name);
-  print_body(out, &line, f->body, 2);
+  print_body(&(Printer){out, &line, m->renamed}, f->body, 2);
   strbuf_puts(out, "}\n");
 }
 
 void vir_print_functions(StrBuf *out, const VirModule *m, const char *function_attribute) {
   for (const VirFunc *f = m->funcs; f; f = f->next) {
-    print_function(out, f, function_attribute);
+    print_function(out, m, f, function_attribute);
     strbuf_puts(out, "\n");
   }
 }

@@ -24,3 +24,27 @@ const char *target_default(void) {
   return "generic";
 #endif
 }
+
+static bool host_can(const Target *t) {
+  return (!t->arch || t->arch == cpu_host_arch()) && !(t->features & ~cpu_host_features());
+}
+
+const Target *target_native(void) {
+  const Target *best = target_table;
+  for (const Target *t = target_table; t->name; t++)
+    if (host_can(t)) best = t;
+  return best;
+}
+
+bool target_runs_here(Arena *a, const Target *t, const char **lacks) {
+  StrBuf text;
+  if (lacks) *lacks = NULL;
+  if (host_can(t)) return true;
+  if (!lacks) return false;
+  strbuf_init(&text, a);
+  for (int i = 0; i < FEATURE_COUNT && t->arch == cpu_host_arch(); i++)
+    if ((t->features & ~cpu_host_features()) >> i & 1)
+      strbuf_printf(&text, "%s%s", text.len ? " " : "", cpu_features[i].name);
+  *lacks = text.len ? text.text : arch_info[t->arch].name;
+  return false;
+}

@@ -2,11 +2,14 @@
 #ifndef QCC_CODEGEN_TARGET_H
 #define QCC_CODEGEN_TARGET_H
 
+#include "codegen/cpu.h"
 #include "codegen/vir.h"
 
 typedef struct Target {
   const char *name;      /* -target */
   const char *what;      /* for -print-targets */
+  Arch arch;             /* ARCH_ANY: portable C */
+  unsigned features;     /* that the code needs of a CPU: a set of CPU_... */
   const char *isa;       /* runtime/vec_<isa>.h */
   const char *attribute; /* what kernels need to use it without compiler flags; "" for none */
   int lanes;             /* 32-bit lanes of a vector */
@@ -29,5 +32,9 @@ typedef struct Target {
 extern const Target target_table[];          /* ends with a NULL name */
 const Target *target_find(const char *name); /* NULL where unknown */
 const char *target_default(void);            /* after the host's architecture */
+const Target *target_native(void);           /* the best that this machine runs */
+/* True where this machine runs the target's code by itself. `lacks` (NULL: not asked) gets what it has not,
+ * in words, or NULL. */
+bool target_runs_here(Arena *a, const Target *t, const char **lacks);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "codegen/cpu.h"
 #include "ir/diag.h"
 
 const VirOpInfo vir_op_info[VIR_OP_COUNT] = {
@@ -32,13 +33,26 @@ static char taken[] = "taken"; /* what the sets of names hold */
 
 VirModule *vir_module(Arena *a, int lanes) {
   VirModule *m = ARENA_NEW(a, VirModule);
-  *m = (VirModule){.arena = a, .lanes = lanes};
+  *m = (VirModule){.arena = a, .lanes = lanes, .group = 1u << ARCH_ANY, .prefix = "", .owner = m};
   m->globals = strmap_new(a);
   m->locals = strmap_new(a);
   m->constant_data = strmap_new(a);
   m->funcs_tail = &m->funcs;
   for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
     strmap_put(m->globals, (char *)reserved[i], taken);
+  return m;
+}
+
+VirModule *vir_module_beside(VirModule *first, int lanes, const char *prefix) {
+  VirModule *m = ARENA_NEW(first->arena, VirModule);
+  *m = (VirModule){.arena = first->arena,
+                   .lanes = lanes,
+                   .globals = first->globals,
+                   .locals = first->locals,
+                   .constant_data = first->constant_data,
+                   .prefix = prefix,
+                   .owner = first};
+  m->funcs_tail = &m->funcs;
   return m;
 }
 
@@ -88,7 +102,7 @@ static const char *local_name(VirBuilder *b, const char *hint) {
 
 /* Constants of equal hash. */
 typedef struct SameHash {
-  const VirBase *base;
+  VirBase *base;
   struct SameHash *next;
 } SameHash;
 
@@ -96,6 +110,16 @@ static uint64_t hash_bytes(const uint8_t *p, size_t n) { /* FNV-1a */
   uint64_t h = 14695981039346656037u;
   for (size_t i = 0; i < n; i++) h = (h ^ p[i]) * 1099511628211u;
   return h;
+}
+
+static void keep_constant(VirModule *m, VirBase *base) {
+  if (m->n_constants == m->cap_constants) {
+    m->cap_constants = m->cap_constants ? 2 * m->cap_constants : 16;
+    VirBase **grown = ARENA_NEW_ARRAY(m->arena, VirBase *, (size_t)m->cap_constants);
+    if (m->n_constants) memcpy(grown, m->constants, sizeof *grown * (size_t)m->n_constants);
+    m->constants = grown;
+  }
+  m->constants[m->n_constants++] = base;
 }
 
 static const VirBase *add_constant(VirModule *m, const char *hint, VirBase shape, const void *data,
@@ -107,23 +131,21 @@ static const VirBase *add_constant(VirModule *m, const char *hint, VirBase shape
                            shape.elem16, (long long)shape.count);
   SameHash *same = strmap_get(m->constant_data, key);
   for (SameHash *s = same; s; s = s->next)
-    if (!memcmp(s->base->data, data, bytes)) return s->base;
+    if (!memcmp(s->base->data, data, bytes)) {
+      s->base->groups |= m->group;
+      return s->base;
+    }
 
   VirBase *base = ARENA_NEW(a, VirBase);
   *base = shape;
   base->name = global_name(m, hint, base);
   base->data = arena_memdup(a, data, bytes);
   base->comment = comment ? arena_strdup(a, comment) : NULL;
+  base->groups = m->group;
   SameHash *entry = ARENA_NEW(a, SameHash);
   *entry = (SameHash){base, same};
   strmap_put(m->constant_data, key, entry);
-  if (m->n_constants == m->cap_constants) {
-    m->cap_constants = m->cap_constants ? 2 * m->cap_constants : 16;
-    VirBase **grown = ARENA_NEW_ARRAY(a, VirBase *, (size_t)m->cap_constants);
-    if (m->n_constants) memcpy(grown, m->constants, sizeof *grown * (size_t)m->n_constants);
-    m->constants = grown;
-  }
-  m->constants[m->n_constants++] = base;
+  keep_constant(m->owner, base);
   return base;
 }
 
@@ -141,7 +163,7 @@ const VirBase *vir_constant_s16(VirModule *m, const char *hint, int64_t count, c
 
 void vir_func(VirBuilder *b, VirModule *m, const char *name, bool is_inline, const char *comment) {
   VirFunc *f = ARENA_NEW(m->arena, VirFunc);
-  f->name = global_name(m, name, f);
+  f->name = global_name(m, arena_printf(m->arena, "%s%s", m->prefix, name), f);
   f->comment = comment ? arena_strdup(m->arena, comment) : NULL;
   f->is_inline = is_inline;
   *m->funcs_tail = f;

@@ -50,6 +50,7 @@ typedef struct VirBase {
   int32_t most;
   const void *data;    /* constants: C order, host byte order; NULL otherwise */
   const char *comment; /* printed above constants: what it is, shape, packing */
+  unsigned groups;     /* constants: architectures of the modules that use it, a set (codegen/cpu.h) */
 } VirBase;
 
 enum { VIR_MAX_TERMS = 12 };
@@ -127,9 +128,18 @@ typedef struct VirModule {
   VirBase **constants;
   int n_constants, cap_constants;
   bool used[VIR_OP_COUNT]; /* set as operations are added */
+  unsigned group;          /* its architecture, as a set */
+  const char *prefix;      /* of its functions' names */
+  struct VirModule
+      *owner; /* of the constants, and of what is named in the file: itself, or the first of several */
+  const StrMap
+      *renamed; /* operations and types of the runtime -> their names in this file; NULL: their own */
 } VirModule;
 
 VirModule *vir_module(Arena *a, int lanes);
+/* Another one for the same file: its functions' names begin with `prefix`, its constants go to the first
+ * module, where equal ones are already. */
+VirModule *vir_module_beside(VirModule *first, int lanes, const char *prefix);
 /* A constant array; data is copied; equal data of the same type is stored once. Its name is made from `hint`:
  * bytes that C does not allow become _, a number makes it unique. */
 const VirBase *vir_constant(VirModule *m, const char *hint, DType elem, int64_t count, const void *data,
@@ -210,6 +220,8 @@ void vir_verify(const VirModule *m);
 /* Prints the functions and constants as C (codegen/print_c.c). `v_` names refer to runtime/vec_<isa>.h,
  * v_aligned to runtime/preamble.h. `function_attribute` is put before every function ("" for none). */
 void vir_print_constants(StrBuf *out, const VirModule *m);
+/* Those whose groups are this set (in its normal form, arch_set). */
+void vir_print_group(StrBuf *out, const VirModule *m, unsigned set);
 void vir_print_functions(StrBuf *out, const VirModule *m, const char *function_attribute);
 /* One comment as both print it: as many lines as the text has, with what could end or disturb it replaced. */
 void vir_print_comment(StrBuf *out, int indent, const char *text);

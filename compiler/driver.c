@@ -10,6 +10,7 @@
 #include "compiler/onnx_export.h"
 #include "compiler/output.h"
 #include "compiler/progress.h"
+#include "compiler/target_list.h"
 #include "compiler/verify_c.h"
 #include "ir/suggest.h"
 #include "ir/text.h"
@@ -29,12 +30,12 @@ typedef struct {
   Diag *diag;
   Arena *arena;
   const Options *options;
-  const Target *target;
-  EmitKind emit;       /* EMIT_UNSET: nothing is written but what -run gives */
-  const char *output;  /* the main file, "-", or NULL */
-  const char *beside;  /* model.h beside model.c, model.npz beside model.ir; NULL: none */
-  const char *depfile; /* or NULL */
-  const char *c_name;  /* prefix of the C names */
+  const Target *const *targets; /* ends with NULL */
+  EmitKind emit;                /* EMIT_UNSET: nothing is written but what -run gives */
+  const char *output;           /* the main file, "-", or NULL */
+  const char *beside;           /* model.h beside model.c, model.npz beside model.ir; NULL: none */
+  const char *depfile;          /* or NULL */
+  const char *c_name;           /* prefix of the C names */
   const QConfigSet *qconfig;
   Graph *graph;
   Graph *reference; /* -eval: as it was imported */
@@ -69,7 +70,7 @@ static bool print_lists(Diag *d, const Options *o) {
   if (o->help) options_help(&out);
   if (o->version) strbuf_puts(&out, "qcc " QCC_VERSION "\n");
   for (const Pass *p = pass_table; o->print_passes && p->name; p++) put_row(&out, p->name, p->what);
-  for (const Target *t = target_table; o->print_targets && t->name; t++) put_row(&out, t->name, t->what);
+  if (o->print_targets) target_list_print(&out);
   if (o->print_observers) observers_list(&out);
   for (int i = 0; o->print_ops && i < OP_COUNT; i++) strbuf_printf(&out, "%s\n", op_info[i]->name);
   return put_text(d, &out);
@@ -89,20 +90,10 @@ static bool unknown(Diag *d, const char *kind, const char *word, const Suggest *
   return diag_error(d, (SrcLoc){0}, "unknown %s '%.100s' (%s)", kind, word, list);
 }
 
-static bool find_target(Driver *r) {
-  const char *name = r->options->target ? r->options->target : target_default();
-  r->target = target_find(name);
-  if (r->target) return true;
-  if (strchr(name, ','))
-    return usage(r->diag, "a list of targets is not in this version of qcc:", name, NULL);
-  Suggest s = {.word = name};
-  StrBuf known;
-  strbuf_init(&known, r->arena);
-  for (const Target *t = target_table; t->name; t++) {
-    suggest_offer(&s, t->name);
-    strbuf_printf(&known, "%s%s", t == target_table ? "it may be " : ", ", t->name);
-  }
-  return unknown(r->diag, "target", name, &s, known.text);
+static bool find_targets(Driver *r) {
+  const char *text = r->options->target ? r->options->target : target_default();
+  r->targets = target_list(r->diag, r->arena, text);
+  return r->targets != NULL;
 }
 
 static bool check_pass_name(Diag *d, const char *name, bool all) {
@@ -221,7 +212,7 @@ static bool read_qconfig(Driver *r) {
 static bool resolve_options(Driver *r) {
   const Options *o = r->options;
   name_main_output(r);
-  return choose_qconfig(r) && find_target(r) && check_pass_name(r->diag, o->dump_after, true) &&
+  return choose_qconfig(r) && find_targets(r) && check_pass_name(r->diag, o->dump_after, true) &&
          check_pass_name(r->diag, o->stop_after, false) && name_companions(r) && check_outputs_fit(r) &&
          name_prefix(r);
 }
@@ -344,7 +335,7 @@ static bool run(Driver *r) {
 
 static CodegenOptions codegen_options(const Driver *r) {
   return (CodegenOptions){
-      .target = r->target,
+      .targets = r->targets,
       .name = r->c_name,
       .header_name = r->beside ? file_base(r->beside) : NULL,
       .model_file = file_base(strcmp(r->options->model, "-") ? r->options->model : "standard input"),

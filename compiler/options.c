@@ -30,7 +30,8 @@ static const OptionDesc options[] = {
     {NULL, OPT_GROUP, .help = "Output"},
     {"o", OPT_STRING, AT(output), "FILE", "the C file; the header stands beside it. - is standard output"},
     {"target", OPT_STRING, AT(target), "T",
-     "what the code runs on (see -print-targets; default: after the host)"},
+     "what the code runs on (see -print-targets; default: after the host), native, or\n"
+     "                         a list with commas: the best of it for the CPU at run time"},
     {"emit", OPT_CHOICE, AT(emit), "K", "c (default), ir, onnx, dot, calibration (statistics, for -calib)",
      LIST("c", "ir", "onnx", "dot", "calibration"), LIST("report", "obj", "package")},
     {"name", OPT_STRING, AT(name), "P", "prefix of the C names (default: from -o)"},
@@ -72,7 +73,7 @@ static const OptionDesc options[] = {
     {"print-qconfig", OPT_FLAG, AT(print_qconfig), NULL,
      "list how each node is quantized, and by which rule"},
     {"print-passes", OPT_FLAG, AT(print_passes), NULL, "list the passes in their order"},
-    {"print-targets", OPT_FLAG, AT(print_targets), NULL, "list the targets"},
+    {"print-targets", OPT_FLAG, AT(print_targets), NULL, "list the targets, and which of them run here"},
     {"print-ops", OPT_FLAG, AT(print_ops), NULL, "list the operators of the IR"},
     {"print-observers", OPT_FLAG, AT(print_observers), NULL, "list the observers and their parameters"},
 

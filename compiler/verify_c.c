@@ -4,7 +4,6 @@
 #include "compiler/verify_inputs.h"
 #include "ir/interp.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -19,13 +18,16 @@ typedef struct {
   Arena *arena;
   const Graph *graph;
   const CodegenOptions *options;
+  const Target *target; /* the one that is being verified; NULL: all */
   VerifyInputs inputs;
   const char *folder;   /* temporary */
+  const char *built_by; /* the compiler that model.o is from; NULL: there is none */
   unsigned char **want; /* per input: the interpreter's outputs, one after the other */
 } Verify;
 
 static bool verify_error(Verify *v, const char *what) {
-  return diag_error(v->diag, (SrcLoc){0}, "verify: %s: %s", v->options->target->name, what);
+  if (!v->target) return diag_error(v->diag, (SrcLoc){0}, "verify: %s", what);
+  return diag_error(v->diag, (SrcLoc){0}, "verify: %s: %s", v->target->name, what);
 }
 
 /* ---- the layout of the public tensors ---- */
@@ -101,13 +103,11 @@ static void put_sizes(StrBuf *out, const char *name, Tensor *const *tensors, int
 static bool write_harness(Verify *v) {
   StrBuf out;
   const char *name = v->options->name;
-  char *upper = arena_strdup(v->arena, name);
-  for (char *p = upper; *p; p++) *p = (char)toupper((unsigned char)*p);
   strbuf_init(&out, v->arena);
   strbuf_puts(&out, "#define _GNU_SOURCE\n#include \"model.h\"\n");
-  strbuf_printf(&out, "typedef %s_inputs Inputs;\ntypedef %s_outputs Outputs;\n#define RUN %s_run\n", name,
-                name, name);
-  strbuf_printf(&out, "#define WORKSPACE %s_WORKSPACE_SIZE\n", upper);
+  strbuf_printf(&out, "typedef %s_inputs Inputs;\ntypedef %s_outputs Outputs;\n", name, name);
+  strbuf_printf(&out, "#define RUN %s\n", codegen_run_name(v->arena, v->options, v->target));
+  strbuf_printf(&out, "#define WORKSPACE %s\n", codegen_workspace_name(v->arena, v->options, v->target));
   strbuf_printf(&out, "enum { SAMPLES = %d, N_IN = %d, N_OUT = %d };\n", v->inputs.n, v->graph->n_inputs,
                 v->graph->n_outputs);
   put_sizes(&out, "in_bytes", v->graph->inputs, v->graph->n_inputs);
@@ -123,7 +123,7 @@ static bool write_code(Verify *v) {
   strbuf_init(&c, v->arena);
   strbuf_init(&h, v->arena);
   return codegen_c(v->diag, v->arena, v->graph, &o, &c, &h) && write_file(v, "model.c", c.text, c.len) &&
-         write_file(v, "model.h", h.text, h.len) && write_harness(v) && write_inputs(v);
+         write_file(v, "model.h", h.text, h.len) && write_inputs(v);
 }
 
 /* ---- building and running ---- */
@@ -145,16 +145,21 @@ static void note_log(Verify *v) {
   }
 }
 
-static bool build(Verify *v) {
-  Words w = {0};
+static const char *compiler(const Verify *v) {
   const char *cc = getenv("QCC_CC");
-  words_split(v->arena, &w, cc && *cc ? cc : v->options->target->cc);
+  return cc && *cc ? cc : v->target->cc;
+}
+
+/* cc -O2 SOURCE WORD -o RESULT */
+static bool build(Verify *v, const char *source, const char *word, const char *result) {
+  Words w = {0};
+  words_split(v->arena, &w, compiler(v));
   if (!w.n) return verify_error(v, "QCC_CC names no compiler");
   words_add(v->arena, &w, "-O2");
+  words_add(v->arena, &w, file_in(v, source));
+  words_add(v->arena, &w, word);
   words_add(v->arena, &w, "-o");
-  words_add(v->arena, &w, file_in(v, "program"));
-  words_add(v->arena, &w, file_in(v, "model.c"));
-  words_add(v->arena, &w, file_in(v, "harness.c"));
+  words_add(v->arena, &w, file_in(v, result));
   int code = spawn_wait(v->arena, &w, file_in(v, "log"));
   if (code < 0)
     return verify_error(v, arena_printf(v->arena, "cannot run %s: %s", w.words[0], strerror(errno)));
@@ -164,10 +169,20 @@ static bool build(Verify *v) {
   return false;
 }
 
+/* The model is compiled once for all targets of a compiler, and once more with each target's harness. */
+static bool build_program(Verify *v) {
+  if (!v->built_by || strcmp(v->built_by, compiler(v))) {
+    v->built_by = NULL;
+    if (!build(v, "model.c", "-c", "model.o")) return false;
+    v->built_by = compiler(v);
+  }
+  return write_harness(v) && build(v, "harness.c", file_in(v, "model.o"), "program");
+}
+
 /* The outputs that the program wrote: fewer than expected where it crashed. NULL after an error. */
 static unsigned char *run(Verify *v, int64_t *size) {
   Words w = {0};
-  words_split(v->arena, &w, v->options->target->runner);
+  if (!target_runs_here(v->arena, v->target, NULL)) words_split(v->arena, &w, v->target->runner);
   words_add(v->arena, &w, file_in(v, "program"));
   words_add(v->arena, &w, file_in(v, "inputs.bin"));
   words_add(v->arena, &w, file_in(v, "outputs.bin"));
@@ -268,8 +283,8 @@ static bool compare_output(Verify *v, const VerifyInput *in, int k, const unsign
     return diag_error(v->diag, (SrcLoc){0},
                       "verify: %s: output '%.100s', element %" PRId64
                       ", input '%s %d': the emitted code gives %s, the interpreter %s",
-                      v->options->target->name, t->name, i, in->what, in->number,
-                      element_text(v, t->type.dtype, g), element_text(v, t->type.dtype, w));
+                      v->target->name, t->name, i, in->what, in->number, element_text(v, t->type.dtype, g),
+                      element_text(v, t->type.dtype, w));
   }
   return true;
 }
@@ -299,20 +314,39 @@ static int count_mismatches(Verify *v, const unsigned char *got) {
   return mismatches;
 }
 
-static bool verify_in_folder(Verify *v, StrBuf *report) {
+static bool verify_target(Verify *v, StrBuf *report) {
   int64_t size = 0;
-  if (!write_code(v) || !build(v) || !interpret(v)) return false;
+  if (!build_program(v)) return false;
   const unsigned char *got = run(v, &size);
   if (!got) return false;
   int mismatches = count_mismatches(v, got);
-  strbuf_printf(report, "verify: %s: %d inputs, %d mismatches\n", v->options->target->name, v->inputs.n,
-                mismatches);
+  strbuf_printf(report, "verify: %s: %d inputs, %d mismatches\n", v->target->name, v->inputs.n, mismatches);
   return mismatches == 0;
 }
 
+/* Each target that this machine can run; what it cannot is said. One of them there must be. */
+static bool verify_in_folder(Verify *v, StrBuf *report) {
+  const Target *const *all = v->options->targets;
+  bool ok = write_code(v) && interpret(v), any = false;
+  for (int i = 0; all[i] && ok; i++) {
+    const char *lacks;
+    v->target = all[i];
+    if (target_runs_here(v->arena, all[i], &lacks) || *all[i]->runner) {
+      ok = verify_target(v, report);
+      any = true;
+    } else if (all[1]) {
+      strbuf_printf(report, "verify: %s: not run: this machine lacks %s\n", all[i]->name, lacks);
+    } else {
+      return verify_error(v, arena_printf(v->arena, "this machine cannot run it: it lacks %s", lacks));
+    }
+  }
+  v->target = NULL;
+  return ok && (any || verify_error(v, "this machine can run none of the targets"));
+}
+
 static void remove_folder(Verify *v) {
-  const char *const names[] = {"model.c",    "model.h",     "harness.c", "program",
-                               "inputs.bin", "outputs.bin", "log"};
+  const char *const names[] = {"model.c", "model.h",    "model.o",     "harness.c",
+                               "program", "inputs.bin", "outputs.bin", "log"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) unlink(file_in(v, names[i]));
   rmdir(v->folder);
 }

@@ -66,12 +66,12 @@ static bool on_path(const char *command) {
 /* What this machine lacks is left out, and said. */
 static bool can_run(const Target *t) {
   const char *missing = !on_path(t->cc) ? t->cc : !on_path(t->runner) ? t->runner : NULL;
-#if defined __x86_64__
-  if (!strcmp(t->isa, "avx2") && !__builtin_cpu_supports("avx2")) missing = "a CPU with AVX2";
-#else
-  if (!strcmp(t->isa, "avx2")) missing = "a CPU with AVX2";
-#endif
+  Arena *a = arena_new();
+  const char *lacks = NULL;
+  if (!missing && !*t->runner && !target_runs_here(a, t, &lacks))
+    missing = arena_printf(a, "CPU with %s", lacks);
   if (missing) printf("%s: left out, there is no %s\n", t->name, missing);
+  arena_free(a);
   return !missing;
 }
 

@@ -80,7 +80,7 @@ static bool emit_case(Arena *a, const Toolchain *tc, EmitCase *c, int which, con
   strbuf_init(&code, a);
   strbuf_init(&header, a);
   char *name = arena_printf(a, "g%d", which);
-  CodegenOptions o = {.target = tc->target,
+  CodegenOptions o = {.targets = (const Target *const[]){tc->target, NULL},
                       .name = name,
                       .header_name = arena_printf(a, "g%d.h", which),
                       .model_file = "random.ir",

@@ -58,7 +58,8 @@ static const char *difference(Arena *a, const char *what, const char *want, cons
 
 /* The emitted C; "" where code generation refuses the graph. */
 static const char *code_of(Arena *a, const Graph *g) {
-  const CodegenOptions o = {.target = target_find("x86-64-v3"), .name = "m", .model_file = "m"};
+  const CodegenOptions o = {
+      .targets = (const Target *const[]){target_find("x86-64-v3"), NULL}, .name = "m", .model_file = "m"};
   StrBuf c, h;
   Diag silent;
   diag_init(&silent, a, NULL);

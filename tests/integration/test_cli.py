@@ -20,7 +20,9 @@ def test_help_and_version(t):
 def test_lists(t):
     """One row each."""
     targets = t.run('-print-targets').stdout
-    assert all(name in targets for name in ('generic', 'x86-64-v3', 'arm64'))
+    assert re.search(r'^generic +portable C99, no intrinsics +runs here', targets, re.M)
+    assert all(re.search(f'^{re.escape(name)} ', targets, re.M) for name in ('x86-64-v3', 'arm64'))
+    assert len(re.findall('runs here: native$', targets, re.M)) == 1
     passes = t.run('-print-passes').stdout.split('\n')
     assert passes[0].startswith('canonicalize') and any(p.startswith('quantize ') for p in passes)
     ops = t.run('-print-ops').stdout.split('\n')
@@ -33,8 +35,12 @@ def test_usage_errors(t):
     t.fail(code=2, message='no model given')
     t.fail('tiny.ir', '-taget', 'arm64', code=2, message="did you mean '-target'?")
     t.fail('tiny.ir', '-target', 'arm46', code=2, message="unknown target 'arm46'; did you mean 'arm64'?")
-    t.fail('tiny.ir', '-target', 'neon', code=2, message="unknown target 'neon' (it may be generic, x86-64-v3, arm64)")
-    t.fail('tiny.ir', '-target', 'arm64,generic', code=2, message='a list of targets is not in this version')
+    t.fail('tiny.ir', '-target', 'neon', code=2, message="unknown target 'neon' (it may be generic, x86-64-v3, ")
+    t.fail('tiny.ir', '-target', 'generic,arm46', code=2,
+           message="unknown target 'arm46' (number 2 of 'generic,arm46'); did you mean 'arm64'?")
+    t.fail('tiny.ir', '-target', 'arm64,generic,arm64', code=2,
+           message="the target 'arm64' is there twice (number 3 of 'arm64,generic,arm64')")
+    t.fail('tiny.ir', '-target', 'arm64,', code=2, message="a target without a name (number 2 of 'arm64,')")
     t.fail('tiny.ir', '-dump-after', 'fuze', code=2, message="did you mean 'fuse'?")
     t.fail('tiny.ir', '-stop-after', 'nothing-like-it', code=2, message="unknown pass 'nothing-like-it' (-print-passes lists them)")
     t.fail('tiny.ir', '-run', 'calib.npz', '-o', 'm.c', code=2, message="-run writes the outputs as an .npz file, not to 'm.c'")

@@ -14,7 +14,6 @@ without output; those are counted."""
 import argparse
 import collections
 import os
-import platform
 import re
 import shutil
 import subprocess
@@ -194,6 +193,7 @@ class Suite:
         self.qcc, self.soak, self.lock = qcc, soak, threading.Lock()
         self.passed, self.failed, self.refused, self.skipped, self.figures = 0, [], [], set(), []
         self.measured = []
+        self.here = self.targets_here()
 
     def result(self, model, what, complaint=''):
         with self.lock:
@@ -202,6 +202,11 @@ class Suite:
                 print(f'FAIL {model.name} {what}: {complaint.strip()[-2000:]}', flush=True)
             else:
                 self.passed += 1
+
+    def targets_here(self):
+        """What this machine runs by itself, as qcc sees it."""
+        rows = subprocess.run([self.qcc, '-print-targets'], capture_output=True, text=True, check=True).stdout
+        return set(re.findall(r'^(\S+) .* runs here', rows, re.M))
 
     def run_qcc(self, model, *args, timeout=600):
         calib = ['-calib', model.calib] if model.calib else []
@@ -257,10 +262,8 @@ class Suite:
                 continue
             for c in compilers[:1] if model.large and not self.soak else compilers:
                 missing = [t for t in (c.command[0], *c.runner[:1]) if not shutil.which(t)]
-                if not c.runner and platform.machine() != 'x86_64' and target != 'generic':
-                    missing.append('an x86-64 machine')
-                if target == 'x86-64-v3' and not missing and ' avx2 ' not in open('/proc/cpuinfo').read():
-                    missing.append('AVX2')
+                if not c.runner and target not in self.here:
+                    missing.append(f'a CPU for {target}')
                 if missing:
                     self.skipped.add(f'{target}/{c.name}: {", ".join(missing)} not here')
                 else:

@@ -374,7 +374,7 @@ static char *codegen_of(const char *body, const char *target, bool nhwc, StrBuf 
   Graph *g = ir_parse(&d, arena, source_from_text(arena, "m.ir", text, strlen(text)), NULL);
   fflush(f);
   if (!g) fail_msg("the text does not parse: %s", said);
-  CodegenOptions o = {.target = target_find(target),
+  CodegenOptions o = {.targets = (const Target *const[]){target_find(target), NULL},
                       .name = "m",
                       .header_name = "m.h",
                       .model_file = "m.ir",

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "codegen/target.h"
+#include "codegen/cpu.h"
 #include "codegen/vir.h"
 
 static Arena *arena;
@@ -233,6 +234,44 @@ static void equal_constants_are_stored_once(void **state) {
   for (uint8_t i = 0; i < 100; i++) vir_constant(m, "many", DT_U8, 1, &i, NULL);
   assert_int_equal(m->n_constants, 105);
   assert_int_equal(*(const uint8_t *)m->constants[104]->data, 99);
+}
+
+/* Modules for one file: what is equal stands once, and is known by all that use it. */
+static void modules_share_constants(void **state) {
+  (void)state;
+  VirModule *m = vir_module(arena, 4);
+  m->group = 1u << ARCH_X86_64;
+  const uint8_t ones[8] = {1, 1, 1, 1, 1, 1, 1, 1};
+  const VirBase *a = vir_constant(m, "a", DT_U8, 8, ones, NULL),
+                *b = vir_constant(m, "b", DT_U8, 7, ones, NULL);
+  VirModule *other = vir_module_beside(m, 8, "other_");
+  other->group = 1u << ARCH_ARM64;
+  assert_ptr_equal(vir_constant(other, "c", DT_U8, 8, ones, NULL), a);
+  assert_string_equal(vir_constant(other, "b", DT_U8, 6, ones, NULL)->name, "b2");
+  assert_int_equal(m->n_constants, 3);
+  assert_int_equal(other->n_constants, 0);
+  assert_int_equal(a->groups, 1u << ARCH_X86_64 | 1u << ARCH_ARM64);
+  assert_int_equal(b->groups, 1u << ARCH_X86_64);
+  StrBuf out;
+  strbuf_init(&out, arena);
+  vir_print_group(&out, m, a->groups);
+  assert_non_null(strstr(out.text, "uint8_t a[8]"));
+  assert_null(strstr(out.text, " b"));
+  VirBuilder builder;
+  vir_func(&builder, other, "f", false, NULL);
+  assert_string_equal(other->funcs->name, "other_f");
+  assert_null(m->funcs);
+}
+
+static void sets_of_architectures(void **state) {
+  (void)state;
+  unsigned order[8], n = 0;
+  for (unsigned s = arch_set_next(0); s; s = arch_set_next(s)) order[n++] = s;
+  for (unsigned i = 0; i < n; i++)
+    for (unsigned k = 0; k < i; k++) assert_true(order[k] != order[i] && (order[k] & order[i]) != order[k]);
+  assert_int_equal(arch_set(1u << ARCH_ANY | 1u << ARCH_ARM64), 1u << ARCH_ANY);
+  assert_int_equal(order[0], 1u << ARCH_ANY);
+  assert_int_equal(n, 1 + (1u << (ARCH_COUNT - 1)) - 1);
 }
 
 static void names_are_safe_and_unique(void **state) {
@@ -711,6 +750,8 @@ int main(void) {
       cmocka_unit_test(long_lines_continue_behind_a_comma),
       cmocka_unit_test(long_comments_continue_at_a_space),
       cmocka_unit_test(equal_constants_are_stored_once),
+      cmocka_unit_test(modules_share_constants),
+      cmocka_unit_test(sets_of_architectures),
       cmocka_unit_test(names_are_safe_and_unique),
       cmocka_unit_test(targets_are_found),
       cmocka_unit_test(bounds_are_exact),

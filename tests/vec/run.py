@@ -57,7 +57,8 @@ def main():
         for path in sources:
             objects.append(path[:-2] + '.o')
             subprocess.run(cc + WARNINGS + include + ['-c', path, '-o', objects[-1]], check=True)
-        driver = ['-std=gnu11', '-Wno-missing-field-initializers', '-ffp-contract=off', f'-DISA=vec_{o.isa}', os.path.join(HERE, 'vec_test.c')]
+        driver = ['-std=gnu11', '-Wno-missing-field-initializers', '-ffp-contract=off', f'-DISA=vec_{o.isa}', os.path.join(HERE, 'vec_test.c'),
+                  os.path.join(ROOT, 'codegen', 'cpu.c')]
         subprocess.run(cc + WARNINGS + include + driver + objects + ['-o', program, '-lm'], check=True)
         return subprocess.run(runner + [program, o.rounds], check=False).returncode
 

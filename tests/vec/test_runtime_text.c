@@ -168,6 +168,38 @@ static void includes_stand_first_and_once(void **state) {
   assert_non_null(strstr(out.text, "#define v_aligned"));
 }
 
+/* Two parts: what they have in common keeps its name, what means two things gets two. */
+static void parts_of_a_list(void **state) {
+  (void)state;
+  bool used[VIR_OP_COUNT] = {[VIR_add_s32] = true, [VIR_dot] = true, [VIR_int_add] = true};
+  const RuntimeUse uses[] = {
+      {"avx2", ARCH_X86_64, used}, {"avxvnni", ARCH_X86_64, used}, {"neon", ARCH_ARM64, used}};
+  StrBuf out;
+  strbuf_init(&out, arena);
+  used[VIR_dot] = false;
+  const RuntimePlan *p = runtime_plan(arena, uses, 2);
+  assert_null(strmap_get(runtime_renamed(p, 0), "v_add_s32"));
+  used[VIR_dot] = true;
+  p = runtime_plan(arena, uses, 2);
+  assert_string_equal(strmap_get(runtime_renamed(p, 1), "v_dot"), "v_avxvnni_dot");
+  assert_null(strmap_get(runtime_renamed(p, 1), "v_add_s32"));
+  used[VIR_dot] = false;
+  p = runtime_plan(arena, uses, 3);
+  assert_string_equal(strmap_get(runtime_renamed(p, 1), "v_add_s32"), "v_avx2_add_s32"); /* the same one */
+  assert_string_equal(strmap_get(runtime_renamed(p, 2), "v_s32"), "v_neon_s32");
+  assert_null(strmap_get(runtime_renamed(p, 2), "v_int_add"));
+  runtime_put(&out, p);
+  const char *intel = strstr(out.text, "#if defined(__x86_64__)\n#include <immintrin.h>\n#endif\n");
+  assert_non_null(intel);
+  assert_non_null(strstr(out.text, "v_avx2_s32 v_avx2_add_s32(v_avx2_s32 a, v_avx2_s32 b)"));
+  const char *common = strstr(out.text, "int32_t v_int_add("), *of_arm = strstr(out.text, "v_neon_add_s32(");
+  assert_true(common && of_arm && common < of_arm);
+  assert_null(strstr(common + 1, "int32_t v_int_add("));
+  out.len = 0;
+  runtime_put_text(&out, runtime_renamed(p, 0), "av_s32 v_s32 v_s32x(v_s32)");
+  assert_string_equal(out.text, "av_s32 v_avx2_s32 v_s32x(v_avx2_s32)");
+}
+
 static void nothing_used_is_the_preamble(void **state) {
   (void)state;
   bool used[VIR_OP_COUNT] = {false};
@@ -180,11 +212,12 @@ static void nothing_used_is_the_preamble(void **state) {
 
 int main(void) {
   enum { N = sizeof configurations / sizeof *configurations };
-  struct CMUnitTest tests[2 * N + 2] = {
+  struct CMUnitTest tests[2 * N + 3] = {
       cmocka_unit_test(includes_stand_first_and_once),
       cmocka_unit_test(nothing_used_is_the_preamble),
+      cmocka_unit_test(parts_of_a_list),
   };
-  size_t n = 2;
+  size_t n = 3;
   for (int i = 0; i < N; i++) {
     const Configuration *c = &configurations[i];
     if (c->each) tests[n++] = (struct CMUnitTest){c->cc, each_operation_stands_alone, NULL, NULL, (void *)c};

@@ -12,11 +12,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
-
+#include "codegen/target.h"
 #include "vec_test.h"
+
+static const Target target_rows[] = {
+#define TARGET(...) {__VA_ARGS__},
+#include "codegen/targets.def"
+#undef TARGET
+};
 
 typedef struct {
   const char *name, *signature;
@@ -866,16 +869,15 @@ static bool bytes_saturate(const VecIsa *isa) {
 
 static void count(bool ok) { *(ok ? &passed : &failed) += 1; }
 
+/* As the rows of its targets have it; here is where the test runs, qemu's CPU for instance. */
 static bool can_run(const char *isa) {
-#if defined(__x86_64__)
-  unsigned a, b, c, d;
-  if (!strncmp(isa, "avx", 3) && !__builtin_cpu_supports("avx2")) return false;
-  if (!strncmp(isa, "avx512", 6) && !__builtin_cpu_supports("avx512bw")) return false;
-  if (!strcmp(isa, "avx512vnni")) return __builtin_cpu_supports("avx512vnni");
-  if (!strcmp(isa, "avxvnni")) return __get_cpuid_count(7, 1, &a, &b, &c, &d) && a & 1u << 4;
-#endif
-  (void)isa;
-  return true;
+  for (size_t i = 0; i < sizeof target_rows / sizeof *target_rows; i++) {
+    const Target *t = &target_rows[i];
+    if (strcmp(t->isa, isa)) continue;
+    if (t->arch && t->arch != cpu_host_arch()) return false;
+    return !(t->features & ~cpu_host_features());
+  }
+  return false;
 }
 
 int main(int argc, char **argv) {
