@@ -3,6 +3,7 @@
 
 #include "codegen/lower.h"
 #include "codegen/names.h"
+#include "codegen/split.h"
 
 static bool emit_kernels(Cg *cg) {
   bool ok = true;
@@ -41,6 +42,7 @@ static Cg *generate(const Cg *common, const Target *t, const Graph *g, const Cg 
   cg_plan_memory(cg);
   if (!emit_kernels(cg)) return NULL;
   vir_verify(cg->module);
+  for (const Kernel *k = cg->kernels; k && cg->options->threads; k = k->next) cg_split(cg, k);
   return cg;
 }
 
@@ -62,8 +64,8 @@ static char *suffix(Arena *a, const CodegenOptions *o, const Target *t) {
   return o->targets[1] ? arena_printf(a, "_%s", c_identifier(a, t->name)) : arena_strdup(a, "");
 }
 
-char *codegen_run_name(Arena *a, const CodegenOptions *o, const Target *t) {
-  return arena_printf(a, "%s_run%s", o->name, suffix(a, o, t));
+char *codegen_run_name(Arena *a, const CodegenOptions *o, const char *kind, const Target *t) {
+  return arena_printf(a, "%s_run%s%s", o->name, kind, suffix(a, o, t));
 }
 
 char *codegen_workspace_name(Arena *a, const CodegenOptions *o, const Target *t) {

@@ -11,11 +11,15 @@ typedef struct {
   const char *name;             /* prefix of the public names: a C identifier */
   const char *header_name; /* what the C file includes: "model.h"; NULL: the header's text stands in it */
   const char *model_file;  /* for the comment at the top: the model's file name without folders */
+  bool threads;            /* also a run function whose kernels are done in parts by the caller's threads */
+  int64_t part_ops;        /* vector operations that a part has at least; 0: as many as pay (tests take 1) */
+  bool instrument;         /* also one that calls back before and after each layer */
   bool nhwc_io;            /* public tensors of rank 3 and 4 are channels-last; default: as the model says */
 } CodegenOptions;
 
-/* What the run function of a target is called: `model_run`, of one of several `model_run_x86_64_v3`. */
-char *codegen_run_name(Arena *a, const CodegenOptions *o, const Target *t);
+/* What a run function of a target is called: `model_run`, of one of several `model_run_x86_64_v3`; `kind` is
+ * "", "_threads" or "_layers". */
+char *codegen_run_name(Arena *a, const CodegenOptions *o, const char *kind, const Target *t);
 /* And the macro of its workspace's size. */
 char *codegen_workspace_name(Arena *a, const CodegenOptions *o, const Target *t);
 

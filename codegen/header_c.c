@@ -115,25 +115,23 @@ static void put_sizes(const Module *m, StrBuf *h) {
                 (long long)module_constant_bytes(m));
 }
 
-/* The comment is that of the run function, or of its type where there are several. */
 static void declare_run(const Module *m, StrBuf *h) {
-  const char *name = m->name;
+  strbuf_puts(h, "\n");
+  module_declare_run_types(m, h);
+  if (module_is_list(m)) module_declare_select(m, h);
   strbuf_printf(
       h,
-      "\n/* Runs the network once. `workspace`: %s_WORKSPACE_SIZE bytes, aligned to %s_WORKSPACE_ALIGN; what "
+      "/* Runs the network once. `workspace`: %s_WORKSPACE_SIZE bytes, aligned to %s_WORKSPACE_ALIGN; what "
       "is in\n"
       " * it before and after means nothing. Inputs and outputs may not overlap it or each other. The\n"
       " * rounding mode must be to nearest. Returns 0 when done, 1 where the workspace is not aligned. */\n",
       m->upper, m->upper);
-  if (module_is_list(m)) {
-    strbuf_printf(
-        h, "typedef int (*%s_run_function)(const %s_inputs *in, const %s_outputs *out, void *workspace);\n\n",
-        name, name, name);
-    module_declare_select(m, h);
-    return;
+  for (int i = 0; i < m->n_variants; i++) {
+    bool guarded = runtime_guard(h, module_group(m, m->variants[i]));
+    module_declare_runs(m, m->variants[i], h);
+    if (guarded) strbuf_puts(h, "#endif\n");
   }
-  strbuf_printf(h, "int %s_run(const %s_inputs *in, const %s_outputs *out, void *workspace);\n\n", name, name,
-                name);
+  strbuf_puts(h, "\n");
 }
 
 void module_write_header(const Module *m, StrBuf *h) {

@@ -27,6 +27,7 @@ void cg_kernel(Cg *cg, VirBuilder *b, const Node *n, const char *what, const cha
   vir_func(b, cg->module, cg_name(cg, n, what), false, comment.text);
   cg->open = ARENA_NEW(cg->arena, Kernel);
   cg->open->func = b->f;
+  cg->open->node = n;
 }
 
 static const VirBase *bind(Cg *cg, VirBuilder *b, Buffer *buffer, DType elem, int64_t count, bool writable,
@@ -111,6 +112,8 @@ void cg_done(Cg *cg, VirBuilder *b) {
     for (int j = 0; j < k->n_args; j++)
       if (i != j && k->args[i].buffer == k->args[j].buffer && (k->args[i].writable || k->args[j].writable))
         b->f->params[i]->aliased = true;
+  k->first_of_layer = k->node != cg->layer;
+  cg->layer = k->node;
   *cg->kernels_tail = k;
   cg->kernels_tail = &k->next;
   cg->open = NULL;

@@ -62,6 +62,8 @@ typedef struct Kernel {
   KernelArg args[12];
   int n_args;
   const char *comment; /* printed above the call; or NULL */
+  const Node *node;    /* the layer that it belongs to */
+  bool first_of_layer;
   struct Kernel *next;
 } Kernel;
 
@@ -80,7 +82,8 @@ typedef struct Cg {
   int position;      /* of the node being placed or emitted */
   int64_t workspace; /* bytes, slack included */
   Kernel *kernels, **kernels_tail;
-  Kernel *open; /* between cg_kernel and cg_done */
+  Kernel *open;      /* between cg_kernel and cg_done */
+  const Node *layer; /* of the newest kernel */
 } Cg;
 
 /* How operands and results of rank 3 and more must lie. */

@@ -1,4 +1,5 @@
-/* What the writers of the emitted pair share: header_c.c, module_c.c, select_c.c. */
+/* What the writers of the emitted pair share: header_c.c, module_c.c, run_c.c, layers_c.c,
+ * select_c.c. */
 #ifndef QCC_CODEGEN_MODULE_H
 #define QCC_CODEGEN_MODULE_H
 
@@ -29,6 +30,15 @@ unsigned module_group(const Module *m, const Cg *variant);
 /* codegen/header_c.c */
 void module_write_header(const Module *m, StrBuf *h);
 void module_define_info(const Module *m, StrBuf *c);
+
+/* codegen/run_c.c: the run functions of a variant, and what is declared for them. */
+void module_write_run(const Module *m, const Cg *variant, StrBuf *c);
+void module_declare_runs(const Module *m, const Cg *variant, StrBuf *h);
+void module_declare_run_types(const Module *m, StrBuf *h);
+
+/* codegen/layers_c.c: what -instrument says of each layer. */
+int module_layers(const Cg *variant);
+void module_define_layers(const Module *m, const Cg *variant, StrBuf *c);
 
 /* codegen/select_c.c: the function that chooses a variant, and its declaration. */
 void module_declare_select(const Module *m, StrBuf *h);

@@ -240,6 +240,7 @@ static const char *type_name(VirType t) {
 typedef struct {
   StrBuf *out, *line;
   const StrMap *renamed;
+  int parts; /* of the function */
 } Printer;
 
 /* `text` at an indentation; a line that is too long continues behind a comma. */
@@ -305,19 +306,40 @@ static void put_bound(StrBuf *out, const VirVar *var, int64_t constant) {
   }
 }
 
-static void print_loop_head(StrBuf *out, const VirStmt *s, int indent) {
+/* Where the iterations of a part begin, or end. */
+static void put_part_bound(StrBuf *out, const VirStmt *s, int parts, const char *part) {
+  if (s->begin) strbuf_printf(out, "%lld + ", (long long)s->begin);
+  if (s->shared == parts)
+    strbuf_puts(out, part);
+  else
+    strbuf_printf(out, "%lld * %s / %d", (long long)s->shared, part, parts);
+  if (s->step != 1) strbuf_printf(out, " * %lld", (long long)s->step);
+}
+
+static void print_loop_head(StrBuf *out, const VirStmt *s, int parts, int indent) {
   const char *v = s->var->name;
   spaces(out, indent);
   strbuf_printf(out, "for (int %s = ", v);
-  put_bound(out, s->begin_var, s->begin);
-  strbuf_printf(out, "; %s < ", v);
-  put_bound(out, s->end_var, s->end);
+  if (s->shared) {
+    put_part_bound(out, s, parts, "part_begin");
+    strbuf_printf(out, "; %s < ", v);
+    put_part_bound(out, s, parts, "part_end");
+  } else {
+    put_bound(out, s->begin_var, s->begin);
+    strbuf_printf(out, "; %s < ", v);
+    put_bound(out, s->end_var, s->end);
+  }
   strbuf_printf(out, s->step == 1 ? "; %s++) {\n" : "; %s += %lld) {\n", v, (long long)s->step);
 }
 
 static void print_body(const Printer *p, const VirStmt *s, int indent) {
   StrBuf *out = p->out;
   for (; s; s = s->next) {
+    if (s->first_part) {
+      spaces(out, indent);
+      strbuf_puts(out, "if (part_begin == 0)\n");
+      indent += 2;
+    }
     switch (s->kind) {
     case VIR_STMT_OP:
       print_op(p, s, indent);
@@ -351,12 +373,13 @@ static void print_body(const Printer *p, const VirStmt *s, int indent) {
       strbuf_puts(out, ";\n");
       break;
     case VIR_STMT_LOOP:
-      print_loop_head(out, s, indent);
+      print_loop_head(out, s, p->parts, indent);
       print_body(p, s->body, indent + 2);
       spaces(out, indent);
       strbuf_puts(out, "}\n");
       break;
     }
+    if (s->first_part) indent -= 2;
   }
 }
 
@@ -380,11 +403,13 @@ static void print_function(StrBuf *out, const VirModule *m, const VirFunc *f, co
     strbuf_printf(&line, "%s%s%s *%s%s", i ? ", " : "", p->writable ? "" : "const ", elem_name(p),
                   p->aliased ? "" : "restrict ", p->name);
   }
-  strbuf_puts(&line, f->n_params ? ") {" : "void) {");
+  if (f->parts)
+    strbuf_puts(&line, f->n_params ? ", int part_begin, int part_end" : "int part_begin, int part_end");
+  strbuf_puts(&line, f->n_params || f->parts ? ") {" : "void) {");
   put_line(out, 0, line.text);
   for (int i = 0; i < f->n_params; i++)
     if (!uses(f->body, f->params[i])) strbuf_printf(out, "  (void)%s;\n", f->params[i]->name);
-  print_body(&(Printer){out, &line, m->renamed}, f->body, 2);
+  print_body(&(Printer){out, &line, m->renamed, f->parts}, f->body, 2);
   strbuf_puts(out, "}\n");
 }
 

@@ -33,14 +33,9 @@ void module_declare_select(const Module *m, StrBuf *h) {
         h, " * On ARM the caller says what it has: getauxval(AT_HWCAP), getauxval(AT_HWCAP2) of <sys/auxv.h> "
            "on Linux;\n * 0, 0 where that is not known. Other CPUs ignore both.\n");
   strbuf_puts(h, " * Nothing is kept: ask once. */\n");
-  strbuf_printf(h, "%s_run_function %s_select(%s);\n\n/* The variants, for those who know the CPU. */\n",
-                m->name, m->name, parameters(m));
-  for (int i = 0; i < m->n_variants; i++) {
-    bool guarded = runtime_guard(h, module_group(m, m->variants[i]));
-    strbuf_printf(h, "int %s_run%s(const %s_inputs *in, const %s_outputs *out, void *workspace);\n", m->name,
-                  module_suffix(m, m->variants[i]), m->name, m->name);
-    if (guarded) strbuf_puts(h, "#endif\n");
-  }
+  strbuf_printf(h, "%s_run_function %s_select(%s);\n", m->name, m->name, parameters(m));
+  if (m->cg->options->threads)
+    strbuf_printf(h, "%s_run_threads_function %s_select_threads(%s);\n", m->name, m->name, parameters(m));
   strbuf_puts(h, "\n");
 }
 
@@ -139,7 +134,7 @@ static const Cg *variant_of(const Module *m, const Target *t) {
 }
 
 /* The best first. True where the last one needs nothing. */
-static bool put_choices(const Module *m, StrBuf *c, Arch arch) {
+static bool put_choices(const Module *m, StrBuf *c, const char *kind, Arch arch) {
   const Target *end = target_table;
   while (end->name) end++;
   for (const Target *t = end; t-- > target_table;) {
@@ -147,27 +142,32 @@ static bool put_choices(const Module *m, StrBuf *c, Arch arch) {
     if (!v) continue;
     const char *suffix = module_suffix(m, v), *upper = c_upper(c->arena, suffix);
     if (t->features) strbuf_printf(c, "  if ((has & NEEDS%s) == NEEDS%s) ", upper, upper);
-    strbuf_printf(c, "%sreturn %s_run%s;\n", t->features ? "" : "  ", m->name, suffix);
+    strbuf_printf(c, "%sreturn %s_run%s%s;\n", t->features ? "" : "  ", m->name, kind, suffix);
     if (!t->features) return true;
   }
   return false;
 }
 
-void module_define_select(const Module *m, StrBuf *c) {
-  bool arm = has_arch(m, ARCH_ARM64);
-  strbuf_puts(c, "/* ---- which of them this CPU runs ---- */\n\n");
-  for (int arch = ARCH_ANY + 1; arch < ARCH_COUNT; arch++) define_detection(m, c, (Arch)arch);
-  strbuf_printf(c, "%s_run_function %s_select(%s) {\n", m->name, m->name, parameters(m));
+/* `kind`: "" or "_threads". */
+static void define_select(const Module *m, StrBuf *c, const char *kind) {
+  strbuf_printf(c, "%s_run%s_function %s_select%s(%s) {\n", m->name, kind, m->name, kind, parameters(m));
   for (int arch = ARCH_ANY + 1; arch < ARCH_COUNT; arch++) {
     if (!has_arch(m, (Arch)arch)) continue;
     runtime_guard(c, 1u << arch);
     if (features_of(m, (Arch)arch))
       strbuf_printf(c, "  const unsigned has = cpu_features(%s);\n",
                     arch == ARCH_ARM64 ? "hwcap, hwcap2" : "");
-    put_choices(m, c, (Arch)arch);
+    put_choices(m, c, kind, (Arch)arch);
     strbuf_puts(c, "#endif\n");
   }
-  if (arm) strbuf_puts(c, "  (void)hwcap;\n  (void)hwcap2;\n");
-  if (!put_choices(m, c, ARCH_ANY)) strbuf_puts(c, "  return NULL;\n");
+  if (has_arch(m, ARCH_ARM64)) strbuf_puts(c, "  (void)hwcap;\n  (void)hwcap2;\n");
+  if (!put_choices(m, c, kind, ARCH_ANY)) strbuf_puts(c, "  return NULL;\n");
   strbuf_puts(c, "}\n\n");
+}
+
+void module_define_select(const Module *m, StrBuf *c) {
+  strbuf_puts(c, "/* ---- which of them this CPU runs ---- */\n\n");
+  for (int arch = ARCH_ANY + 1; arch < ARCH_COUNT; arch++) define_detection(m, c, (Arch)arch);
+  define_select(m, c, "");
+  if (m->cg->options->threads) define_select(m, c, "_threads");
 }

@@ -21,13 +21,14 @@ const VirOpInfo vir_op_info[VIR_OP_COUNT] = {
 /* What a name of ours must not be: keywords of C99 to C23, and the macros and types of the included headers
  * that have short names. Names that begin with v_ are the runtime's. */
 static const char *const reserved[] = {
-    "alignas",  "alignof",  "asm",      "auto",     "bool",    "break",         "case",     "char",
-    "const",    "continue", "default",  "do",       "double",  "else",          "enum",     "extern",
-    "false",    "float",    "for",      "goto",     "if",      "inline",        "int",      "long",
-    "nullptr",  "register", "return",   "restrict", "short",   "signed",        "sizeof",   "static",
-    "struct",   "switch",   "true",     "typedef",  "typeof",  "typeof_unqual", "union",    "unsigned",
-    "void",     "volatile", "while",    "int8_t",   "uint8_t", "int16_t",       "uint16_t", "int32_t",
-    "uint32_t", "int64_t",  "uint64_t", "unix",     "linux",   "thread_local",  "constexpr"};
+    "alignas",  "alignof",  "asm",      "auto",     "bool",    "break",         "case",      "char",
+    "const",    "continue", "default",  "do",       "double",  "else",          "enum",      "extern",
+    "false",    "float",    "for",      "goto",     "if",      "inline",        "int",       "long",
+    "nullptr",  "register", "return",   "restrict", "short",   "signed",        "sizeof",    "static",
+    "struct",   "switch",   "true",     "typedef",  "typeof",  "typeof_unqual", "union",     "unsigned",
+    "void",     "volatile", "while",    "int8_t",   "uint8_t", "int16_t",       "uint16_t",  "int32_t",
+    "uint32_t", "int64_t",  "uint64_t", "unix",     "linux",   "thread_local",  "constexpr", "part_begin",
+    "part_end"};
 
 static char taken[] = "taken"; /* what the sets of names hold */
 

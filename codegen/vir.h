@@ -105,6 +105,10 @@ typedef struct VirStmt {
   VirAddr *call_args;
   const VirBase *local;
   const char *text; /* comment; of a scope: NULL for none */
+  /* in a function of several parts: iterations of a loop that are shared out, 0: all parts run it; what is
+   * left to the first one */
+  int64_t shared;
+  bool first_part;
 } VirStmt;
 
 struct VirFunc {
@@ -114,6 +118,8 @@ struct VirFunc {
   int n_params;
   bool is_inline; /* a register tile: printed static inline */
   VirStmt *body;
+  int parts; /* it can be done in (codegen/split.h): it gets the parameters part_begin and part_end; 0: as a
+                whole */
   VirFunc *next; /* in the order they were made: callees before callers */
   int n_stmts;
 };
@@ -216,6 +222,9 @@ void vir_call(VirBuilder *b, VirFunc *callee, int n_args, const VirAddr *args);
  */
 const char *vir_check(Arena *a, const VirModule *m);
 void vir_verify(const VirModule *m);
+
+/* The number of elements that a memory operation touches. */
+int64_t vir_extent(const VirModule *m, const VirStmt *s);
 
 /* Prints the functions and constants as C (codegen/print_c.c). `v_` names refer to runtime/vec_<isa>.h,
  * v_aligned to runtime/preamble.h. `function_attribute` is put before every function ("" for none). */

@@ -224,6 +224,13 @@ static int64_t extent_of(Check *c, const VirStmt *s) {
   return whole[extent];
 }
 
+int64_t vir_extent(const VirModule *m, const VirStmt *s) {
+  enum { TABLE = 256 };
+  Check c = {.m = m};
+  bool table = s->op == VIR_lookup_u8 || s->op == VIR_lookup_s8 || s->op == VIR_lookup_f32;
+  return table ? TABLE : extent_of(&c, s);
+}
+
 static bool check_arg(Check *c, const VirStmt *s, int i, char kind) {
   const char *op = vir_op_info[s->op].name;
   const VirArg *arg = &s->args[i];

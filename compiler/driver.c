@@ -339,6 +339,8 @@ static CodegenOptions codegen_options(const Driver *r) {
       .name = r->c_name,
       .header_name = r->beside ? file_base(r->beside) : NULL,
       .model_file = file_base(strcmp(r->options->model, "-") ? r->options->model : "standard input"),
+      .threads = r->options->threads,
+      .instrument = r->options->instrument,
       .nhwc_io = r->options->layout == LAYOUT_NHWC,
   };
 }

@@ -39,6 +39,10 @@ static const OptionDesc options[] = {
      LIST("float", "quantized"), NULL},
     {"layout", OPT_CHOICE, AT(layout), "L",
      "nchw, nhwc: order of image inputs and outputs (default: the model's)", LIST("nchw", "nhwc"), NULL},
+    {"threads", OPT_FLAG, AT(threads), NULL,
+     "add a run function that shares its work out among the caller's threads"},
+    {"instrument", OPT_FLAG, AT(instrument), NULL,
+     "add a run function that calls back before and after each layer"},
     {"MD", OPT_FLAG, AT(make_depfile), NULL, "write a depfile for make and ninja: the output's name with .d"},
     {"MF", OPT_STRING, AT(depfile), "FILE", "write the depfile here"},
 
@@ -90,8 +94,6 @@ static const OptionDesc options[] = {
     {"runtime", OPT_LATER},
     {"unroll", OPT_LATER},
     {"max-workspace", OPT_LATER},
-    {"threads", OPT_LATER},
-    {"instrument", OPT_LATER},
 };
 enum { N_OPTIONS = sizeof options / sizeof *options };
 

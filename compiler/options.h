@@ -32,6 +32,7 @@ typedef struct {
   OptionList shapes, calib;
   OptionList no_warnings;         /* -Wno-NAME */
   int emit, quantize, io, layout; /* the enumerations above */
+  bool threads, instrument;
   bool verify, make_depfile, werror, verbose;
   bool print_qconfig;
   bool print_passes, print_targets, print_ops, print_observers;

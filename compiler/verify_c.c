@@ -100,13 +100,41 @@ static void put_sizes(StrBuf *out, const char *name, Tensor *const *tensors, int
   strbuf_puts(out, "0};\n");
 }
 
+/* Round 0 is the plain run function, or the one that calls back; round 1 may be the one with threads, whose
+ * parts are done from the last to the first. */
+static void put_run(Verify *v, StrBuf *out) {
+  const CodegenOptions *o = v->options;
+  const char *plain = codegen_run_name(v->arena, o, "", v->target);
+  const char *first = arena_printf(v->arena, "%s(in, out, ws)", plain), *second = first;
+  if (o->threads) {
+    strbuf_printf(out,
+                  "static void backwards(void *pool, %s_task task, void *context, int count) {\n"
+                  "  (void)pool;\n"
+                  "  while (count > 0) task(context, --count);\n"
+                  "}\n",
+                  o->name);
+    second = arena_printf(v->arena, "%s(in, out, ws, backwards, NULL)",
+                          codegen_run_name(v->arena, o, "_threads", v->target));
+  }
+  if (o->instrument) {
+    strbuf_puts(out, "static void ignore(void *user, int layer, int done) {\n"
+                     "  (void)user;\n"
+                     "  (void)layer;\n"
+                     "  (void)done;\n"
+                     "}\n");
+    first = arena_printf(v->arena, "%s(in, out, ws, ignore, NULL)",
+                         codegen_run_name(v->arena, o, "_layers", v->target));
+  }
+  strbuf_printf(out, "#define RUN(round, in, out, ws) (round ? %s : %s)\n", second, first);
+}
+
 static bool write_harness(Verify *v) {
   StrBuf out;
   const char *name = v->options->name;
   strbuf_init(&out, v->arena);
   strbuf_puts(&out, "#define _GNU_SOURCE\n#include \"model.h\"\n");
   strbuf_printf(&out, "typedef %s_inputs Inputs;\ntypedef %s_outputs Outputs;\n", name, name);
-  strbuf_printf(&out, "#define RUN %s\n", codegen_run_name(v->arena, v->options, v->target));
+  put_run(v, &out);
   strbuf_printf(&out, "#define WORKSPACE %s\n", codegen_workspace_name(v->arena, v->options, v->target));
   strbuf_printf(&out, "enum { SAMPLES = %d, N_IN = %d, N_OUT = %d };\n", v->inputs.n, v->graph->n_inputs,
                 v->graph->n_outputs);

@@ -1,9 +1,9 @@
 /* The C program that runs the emitted code for -verify. verify_c.c puts a prelude before it that includes the
- * emitted header and defines Inputs, Outputs    the structs of the interface RUN, WORKSPACE     the function,
- * and the size of its workspace SAMPLES, N_IN, N_OUT, in_bytes[], out_bytes[] It reads all inputs, one sample
- * after the other, from argv[1] and writes to argv[2] the outputs of two runs of each sample: buffers flush
- * against an unreadable page at their end and workspace full of 0xA5, then at their beginning and full of
- * 0x5A. Input buffers are read-only while the code runs. */
+ * emitted header and defines Inputs, Outputs    the structs of the interface RUN(round, in, out, workspace),
+ * WORKSPACE the function of a round, and the size of its workspace SAMPLES, N_IN, N_OUT, in_bytes[],
+ * out_bytes[] It reads all inputs, one sample after the other, from argv[1] and writes to argv[2] the outputs
+ * of two runs of each sample: buffers flush against an unreadable page at their end and workspace full of
+ * 0xA5, then at their beginning and full of 0x5A. Input buffers are read-only while the code runs. */
 #ifndef QCC_COMPILER_VERIFY_HARNESS_H
 #define QCC_COMPILER_VERIFY_HARNESS_H
 
@@ -73,7 +73,8 @@ static const char verify_harness[] =
     "      if (WORKSPACE) memset(workspace[round].data, poison, WORKSPACE);\n"
     "      memcpy(&inputs, in_pointers, sizeof inputs); /* structs of pointers, in the model's order */\n"
     "      memcpy(&outputs, out_pointers, sizeof outputs);\n"
-    "      if (RUN(&inputs, &outputs, workspace[round].data)) die(\"the run function returned an error\");\n"
+    "      if (RUN(round, &inputs, &outputs, workspace[round].data)) die(\"the run function returned an "
+    "error\");\n"
     "      for (i = 0; i < N_OUT; i++)\n"
     "        if (fwrite(outs[round][i].data, 1, out_bytes[i], out) != out_bytes[i]) die(\"cannot write the "
     "outputs\");\n"

@@ -18,7 +18,7 @@ typedef struct {
   int max_ops, reduce;
   OpId only; /* OP_COUNT: any */
   const char *targets, *out, *file, *flags, *cc;
-  bool keep, verbose;
+  bool keep, verbose, threads;
 } Options;
 
 typedef struct {
@@ -88,6 +88,7 @@ static Toolchain toolchain(const Session *s, const Target *t, int64_t batch) {
   }
   if (s->o.flags) tc.flags = s->o.flags;
   if (s->o.cc && !*t->runner) tc.cc = s->o.cc;
+  tc.threads = s->o.threads || (!s->o.file && batch % 2);
   return tc;
 }
 
@@ -156,11 +157,12 @@ static void report_emitted(Session *s, Arena *a, const Toolchain *tc, Trial *t, 
   char *name = arena_printf(a, "diff-%llu-%s", (unsigned long long)t->seed, tc->target->name);
   const char *error = save_graph(a, g, s->o.out, name);
   printf("  %s\n",
-         error ? error
-               : arena_printf(a,
-                              "%d nodes; again: %s --file %s/%s.ir --seed %llu --targets %s --flags '%s'%s%s",
-                              g->n_nodes, s->program, s->o.out, name, (unsigned long long)t->seed,
-                              tc->target->name, tc->flags, tc->cc ? " --cc " : "", tc->cc ? tc->cc : ""));
+         error
+             ? error
+             : arena_printf(
+                   a, "%d nodes; again: %s --file %s/%s.ir --seed %llu --targets %s --flags '%s'%s%s%s",
+                   g->n_nodes, s->program, s->o.out, name, (unsigned long long)t->seed, tc->target->name,
+                   tc->flags, tc->threads ? " --threads" : "", tc->cc ? " --cc " : "", tc->cc ? tc->cc : ""));
   fflush(stdout);
 }
 
@@ -274,7 +276,7 @@ static void run_file(Session *s, const Target *const *targets, int n_targets) {
 static const char usage[] =
     "usage: diff [--seed N] [--count M] [--ops K] [--max-ops K] [--targets a,b|none] "
     "[--out DIR] [--reduce K]\n"
-    "            [--only OP] [--flags 'CFLAGS'] [--cc CC] [--file X.ir] [--keep] [--verbose]\n";
+    "            [--only OP] [--flags 'CFLAGS'] [--cc CC] [--file X.ir] [--threads] [--keep] [--verbose]\n";
 
 static bool parse_option(Options *o, const char *name, const char *value) {
   const struct {
@@ -310,6 +312,8 @@ static Options parse_options(int argc, char **argv) {
       o.keep = true;
     } else if (!strcmp(argv[i], "--verbose")) {
       o.verbose = true;
+    } else if (!strcmp(argv[i], "--threads")) {
+      o.threads = true;
     } else if (parse_option(&o, argv[i], i + 1 < argc ? argv[i + 1] : NULL)) {
       i++;
     } else {

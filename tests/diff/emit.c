@@ -84,6 +84,8 @@ static bool emit_case(Arena *a, const Toolchain *tc, EmitCase *c, int which, con
                       .name = name,
                       .header_name = arena_printf(a, "g%d.h", which),
                       .model_file = "random.ir",
+                      .threads = tc->threads,
+                      .part_ops = 1,
                       .nhwc_io = c->nhwc};
   bool ok = codegen_c(&d, a, c->graph, &o, &code, &header);
   fclose(f);
@@ -118,8 +120,10 @@ static const char *write_table(Arena *a, const Toolchain *tc, const EmitCase *ca
                   "  _Static_assert(sizeof i == %d * sizeof(void *), \"inputs\");\n"
                   "  _Static_assert(sizeof o == %d * sizeof(void *), \"outputs\");\n"
                   "  memcpy(&i, in, sizeof i);\n  memcpy(&o, out, sizeof o);\n"
-                  "  return g%d_run(&i, &o, workspace);\n}\n",
-                  i, i, i, i, g->n_inputs, g->n_outputs, i);
+                  "  return g%d_run%s;\n}\n",
+                  i, i, i, i, g->n_inputs, g->n_outputs, i,
+                  tc->threads ? "_threads(&i, &o, workspace, harness_parallel_for, NULL)"
+                              : "(&i, &o, workspace)");
     put_sizes(&b, "in", i, g->inputs, g->n_inputs);
     put_sizes(&b, "out", i, g->outputs, g->n_outputs);
     strbuf_printf(&rows, "{%d, %d, %d, in_g%d, out_g%d, G%d_WORKSPACE_SIZE, run_g%d},\n", g->n_inputs,
@@ -188,6 +192,7 @@ static const char *build(Arena *a, const Toolchain *tc, const EmitCase *cases, i
 static const char *build_harness(Arena *a, const Toolchain *tc) {
   Command c = {.n = 0};
   add_words(a, &c, tc->cc ? tc->cc : tc->target->cc);
+  if (strstr(tc->flags, "-fsanitize=thread")) add_words(a, &c, "-DTHREADS");
   add_words(a, &c, "-O1 -std=gnu11 -r -nostdlib -I " DIFF_SOURCE_DIR " " DIFF_SOURCE_DIR "/harness.c -o");
   add_word(&c, arena_printf(a, "%s/table.o", tc->dir));
   add_word(&c, arena_printf(a, "%s/table.c", tc->dir));

@@ -18,6 +18,8 @@ typedef struct {
   const char *cc;    /* NULL: the target's */
   const char *flags; /* separated by blanks */
   const char *dir;   /* for the files; exists */
+  bool threads; /* kernels are done in parts, however small, from the last to the first; at once, where the
+                   flags have -fsanitize=thread */
 } Toolchain;
 
 /* NULL, or what went wrong: the compiler's or the program's last words, in the arena. */

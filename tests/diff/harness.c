@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef THREADS
+#include <pthread.h>
+#endif
 
 enum { CANARY = 64, CANARY_BYTE = 0xC5, ALIGNMENT = 64 };
 
@@ -20,6 +23,37 @@ static int canary_is_whole(const unsigned char *p) {
     if (p[i] != CANARY_BYTE) return 0;
   return 1;
 }
+
+#ifdef THREADS
+typedef struct {
+  void (*task)(void *context, int index);
+  void *context;
+  int index;
+  pthread_t thread;
+} Part;
+
+static void *part_main(void *part) {
+  Part *p = part;
+  p->task(p->context, p->index);
+  return NULL;
+}
+
+void harness_parallel_for(void *pool, void (*task)(void *context, int index), void *context, int count) {
+  Part *parts = take(sizeof *parts * (size_t)count);
+  (void)pool;
+  for (int i = 0; i < count; i++) {
+    parts[i] = (Part){.task = task, .context = context, .index = i};
+    if (pthread_create(&parts[i].thread, NULL, part_main, &parts[i])) exit(5);
+  }
+  for (int i = 0; i < count; i++) pthread_join(parts[i].thread, NULL);
+  free(parts);
+}
+#else
+void harness_parallel_for(void *pool, void (*task)(void *context, int index), void *context, int count) {
+  (void)pool;
+  while (count > 0) task(context, --count);
+}
+#endif
 
 static int run_case(const HarnessCase *c, FILE *from, FILE *to, int which) {
   void **in = take(sizeof(void *) * (size_t)c->n_in), **out = take(sizeof(void *) * (size_t)c->n_out);

@@ -11,6 +11,10 @@ typedef struct {
   int (*run)(const void *const *in, void *const *out, void *workspace);
 } HarnessCase;
 
+/* Does the parts in an order that nobody expects; compiled with -DTHREADS at once, each by a thread of its
+ * own. */
+void harness_parallel_for(void *pool, void (*task)(void *context, int index), void *context, int count);
+
 extern const HarnessCase harness_cases[];
 extern const int harness_n_cases;
 
