@@ -6,7 +6,7 @@
 
 QuantSpec qspec_of(DType dtype, bool reduce_range) {
   int64_t min = dtype_info[dtype].min, max = dtype_info[dtype].max;
-  if (reduce_range) { /* 0..127, -64..63 */
+  if (reduce_range && dtype != DT_S32) { /* 0..127, -64..63; PyTorch never halves qint32 */
     min /= 2;
     max /= 2;
   }
@@ -28,11 +28,11 @@ static bool valid_scale(float scale, float eps, float *result) {
   return scale_is_valid(*result);
 }
 
-/* The middle of an unsigned range: 128 where it is all of u8 by default, as PyTorch has it. */
+/* Of u8: 128, with reduce_range too (the values are 64..191 then), as PyTorch's HistogramObserver has it; the
+ * middle between limits that were given. */
 static int32_t symmetric_zero(const QuantSpec *q) {
   if (q->dtype != DT_U8) return 0;
-  bool whole = q->quant_min == 0 && q->quant_max == 255 && !q->custom_range;
-  return whole ? 128 : (q->quant_min + q->quant_max) / 2;
+  return q->custom_range ? (q->quant_min + q->quant_max) / 2 : 128;
 }
 
 bool qspec_params(const QuantSpec *q, float lo, float hi, float *scale, int32_t *zero) {

@@ -18,7 +18,8 @@ typedef struct QuantSpec {
   float eps;         /* the least scale, >= 0; 0: whatever is a normal number */
 } QuantSpec;
 
-/* The spec of a dtype with its whole range, or half of it: affine, per tensor, PyTorch's eps of 2^-23. */
+/* The spec of a dtype with its whole range, or half of it (not of s32): affine, per tensor, PyTorch's eps of
+ * 2^-23. */
 QuantSpec qspec_of(DType dtype, bool reduce_range);
 
 /* The same with limits of the user's own, which reduce_range halves, rounding down: -127 becomes -64. */

@@ -35,12 +35,13 @@ static void place(const Histc *h, const float *x, int n, int32_t *bin) {
   }
 }
 
-/* Where single precision would overflow, or cannot tell lo from hi: upstream's result is undefined there. */
+/* Where single precision would overflow, or cannot tell lo from hi: there upstream converts a NaN, which on
+ * x86 and here ends in the first bin. */
 static void place_wide(const Histc *h, const float *x, int n, int32_t *bin) {
   double width = (double)h->hi - (double)h->lo, bins = (double)h->bins;
   for (int i = 0; i < n; i++) {
     bool inside = x[i] >= h->lo && x[i] <= h->hi;
-    double v = width > 0 ? ((double)x[i] - (double)h->lo) / width * bins : bins / 2;
+    double v = width > 0 ? ((double)x[i] - (double)h->lo) / width * bins : 0;
     bin[i] = (int32_t)(!inside ? bins : v < bins - 1 ? v : bins - 1);
   }
 }

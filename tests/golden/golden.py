@@ -161,4 +161,5 @@ class Tools:
         out = self.call([self.observe_tool, f'{self.tmp}/batches.npz', str(len(batches)), observer] +
                         [f'{k}={v}' for k, v in spec.items()])
         rows = (line.split() for line in out.splitlines())
-        return {row[0]: np.array([float.fromhex(v) for v in row[1:]], np.float32) for row in rows}
+        return {row[0]: np.array([float.fromhex(v) for v in row[1:]], np.float64 if row[0] == 'zero' else np.float32)
+                for row in rows}

@@ -125,21 +125,20 @@ static void put_state(const Tool *t) {
 static bool put_params(Tool *t) {
   int64_t n = t->channels;
   float *lo = ARENA_NEW_ARRAY(t->arena, float, (size_t)n), *hi = ARENA_NEW_ARRAY(t->arena, float, (size_t)n);
-  float *scale = ARENA_NEW_ARRAY(t->arena, float, (size_t)n),
-        *zero = ARENA_NEW_ARRAY(t->arena, float, (size_t)n);
+  float *scale = ARENA_NEW_ARRAY(t->arena, float, (size_t)n);
+  DoubleList zero = {ARENA_NEW_ARRAY(t->arena, double, (size_t)n), n};
   bool seen = t->state && t->spec.observer->finish(t->state, lo, hi);
   for (int64_t c = 0; c < n; c++) {
-    int32_t z;
-    if (t->float_zero) {
-      qspec_float_params(&t->spec.quant, lo[c], hi[c], &scale[c], &zero[c]);
-      continue;
-    }
-    if (!observer_params(&t->spec, seen, lo[c], hi[c], &scale[c], &z))
+    int32_t integer;
+    float real;
+    if (t->float_zero)
+      qspec_float_params(&t->spec.quant, lo[c], hi[c], &scale[c], &real);
+    else if (!observer_params(&t->spec, seen, lo[c], hi[c], &scale[c], &integer))
       return fail(t, "no valid parameters from", t->spec.observer->name);
-    zero[c] = (float)z;
+    zero.v[c] = t->float_zero ? (double)real : integer; /* of s32: no float */
   }
   put_floats("scale", scale, n);
-  put_floats("zero", zero, n);
+  put_doubles("zero", &zero);
   put_floats("low", lo, n);
   put_floats("high", hi, n);
   return true;

@@ -243,14 +243,20 @@ static void specs_of_all_kinds(void **state) {
   q.symmetric = true;
   assert_true(qspec_params(&q, -1, 2, &scale, &zero));
   assert_true(scale == 2 / 127.5f && zero == 128);
-  q.custom_range = true; /* the same limits, but given */
+  q = qspec_of(DT_U8, true); /* PyTorch's histogram: 128, though it is beyond 127 */
+  q.symmetric = true;
+  assert_true(qspec_params(&q, -1, 2, &scale, &zero));
+  assert_true(scale == 2 / 63.5f && zero == 128);
+  q = qspec_custom(DT_U8, 0, 255, false); /* the same limits as by default, but given */
+  q.symmetric = true;
   assert_true(qspec_params(&q, -1, 2, &scale, &zero));
   assert_true(scale == 2 / 127.5f && zero == 127);
   q = qspec_custom(DT_S8, -127, 127, true);
   assert_true(q.quant_min == -64 && q.quant_max == 63);
   q = qspec_of(DT_S8, true);
   assert_true(q.quant_min == -64 && q.quant_max == 63);
-  q = qspec_of(DT_S32, false);
+  q = qspec_of(DT_S32, true); /* not halved */
+  assert_true(q.quant_min == INT32_MIN && q.quant_max == INT32_MAX);
   q.symmetric = true;
   assert_true(qspec_params(&q, -1, 1, &scale, &zero));
   assert_true(scale == 0x1p-23f && zero == 0); /* eps */
@@ -293,6 +299,16 @@ static void one_value_is_forgotten(void **state) {
   SEE(o, 0, 1);
   const Histogram *h = o->state;
   assert_true(h->min == 0 && h->max == 1 && h->samples == 2);
+}
+
+/* Where lo - 1 and hi + 1 are lo and hi again, PyTorch counts in the first bin. */
+static void one_large_value(void **state) {
+  (void)state;
+  Observing *o = begin("histogram=4");
+  const Histogram *h = o->state;
+  static const float want[] = {3, 0, 0, 0};
+  SEE(o, -1e15f, -1e15f, -1e15f);
+  assert_memory_equal(h->histogram.v, want, sizeof want);
 }
 
 static void outliers_are_cut(void **state) {
@@ -590,6 +606,7 @@ int main(void) {
       cmocka_unit_test(specs_of_all_kinds),
       cmocka_unit_test(histograms_are_resampled),
       cmocka_unit_test(one_value_is_forgotten),
+      cmocka_unit_test(one_large_value),
       cmocka_unit_test(outliers_are_cut),
       cmocka_unit_test(cubes_beyond_single_precision),
       cmocka_unit_test(whole_bounds_are_upstreams_mistake),
