@@ -218,7 +218,7 @@ BUILDERS = {
     'conv_transpose1d': (conv_transpose, QUANTUM), 'conv_transpose2d': (conv_transpose, QUANTUM),
     'linear': (linear, QUANTUM), 'linear_relu': (linear, QUANTUM),
     'add': (binary('add'), QUANTUM), 'add_relu': (binary('add'), QUANTUM), 'add_broadcast': (binary('add'), QUANTUM),
-    'mul': (binary('mul'), EXACT), 'mul_relu': (binary('mul'), EXACT),
+    'mul': (binary('mul'), QUANTUM), 'mul_relu': (binary('mul'), QUANTUM),  # PyTorch multiplies by 1 / s_out
     'add_scalar': (scalar('add'), QUANTUM), 'mul_scalar': (scalar('mul'), QUANTUM),
     'cat': (concat, QUANTUM), 'cat_relu': (concat, QUANTUM),
     'relu': (unary('relu'), EXACT), 'relu6': (unary('clip', min=0, max=6), EXACT),
