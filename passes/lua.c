@@ -192,10 +192,12 @@ static int format(lua_State *L) {
   return 1;
 }
 
-static int unknown_global(lua_State *L) {
+/* What is no global of the file's own: a function of the application (upvalue 1), or a mistake. */
+static int other_global(lua_State *L) {
   Script *s = script_of(L);
   if (lua_type(L, 2) != LUA_TSTRING) return 0;
   const char *name = lua_tostring(L, 2);
+  if (lua_getfield(L, lua_upvalueindex(1), name) != LUA_TNIL) return 1;
   SrcLoc loc = lua_locate_word(s->index, current_line(L), name);
   Suggest near = {.word = name};
   for (int i = 0; i < s->n_functions; i++) suggest_offer(&near, s->functions[i]);
@@ -207,6 +209,40 @@ static int unknown_global(lua_State *L) {
   else
     diag_error(s->diag, loc, "there is no '%.100s'", name);
   lua_script_stop(L);
+}
+
+/* `default = {}` would take the place of the function, and say nothing. */
+static int new_global(lua_State *L) {
+  Script *s = script_of(L);
+  if (lua_type(L, 2) == LUA_TSTRING && lua_getfield(L, lua_upvalueindex(1), lua_tostring(L, 2)) != LUA_TNIL) {
+    const char *name = lua_tostring(L, 2);
+    diag_error(s->diag, lua_locate_word(s->index, current_line(L), name),
+               "'%s' is a function to call, and cannot be set", name);
+    lua_script_stop(L);
+  }
+  lua_settop(L, 3);
+  lua_rawset(L, 1);
+  return 0;
+}
+
+/* Moves the application's functions out of the globals, where files could overwrite them. */
+static void guard_functions(lua_State *L) {
+  const Script *s = script_of(L);
+  lua_pushglobaltable(L);
+  lua_createtable(L, 0, 2); /* its metatable */
+  lua_createtable(L, 0, s->n_functions);
+  for (int i = 0; i < s->n_functions; i++) {
+    lua_getglobal(L, s->functions[i]);
+    lua_setfield(L, -2, s->functions[i]);
+    lua_pushnil(L);
+    lua_setglobal(L, s->functions[i]);
+  }
+  lua_pushvalue(L, -1);
+  lua_pushcclosure(L, other_global, 1);
+  lua_setfield(L, -3, "__index");
+  lua_pushcclosure(L, new_global, 1);
+  lua_setfield(L, -2, "__newindex");
+  lua_setmetatable(L, -2);
 }
 
 static int open_all(lua_State *L) {
@@ -222,11 +258,7 @@ static int open_all(lua_State *L) {
   lua_setglobal(L, "tostring");
   lua_settop(L, 0);
   script_of(L)->open(L);
-  lua_pushglobaltable(L);
-  lua_createtable(L, 0, 1);
-  lua_pushcfunction(L, unknown_global);
-  lua_setfield(L, -2, "__index");
-  lua_setmetatable(L, -2);
+  guard_functions(L);
   return 0;
 }
 
