@@ -181,6 +181,12 @@ void node_add_locs(Node *n, const Node *from) {
 
 SrcLoc node_loc(const Node *n) { return n->locs[0]; }
 
+bool node_same_origin(const Node *a, const Node *b) {
+  if (*a->name || *b->name) return !strcmp(a->name, b->name);
+  const char *path = node_loc(a).path, *other = node_loc(b).path;
+  return path && other && !strcmp(path, other);
+}
+
 void tensor_replace_uses(Tensor *from, Tensor *to) {
   Graph *g = to->producer ? to->producer->graph : from->producer ? from->producer->graph : NULL;
   while (from->n_uses) {

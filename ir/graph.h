@@ -81,6 +81,8 @@ void node_set_operand(Node *n, int i, Tensor *t);
 void node_set_operands(Node *n, Tensor *const *operands, int n_operands); /* changes their number */
 void node_add_locs(Node *n, const Node *from);                            /* n now also stands for `from` */
 SrcLoc node_loc(const Node *n);
+/* Were both made of one node of the source model? They have its name, or where it has none its place. */
+bool node_same_origin(const Node *a, const Node *b);
 /* Every use of `from`, as an operand or a graph output, becomes a use of `to`. */
 void tensor_replace_uses(Tensor *from, Tensor *to);
 /* Gives `to` the name of `from`; `from` gets a fresh one. */

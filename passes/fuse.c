@@ -80,13 +80,15 @@ int fuse_activations(Graph *g) {
 }
 
 /* Where PyTorch's observers are to see what PyTorch's do, only that is fused before them which PyTorch fuses:
- * a ReLU directly behind one of these. Other clamps have their operand's parameters, and are fused on
- * integers by the pass tables. */
+ * a ReLU directly behind one of these (a convolution of one dimension ends in a view). Other clamps have their
+ * operand's parameters, and are fused on integers by the pass tables. */
 static bool torch_fuses(const Node *relu) {
-  const Tensor *x = relu->operands[0];
-  if (relu->op != OP_relu || !x->producer) return false;
-  OpId op = x->producer->op;
-  return op == OP_conv2d || op == OP_linear || op == OP_add || op == OP_mul;
+  static const bool fused[OP_COUNT] = {
+      [OP_conv2d] = true, [OP_conv3d] = true, [OP_linear] = true, [OP_add] = true, [OP_mul] = true,
+  };
+  const Node *n = relu->operands[0]->producer;
+  if (n && plan_is_view(n)) n = n->operands[0]->producer;
+  return relu->op == OP_relu && n && fused[n->op];
 }
 
 bool pass_fuse(PassCtx *ctx, Graph *g) {

@@ -14,6 +14,14 @@ bool plan_is_integer(const Plan *p, const Node *n) {
   return t && (t->kind == PLAN_INTEGER || t->kind == PLAN_TABLE);
 }
 
+/* How the importer brings operators of one dimension onto images of one row, and their results back. */
+bool plan_is_view(const Node *n) {
+  if (n->op != OP_reshape) return false;
+  const Tensor *x = n->operands[0], *y = n->results[0];
+  if (x->producer && node_same_origin(n, x->producer)) return true;
+  return tensor_single_use(y) && node_same_origin(n, y->uses[0].node);
+}
+
 bool plan_is_mover(const Node *n) {
   return op_info[n->op]->quant == QUANT_MOVE || op_info[n->op]->quant == QUANT_CONCAT;
 }

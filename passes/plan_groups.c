@@ -5,8 +5,8 @@
  *
  * PyTorch's (torch_sharing; torch/ao/quantization/fx/prepare.py of 1.13). Every tensor has an observer. An op
  * that shares has its operand's; a concat puts its first operand's in the place of those of its other
- * operands and of its result. An observer sees all tensors that have it, also where values are only moved. In
- * the integer graph an op that shares has the parameters that its operand really has, whatever its own
+ * operands and of its result. An observer sees all tensors that have it, also where values are only moved (but
+ * not what is one tensor there, and two here: plan_is_view). In the integer graph an op that shares has the parameters that its operand really has, whatever its own
  * observer saw. */
 #include <float.h>
 #include <math.h>
@@ -176,16 +176,19 @@ static float positive_factor(const Node *n, const Tensor **x) {
   return 0;
 }
 
+static void put_observer(Plan *p, const Tensor *t, PlanGroup *observer) {
+  TensorPlan *plan = plan_of(p, t);
+  if (plan) plan->observer = observer;
+  if (plan && t->producer && plan_is_view(t->producer)) put_observer(p, t->producer->operands[0], observer);
+}
+
 static void observe_node(Plan *p, const Node *n) {
   TensorPlan *r = plan_of(p, n->results[0]), *x = plan_of(p, node_operand(n, 0));
   bool integer = plan_is_integer(p, n);
   const Tensor *scaled;
   if (integer && op_info[n->op]->quant == QUANT_CONCAT) {
     r->observer = x ? x->observer : new_group(p, n->results[0]);
-    for (int i = 0; i < n->n_operands; i++) {
-      TensorPlan *t = plan_of(p, n->operands[i]);
-      if (t) t->observer = r->observer;
-    }
+    for (int i = 0; i < n->n_operands; i++) put_observer(p, n->operands[i], r->observer);
   } else if (integer && torch_shares(n) && x && x->quantized) {
     for (int i = 0; i < n->n_results; i++) plan_of(p, n->results[i])->observer = x->observer;
   } else if (integer && positive_factor(n, &scaled) > 0 && plan_of(p, scaled)->quantized) {
@@ -244,10 +247,11 @@ static void each_tensor(Plan *p, void (*fn)(Plan *, const Tensor *)) {
     for (int i = 0; i < n->n_results; i++) fn(p, n->results[i]);
 }
 
-/* Observers whose parameters nobody takes see nothing. */
+/* Observers whose parameters nobody takes see nothing, and none sees a tensor twice. */
 static void drop_observer(Plan *p, const Tensor *t) {
   TensorPlan *plan = plan_of(p, t);
-  if (plan && plan->observer && !plan->observer->used) plan->observer = NULL;
+  bool again = t->producer && plan_is_view(t->producer);
+  if (plan && plan->observer && (again || !plan->observer->used)) plan->observer = NULL;
 }
 
 static void drop_unused(Plan *p) {

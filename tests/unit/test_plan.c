@@ -128,6 +128,21 @@ static void torch_rescales_where_observers_part(void **state) {
   assert_string_equal(groups_text(plan(g, true)), "x: x; a: a (m) c; b: b -m");
 }
 
+/* What brings an operator of one dimension onto an image is no op there: nothing is seen twice, and a concat's
+ * observer reaches what is behind it. */
+static void torch_has_no_views(void **state) {
+  (void)state;
+  const Graph *g = parse("  input %x : f32[1, 2, 4]\n"
+                         "  const @w : f32[2, 2, 1, 1] = [[[[1]], [[2]]], [[[3]], [[4]]]]\n"
+                         "  %i = reshape(%x) { shape = [1, 2, 1, 4] } from \"conv\"\n"
+                         "  %a = conv2d(%i, @w) from \"conv\"\n"
+                         "  %b = reshape(%a) { shape = [1, 2, 4] } from \"conv\"\n"
+                         "  %f = reshape(%b) { shape = [1, 8] } from \"flatten\"\n"
+                         "  %c = concat(%x, %b) { axis = 1 }\n"
+                         "  output %f, %c\n");
+  assert_string_equal(groups_text(plan(g, true)), "x: x -i a -b -f c");
+}
+
 static void torch_scales_scales(void **state) {
   (void)state;
   const Graph *g = parse("  input %x : f32[1, 2]\n"
@@ -290,6 +305,7 @@ int main(void) {
       cmocka_unit_test(ours_shares_what_is_moved),
       cmocka_unit_test(torch_replaces_observers),
       cmocka_unit_test(torch_rescales_where_observers_part),
+      cmocka_unit_test(torch_has_no_views),
       cmocka_unit_test(torch_scales_scales),
       cmocka_unit_test(functions_of_one_tensor),
       cmocka_unit_test(specs_per_node),
