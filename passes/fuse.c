@@ -80,8 +80,8 @@ int fuse_activations(Graph *g) {
 }
 
 /* Where PyTorch's observers are to see what PyTorch's do, only that is fused before them which PyTorch fuses:
- * a ReLU directly behind one of these (a convolution of one dimension ends in a view). Other clamps have their
- * operand's parameters, and are fused on integers by the pass tables. */
+ * a ReLU directly behind one of these (a convolution of one dimension ends in a view). Other clamps have
+ * their operand's parameters, and are fused on integers by the pass tables. */
 static bool torch_fuses(const Node *relu) {
   static const bool fused[OP_COUNT] = {
       [OP_conv2d] = true, [OP_conv3d] = true, [OP_linear] = true, [OP_add] = true, [OP_mul] = true,

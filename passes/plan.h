@@ -78,7 +78,8 @@ bool plan_needs_data(const Plan *p);
 
 /* The ops whose integer results have their operands' parameters. */
 bool plan_is_mover(const Node *n);
-/* A reshape that is part of another node of the source model: there its operand and its result are one tensor. */
+/* A reshape that is part of another node of the source model: there its operand and its result are one
+ * tensor. */
 bool plan_is_view(const Node *n);
 /* The pass quantize's reason for a node that the user has put into float: cleanup is silent about it. */
 extern const char plan_as_configured[];

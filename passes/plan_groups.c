@@ -5,9 +5,9 @@
  *
  * PyTorch's (torch_sharing; torch/ao/quantization/fx/prepare.py of 1.13). Every tensor has an observer. An op
  * that shares has its operand's; a concat puts its first operand's in the place of those of its other
- * operands and of its result. An observer sees all tensors that have it, also where values are only moved (but
- * not what is one tensor there, and two here: plan_is_view). In the integer graph an op that shares has the parameters that its operand really has, whatever its own
- * observer saw. */
+ * operands and of its result. An observer sees all tensors that have it, also where values are only moved
+ * (but not what is one tensor there and two here: plan_is_view). In the integer graph an op that shares has
+ * the parameters that its operand really has, whatever its own observer saw. */
 #include <float.h>
 #include <math.h>
 

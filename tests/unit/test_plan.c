@@ -128,8 +128,8 @@ static void torch_rescales_where_observers_part(void **state) {
   assert_string_equal(groups_text(plan(g, true)), "x: x; a: a (m) c; b: b -m");
 }
 
-/* What brings an operator of one dimension onto an image is no op there: nothing is seen twice, and a concat's
- * observer reaches what is behind it. */
+/* What brings an operator of one dimension onto an image is no op there: nothing is seen twice, and a
+ * concat's observer reaches what is behind it. */
 static void torch_has_no_views(void **state) {
   (void)state;
   const Graph *g = parse("  input %x : f32[1, 2, 4]\n"
