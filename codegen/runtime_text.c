@@ -12,14 +12,18 @@ static const RuntimeIsa *find_isa(const char *name) {
   return isa;
 }
 
-static int find_chunk(const RuntimeIsa *isa, const char *name) {
+/* The chunk that defines v_<op>; -1: none does. */
+static int find_chunk(const RuntimeIsa *isa, int op) {
   for (int i = 0; i < isa->n_chunks; i++)
     for (const char *const *n = isa->chunks[i].names; *n; n++)
-      if (!strcmp(*n, name)) return i;
-  BUG("%s is missing in the runtime of %s", name, isa->isa);
+      if (!strncmp(*n, "v_", 2) && !strcmp(*n + 2, vir_op_info[op].name)) return i;
+  return -1;
 }
 
-static bool is_include(const RuntimeChunk *chunk) { return !strncmp(chunk->text, "#include", 8); }
+bool runtime_has(const char *isa, VirOp op) { return find_chunk(find_isa(isa), (int)op) >= 0; }
+
+/* An #include line, or a block around one. */
+static bool is_include(const RuntimeChunk *chunk) { return strstr(chunk->text, "#include <") != NULL; }
 
 /* A definition of the file: one chunk, or the same one of several instruction sets. */
 typedef struct Definition {
@@ -58,8 +62,11 @@ static void mark_used(Arena *a, Part *p, const bool *used) {
   p->wanted = ARENA_NEW_ARRAY(a, bool, (size_t)p->isa->n_chunks);
   for (int i = 0; i < p->isa->n_chunks; i++)
     if (p->isa->chunks[i].always) mark(p, i);
-  for (int op = 0; op < VIR_OP_COUNT; op++)
-    if (used[op]) mark(p, find_chunk(p->isa, arena_printf(a, "v_%s", vir_op_info[op].name)));
+  for (int op = 0; op < VIR_OP_COUNT; op++) {
+    int chunk = used[op] ? find_chunk(p->isa, op) : 0;
+    if (chunk < 0) BUG("v_%s is missing in the runtime of %s", vir_op_info[op].name, p->isa->isa);
+    if (used[op]) mark(p, chunk);
+  }
 }
 
 /* ---- which are the same ---- */

@@ -10,7 +10,7 @@ typedef struct {
   const char *const *names; /* what it defines; ends with NULL */
   const char *text;         /* with its comment */
   const short *needs;       /* indices of other chunks, not transitive; ends with -1 */
-  bool always;              /* of the preamble, which every file has */
+  bool always;              /* of the preamble or the target's own, which every file has */
   bool apart;               /* a blank line stands before it */
 } RuntimeChunk;
 
@@ -45,6 +45,8 @@ bool runtime_guard(StrBuf *out, unsigned archs);
 /* Appends the preamble, the #include lines and the definitions that the used operations need, in their order
  * and formatting. Functions may follow, then runtime_end: the file then needs nothing else, libc included. */
 void runtime_extract(StrBuf *out, const char *isa, const bool used[VIR_OP_COUNT]);
+/* Whether the instruction set has the operation. */
+bool runtime_has(const char *isa, VirOp op);
 /* What ends the file. */
 void runtime_end(StrBuf *out);
 

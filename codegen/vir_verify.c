@@ -82,6 +82,7 @@ static const ConstRange const_range[VIR_OP_COUNT] = {
     [VIR_splat_p] = {INT16_MIN, INT16_MAX},
     [VIR_shr_s32] = {0, 31},
     [VIR_int_shr] = {0, 31},
+    [VIR_dot_s8_lane] = {0, 3},
 };
 
 /* A variable, parameter or local array, and whether it can be named now. */

@@ -252,6 +252,48 @@ static inline v_s32 v_add_pairs(v_s32 acc, v_p a) {
                   v_int_add(acc.x[2], a.x[4] + a.x[5]), v_int_add(acc.x[3], a.x[6] + a.x[7])}};
 }
 
+/* The sum of n products of signed bytes. */
+static inline int32_t v_dot_bytes(int32_t acc, const uint8_t *x, const uint8_t *w, int n) {
+  for (int i = 0; i < n; i++) acc = v_int_add(acc, (int8_t)x[i] * (int8_t)w[i]);
+  return acc;
+}
+
+/* As v_dot, x and w signed; then with the same four bytes of x in all lanes. */
+static inline v_s32 v_dot_s8(v_s32 acc, v_q x, v_q w) {
+  for (int l = 0; l < 4; l++) acc.x[l] = v_dot_bytes(acc.x[l], x.x + 4 * l, w.x + 4 * l, 4);
+  return acc;
+}
+static inline v_s32 v_dot_s8_lane(v_s32 acc, v_q x, v_q w, int n) {
+  for (int l = 0; l < 4; l++) acc.x[l] = v_dot_bytes(acc.x[l], x.x + 4 * n, w.x + 4 * l, 4);
+  return acc;
+}
+
+/* The product of two rows of 8 bytes by two: lane 2i + j is row i of x by row j of w. */
+static inline v_s32 v_mmla_s8(v_s32 acc, v_q x, v_q w) {
+  for (int l = 0; l < 4; l++) acc.x[l] = v_dot_bytes(acc.x[l], x.x + l / 2 * 8, w.x + l % 2 * 8, 8);
+  return acc;
+}
+
+/* The first halves of two vectors, the second ones. */
+static inline v_q v_zip_low_q(v_q a, v_q b) {
+  for (int i = 0; i < 8; i++) a.x[8 + i] = b.x[i];
+  return a;
+}
+static inline v_q v_zip_high_q(v_q a, v_q b) {
+  for (int i = 0; i < 8; i++) b.x[i] = a.x[8 + i];
+  return b;
+}
+static inline v_s32 v_zip_low_s32(v_s32 a, v_s32 b) { return (v_s32){{a.x[0], a.x[1], b.x[0], b.x[1]}}; }
+static inline v_s32 v_zip_high_s32(v_s32 a, v_s32 b) { return (v_s32){{a.x[2], a.x[3], b.x[2], b.x[3]}}; }
+
+static inline int32_t v_sum_lanes(v_s32 a) {
+  return v_int_add(v_int_add(a.x[0], a.x[1]), v_int_add(a.x[2], a.x[3]));
+}
+/* Of four vectors: the sum of each. */
+static inline v_s32 v_sum4(v_s32 a, v_s32 b, v_s32 c, v_s32 d) {
+  return (v_s32){{v_sum_lanes(a), v_sum_lanes(b), v_sum_lanes(c), v_sum_lanes(d)}};
+}
+
 static inline v_q v_xor_q(v_q a, v_q b) {
   v_q r;
   for (int i = 0; i < 16; i++) r.x[i] = a.x[i] ^ b.x[i];

@@ -5,11 +5,16 @@ needs, so that codegen/runtime_text.c can copy the needed ones into an emitted f
 usage: embed.py HEADER... > runtime_chunks.c     (vec_<isa>.h among them make the instruction sets)
 
 A header consists of an include guard, #include lines, and definitions: functions, typedefs, #define lines, and
-#if blocks. A comment belongs to the definition below it.
+#if blocks. A comment belongs to the definition below it. What preamble.h and target_*.h hold goes into every file.
 """
 import os
 import re
 import sys
+
+
+def goes_everywhere(header):
+    """Whether what the header holds is wanted by files that name none of it."""
+    return header == 'preamble.h' or header.startswith('target_')
 
 
 class Chunk:
@@ -19,7 +24,7 @@ class Chunk:
         self.text = text
         self.apart = apart
         self.code = re.sub(r'/\*.*?\*/|"(\\.|[^"\\])*"', ' ', text, flags=re.S)
-        self.names = self.defined()
+        self.names = [] if re.search(r'^#include', text, re.M) else self.defined()
         self.always = not self.names
 
     def defined(self):
@@ -81,6 +86,7 @@ def in_order(name, headers, seen):
     for i, chunk in enumerate(chunks):
         chunk.header = name
         chunk.apart |= i == 0
+        chunk.always |= goes_everywhere(name)
     return result + chunks
 
 
@@ -113,7 +119,7 @@ def main():
             print('    {(const char *const[]){' + ''.join(f'"{n}", ' for n in chunk.names) + 'NULL},')
             print(c_string(chunk.text) + ',')
             print('     (const short[]){' + ''.join(f'{n}, ' for n in needs) + '-1},')
-            print(f'     {"true" if chunk.header == "preamble.h" else "false"}, {"true" if chunk.apart else "false"}}},')
+            print(f'     {"true" if goes_everywhere(chunk.header) else "false"}, {"true" if chunk.apart else "false"}}},')
         print('    {NULL, NULL, NULL, false, false},\n};\n')
     print('const RuntimeIsa runtime_isas[] = {')
     for isa in isas:

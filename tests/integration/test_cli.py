@@ -21,7 +21,7 @@ def test_lists(t):
     """One row each."""
     targets = t.run('-print-targets').stdout
     assert re.search(r'^generic +portable C99, no intrinsics +runs here', targets, re.M)
-    assert all(re.search(f'^{re.escape(name)} ', targets, re.M) for name in ('x86-64-v3', 'arm64'))
+    assert all(re.search(f'^{re.escape(name)} ', targets, re.M) for name in ('x86-64-v3', 'arm64', 'arm64+dotprod', 'arm64+i8mm'))
     assert len(re.findall('runs here: native$', targets, re.M)) == 1
     passes = t.run('-print-passes').stdout.split('\n')
     assert passes[0].startswith('canonicalize') and any(p.startswith('quantize ') for p in passes)

@@ -9,7 +9,8 @@ import subprocess
 
 from harness import ROOT, main
 
-TARGETS = {'generic': 'gcc', 'x86-64-v3': 'gcc', 'arm64': 'aarch64-linux-gnu-gcc'}
+TARGETS = {'generic': 'gcc', 'x86-64-v3': 'gcc', 'arm64': 'aarch64-linux-gnu-gcc', 'arm64+dotprod': 'aarch64-linux-gnu-gcc',
+           'arm64+i8mm': 'aarch64-linux-gnu-gcc'}
 STRICT = ['-Wall', '-Wextra', '-pedantic', '-Werror']
 numbers = itertools.count()
 
@@ -118,7 +119,7 @@ def targets():
 
 def clang_for(target):
     return ['clang'] + (['--target=aarch64-linux-gnu', '-isystem', '/usr/aarch64-linux-gnu/include']
-                        if target == 'arm64' else [])
+                        if target.startswith('arm64') else [])
 
 
 def test_compilers_have_nothing_to_say(t):
@@ -138,7 +139,7 @@ def test_nothing_is_needed_and_one_function_offered(t):
         o = c.with_suffix('.o')
         for level in ['-O0', '-O2'] if target == 'generic' else ['-O2']:
             command(TARGETS[target], level, '-c', c, '-o', o)
-            symbols = command(TARGETS[target].replace('gcc', 'nm') if target == 'arm64' else 'nm', o).split('\n')
+            symbols = command(TARGETS[target].replace('gcc', 'nm') if target.startswith('arm64') else 'nm', o).split('\n')
             needed = {s.split()[-1] for s in symbols if ' U ' in s}
             assert not needed, f'{model}, {target}: {needed}'
             offered = [s.split()[-1] for s in symbols if re.search(r' [A-TV-Z] ', s)]

@@ -137,7 +137,9 @@ def test_no_libc(t):
     np.savez(t.dir / 'net.npz', w=rng.normal(size=(32, 8, 3, 3)).astype('f4'), x=rng.normal(size=(4, 8, 12, 12)).astype('f4'))
     t.write('net.ir', NO_LIBC)
     for target, compilers in (('generic', ('gcc', 'clang')), ('x86-64-v3', ('gcc', 'clang')),
-                              ('arm64', ('aarch64-linux-gnu-gcc', 'clang --target=aarch64-linux-gnu'))):
+                              ('arm64', ('aarch64-linux-gnu-gcc', 'clang --target=aarch64-linux-gnu')),
+                              ('arm64+dotprod', ('aarch64-linux-gnu-gcc', 'clang --target=aarch64-linux-gnu')),
+                              ('arm64+i8mm', ('aarch64-linux-gnu-gcc', 'clang --target=aarch64-linux-gnu'))):
         t.run('net.ir', '-target', target, '-o', 'net.c')
         for compiler in compilers:
             if not shutil.which(compiler.split()[0]):

@@ -82,13 +82,14 @@ LARGE = 150 * 150  # pixels of an input: one target, one compiler, a few inputs
 FEW = 2
 
 Compiler = collections.namedtuple('Compiler', 'name command runner')
-ARM = ['qemu-aarch64', '-L', '/usr/aarch64-linux-gnu']
+ARM = ['qemu-aarch64', '-cpu', 'cortex-a53', '-L', '/usr/aarch64-linux-gnu']
+ARM72 = ['qemu-aarch64', '-cpu', 'cortex-a72', '-L', '/usr/aarch64-linux-gnu']
 TARGETS = {
     'generic': [Compiler('gcc', ['gcc', '-O2'], []), Compiler('clang', ['clang', '-O2'], [])],
     'x86-64-v3': [Compiler('gcc', ['gcc', '-O2'], []), Compiler('clang', ['clang', '-O2'], [])],
     'arm64': [
         Compiler('gcc', ['aarch64-linux-gnu-gcc', '-O2', '-static'], ARM),
-        Compiler('clang', ['clang', '--target=aarch64-linux-gnu', '-O2', '-static'], ARM),
+        Compiler('clang', ['clang', '--target=aarch64-linux-gnu', '-O2', '-static'], ARM72),
     ],
 }
 

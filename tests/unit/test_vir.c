@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codegen/runtime_text.h"
 #include "codegen/target.h"
 #include "codegen/cpu.h"
 #include "codegen/vir.h"
@@ -352,6 +353,8 @@ static void targets_are_found(void **state) {
   for (const Target *t = target_table; t->name; t++) {
     assert_ptr_equal(target_find(t->name), t);
     assert_true(t->lanes >= 4 && t->registers >= 16 && t->conv_mr > 0 && t->conv_nv > 0);
+    assert_true(runtime_has(t->isa, t->broadcast) && runtime_has(t->isa, t->dot) &&
+                runtime_has(t->isa, t->dot_wide));
   }
 }
 

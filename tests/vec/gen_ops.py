@@ -11,6 +11,8 @@ import re
 import sys
 
 C_TYPE = {'i': 'v_s32', 'f': 'v_f32', 'q': 'v_q', 'p': 'v_p', 'I': 'int32_t', 'F': 'float'}
+# Those that an instruction set only has where its targets' tiles use them.
+SOME_HAVE = {'dot_s8', 'dot_s8_lane', 'mmla_s8', 'zip_low_q', 'zip_high_q', 'zip_low_s32', 'zip_high_s32', 'sum4'}
 
 
 def isas(folder):
@@ -25,6 +27,15 @@ def isas(folder):
     return found
 
 
+def defined(header):
+    """The functions of a header and of those that it includes."""
+    with open(header, encoding='utf-8') as f:
+        text = f.read()
+    names = set(re.findall(r'\bv_(\w+)\(', text))
+    for name in re.findall(r'^#include "(.*)"', text, re.M):
+        names |= defined(os.path.join(os.path.dirname(header), name))
+    return names
+
 
 def constants(name, lanes):
     """The values that a switch makes constant; others stay variable."""
@@ -34,6 +45,8 @@ def constants(name, lanes):
         return range(1, lanes + 1)
     if name.startswith('scatter'):
         return range(1, 10)
+    if name.endswith('_lane'):
+        return range(4)
     if 'shr' in name:
         return range(32)
     return ()
@@ -75,8 +88,11 @@ def main():
         ops = re.findall(r'^VIR_OP\((\w+), (\w), "(\w+)"\)', f.read(), re.M)
     print(f'#include <stdlib.h>\n#include <string.h>\n\n#include "vec_{isa}.h"\n#include "vec_test.h"\n')
     print(f'#define ATTRIBUTE {attribute}\n#define LANES {lanes}\n')
+    here = defined(os.path.join(folder, '..', 'runtime', f'vec_{isa}.h'))
+    left_out = {name for name, _, _ in ops if name in SOME_HAVE and name not in here}
     for op in ops:
-        print(wrapper(*op, lanes))
+        if op[0] not in left_out:
+            print(wrapper(*op, lanes))
     print('/* a * b + c in two roundings: compilers must not contract it */')
     print('ATTRIBUTE static void run_mul_add(const float *x, float *y) {')
     print('  v_store_f32(y, v_add_f32(v_mul_f32(v_load_f32(x), v_load_f32(x + LANES)), v_load_f32(x + 2 * LANES)));')
@@ -85,7 +101,7 @@ def main():
     print('}\n')
     print(f'const VecIsa vec_{isa} = {{"{isa}", {lanes}, run_mul_add, {{')
     for name, _, _ in ops:
-        print(f'    run_{name},')
+        print('    NULL,' if name in left_out else f'    run_{name},')
     print('}};')
 
 

@@ -93,6 +93,10 @@ static const Configuration configurations[] = {
     {"avx512vnni", AVX512VNNI, "clang -fsyntax-only", true},
     {"neon", "", "aarch64-linux-gnu-gcc -O0 -c", false},
     {"neon", "", "clang --target=aarch64-linux-gnu -ffreestanding -fsyntax-only", true},
+    {"neon_dotprod", "V_TARGET", "aarch64-linux-gnu-gcc -O0 -c", false},
+    {"neon_dotprod", "V_TARGET", "clang --target=aarch64-linux-gnu -ffreestanding -fsyntax-only", false},
+    {"neon_i8mm", "V_TARGET", "aarch64-linux-gnu-gcc -O0 -c", false},
+    {"neon_i8mm", "V_TARGET", "clang --target=aarch64-linux-gnu -ffreestanding -fsyntax-only", false},
 };
 
 static bool compiler_works(const Configuration *c) {
@@ -120,6 +124,7 @@ static void each_operation_stands_alone(void **state) {
     skip();
   }
   for (int op = 0; op < VIR_OP_COUNT; op++) {
+    if (!runtime_has(c->isa, (VirOp)op)) continue;
     bool used[VIR_OP_COUNT] = {false};
     used[op] = true;
     StrBuf out;
@@ -138,9 +143,10 @@ static void all_operations_stand_together(void **state) {
   bool used[VIR_OP_COUNT];
   StrBuf out;
   strbuf_init(&out, arena);
-  for (int op = 0; op < VIR_OP_COUNT; op++) used[op] = true;
+  for (int op = 0; op < VIR_OP_COUNT; op++) used[op] = runtime_has(c->isa, (VirOp)op);
   runtime_extract(&out, c->isa, used);
   for (int op = 0; op < VIR_OP_COUNT; op++) {
+    if (!used[op]) continue;
     StrBuf caller;
     strbuf_init(&caller, arena);
     put_caller(&caller, &vir_op_info[op], c->attribute);
@@ -200,6 +206,32 @@ static void parts_of_a_list(void **state) {
   assert_string_equal(out.text, "av_s32 v_avx2_s32 v_s32x(v_avx2_s32)");
 }
 
+/* What tells the compiler of a target's instructions is there whatever is used; a list has one for each, and
+ * includes the intrinsics' header once, in a block that shows clang all of them. */
+static void targets_go_everywhere(void **state) {
+  (void)state;
+  bool used[VIR_OP_COUNT] = {[VIR_int_add] = true};
+  StrBuf out;
+  strbuf_init(&out, arena);
+  runtime_extract(&out, "neon_dotprod", used);
+  assert_non_null(strstr(out.text, "#define V_TARGET __attribute__"));
+  assert_null(strstr(out.text, "v_dot_s8"));
+  used[VIR_add_s32] = true;
+  const RuntimeUse uses[] = {
+      {"neon", ARCH_ARM64, used}, {"neon_dotprod", ARCH_ARM64, used}, {"neon_i8mm", ARCH_ARM64, used}};
+  out.len = 0;
+  runtime_put(&out, runtime_plan(arena, uses, 3));
+  const char *block = strstr(out.text, "#define __ARM_FEATURE_DOTPROD");
+  assert_non_null(block);
+  assert_null(strstr(block + 1, "#define __ARM_FEATURE_DOTPROD"));
+  assert_true(block < strstr(out.text, "#include <arm_neon.h>"));
+  const char *target =
+      strstr(out.text, "#if defined(__ARM_FEATURE_DOTPROD) && defined(__ARM_FEATURE_MATMUL_INT8)\n"
+                       "#define V_NEON_I8MM_TARGET\n");
+  assert_non_null(target);
+  assert_non_null(strstr(out.text, "#define V_NEON_DOTPROD_TARGET"));
+}
+
 static void nothing_used_is_the_preamble(void **state) {
   (void)state;
   bool used[VIR_OP_COUNT] = {false};
@@ -212,12 +244,13 @@ static void nothing_used_is_the_preamble(void **state) {
 
 int main(void) {
   enum { N = sizeof configurations / sizeof *configurations };
-  struct CMUnitTest tests[2 * N + 3] = {
+  struct CMUnitTest tests[2 * N + 4] = {
       cmocka_unit_test(includes_stand_first_and_once),
+      cmocka_unit_test(targets_go_everywhere),
       cmocka_unit_test(nothing_used_is_the_preamble),
       cmocka_unit_test(parts_of_a_list),
   };
-  size_t n = 3;
+  size_t n = 4;
   for (int i = 0; i < N; i++) {
     const Configuration *c = &configurations[i];
     if (c->each) tests[n++] = (struct CMUnitTest){c->cc, each_operation_stands_alone, NULL, NULL, (void *)c};

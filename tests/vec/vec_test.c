@@ -232,6 +232,7 @@ static void domain_dot2x2(Arg *a) {
     if (a[2].bytes[i] == 0x80) a[2].bytes[i] = 0x81;
 }
 static void domain_blocks(Arg *a) { a[1].n = random_below(80); }
+static void domain_lane(Arg *a) { a[3].n &= 3; }
 static void domain_shift(Arg *a) { a[1].n &= 31; }
 static void domain_splat_p(Arg *a) {
   a[0].n = (int16_t)a[0].n;
@@ -274,6 +275,7 @@ static void (*const domain[OP_COUNT])(Arg *a) = {
     [OP_dot_sat_mem] = domain_dot_sat_mem,
     [OP_dot2x2] = domain_dot2x2,
     [OP_load_q_blocks] = domain_blocks,
+    [OP_dot_s8_lane] = domain_lane,
     [OP_shr_s32] = domain_shift,
     [OP_int_shr] = domain_shift,
     [OP_splat_p] = domain_splat_p,
@@ -312,6 +314,22 @@ static int32_t define_dot2x2(const Arg *a, int l) { /* of 4 lanes */
     int i = j / 2 * 8 + 2 * l + j % 2;
     sum += (int8_t)a[1].bytes[i] * (int8_t)a[2].bytes[i];
   }
+  return wrap(sum);
+}
+/* The sum of n products of signed bytes, from x[i] and w[j] on. */
+static int32_t define_bytes(const Arg *a, int l, int i, int j, int n) {
+  int64_t sum = get_s32(a[0].bytes, l);
+  for (int k = 0; k < n; k++) sum += (int8_t)a[1].bytes[i + k] * (int8_t)a[2].bytes[j + k];
+  return wrap(sum);
+}
+static int32_t define_dot_s8(const Arg *a, int l) { return define_bytes(a, l, 4 * l, 4 * l, 4); }
+static int32_t define_dot_s8_lane(const Arg *a, int l) { return define_bytes(a, l, 4 * a[3].n, 4 * l, 4); }
+static int32_t define_mmla_s8(const Arg *a, int l) { return define_bytes(a, l, l / 2 * 8, l % 2 * 8, 8); }
+static int32_t define_zip_low(const Arg *a, int l) { return get_s32(a[l / 2].bytes, l % 2); }
+static int32_t define_zip_high(const Arg *a, int l) { return get_s32(a[l / 2].bytes, 2 + l % 2); }
+static int32_t define_sum4(const Arg *a, int l) {
+  int64_t sum = 0;
+  for (int k = 0; k < 4; k++) sum += get_s32(a[l].bytes, k);
   return wrap(sum);
 }
 static int32_t define_dot2(const Arg *a, int l) {
@@ -534,6 +552,14 @@ static int32_t (*const definition[OP_COUNT])(const Arg *a, int l) = {
     [OP_dot2x2] = define_dot2x2,
     [OP_dot2x2_wide] = define_dot2x2,
     [OP_dot2] = define_dot2,
+    [OP_dot_s8] = define_dot_s8,
+    [OP_dot_s8_lane] = define_dot_s8_lane,
+    [OP_mmla_s8] = define_mmla_s8,
+    [OP_zip_low_q] = define_zip_low,
+    [OP_zip_high_q] = define_zip_high,
+    [OP_zip_low_s32] = define_zip_low,
+    [OP_zip_high_s32] = define_zip_high,
+    [OP_sum4] = define_sum4,
     [OP_add_s32] = define_add,
     [OP_sub_s32] = define_sub,
     [OP_mul_s32] = define_mul,
@@ -891,6 +917,7 @@ int main(int argc, char **argv) {
   signal(SIGSEGV, trapped);
   signal(SIGBUS, trapped);
   for (int op = 0; op < OP_COUNT; op++) {
+    if (!isa->run[op]) continue;
     bool ok = true;
     running = op_row[op].name;
     for (int i = 0; ok && i < rounds; i++) ok = run_once(isa, op);

@@ -29,7 +29,7 @@ typedef struct {
   /* y[l] = x[l] * x[lanes + l] + x[2 * lanes + l]; y[lanes], y[lanes + 1]: the first in scalars, with + and -
    */
   void (*mul_add)(const float *x, float *y);
-  RunOp *run[OP_COUNT]; /* in the order of vir.def */
+  RunOp *run[OP_COUNT]; /* in the order of vir.def; NULL where this instruction set has no such operation */
 } VecIsa;
 
 extern const VecIsa vec_generic, ISA; /* ISA: vec_<isa>, the one that is tested */
