@@ -9,8 +9,7 @@ import subprocess
 
 from harness import ROOT, main
 
-TARGETS = {'generic': 'gcc', 'x86-64-v3': 'gcc', 'arm64': 'aarch64-linux-gnu-gcc', 'arm64+dotprod': 'aarch64-linux-gnu-gcc',
-           'arm64+i8mm': 'aarch64-linux-gnu-gcc'}
+TARGETS = {'generic': 'gcc', 'x86-64-v3': 'gcc', 'arm64': 'aarch64-linux-gnu-gcc', 'arm64+dotprod': 'aarch64-linux-gnu-gcc'}
 STRICT = ['-Wall', '-Wextra', '-pedantic', '-Werror']
 numbers = itertools.count()
 
