@@ -39,6 +39,7 @@ static Cg *generate(const Cg *common, const Target *t, const Graph *g, const Cg 
   cg->buffers_tail = &cg->buffers;
   cg->kernels_tail = &cg->kernels;
   if (!cg_place(cg)) return NULL;
+  cg->ranges = ranges_analyse(cg->arena, cg->graph);
   cg_plan_memory(cg);
   if (!emit_kernels(cg)) return NULL;
   vir_verify(cg->module);

@@ -153,6 +153,7 @@ bool dense_emit(Cg *cg, const Dense *d) {
                  .result = tensor_is_quantized(d->x) ? RESULT_REQUANT : RESULT_FLOAT,
                  .x_elem = cg_storage(cg, d->x)->elem,
                  .y_elem = cg_storage(cg, d->y)->elem};
+  if (s.quantized && s.x_elem == DT_U8) s.x_most = cg_largest_stored(cg, d->x);
   if (s.quantized) {
     linear_constants(cg, d->node, &s.lc);
     if (linear_is_wide(d->node)) {

@@ -119,6 +119,15 @@ void cg_done(Cg *cg, VirBuilder *b) {
   cg->open = NULL;
 }
 
+int32_t cg_largest_stored(const Cg *cg, const Tensor *t) {
+  const ChannelRanges *known = ranges_tensor(cg->ranges, t);
+  const Storage *s = cg_storage(cg, t);
+  int64_t most = dtype_info[t->type.dtype].max;
+  if (known) most = range_of_all(known).hi;
+  if (tensor_is_quantized(t) && tensor_zero(t) > most) most = tensor_zero(t);
+  return (int32_t)most - s->bias;
+}
+
 void cg_stored_range(const Cg *cg, const Tensor *t, float act_min, float act_max, int32_t *lo, int32_t *hi) {
   activation_range(&t->type, act_min, act_max, lo, hi);
   *lo -= cg_storage(cg, t)->bias;

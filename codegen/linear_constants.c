@@ -39,6 +39,14 @@ bool linear_is_wide(const Node *n) {
   return false;
 }
 
+/* The same as it is proved. */
+static int64_t proved_sum(const Cg *cg, const Node *n, int64_t c) {
+  const ChannelRanges *sums = ranges_sums(cg->ranges, n);
+  if (!sums) return largest_sum(n, c);
+  Interval sum = range_of_channel(sums, c);
+  return -sum.lo > sum.hi ? -sum.lo : sum.hi;
+}
+
 void linear_constants(Cg *cg, const Node *n, LinearConstants *out) {
   const Tensor *x = n->operands[0], *y = n->results[0];
   const Quant *q = n->operands[1]->type.quant;
@@ -52,7 +60,7 @@ void linear_constants(Cg *cg, const Node *n, LinearConstants *out) {
   for (int64_t c = 0; c < channels; c++) {
     for (int64_t i = 0; i < k; i++) out->weights[c * k + i] = weight_of(n, c, i, k);
     out->bias[c] = bias_of(n, c);
-    out->most[c] = largest_sum(n, c);
+    out->most[c] = proved_sum(cg, n, c);
     if (!requant_multiplier(tensor_scale(x), q->scale[q->count > 1 ? c : 0], s_y, &out->multiplier[c]))
       BUG("'%s' passed the verifier with a multiplier that is no normal float", y->name);
   }

@@ -9,6 +9,7 @@
 
 #include "codegen/codegen.h"
 #include "codegen/vir.h"
+#include "passes/ranges.h"
 
 typedef enum { BUFFER_WORKSPACE, BUFFER_INPUT, BUFFER_OUTPUT } BufferKind;
 
@@ -74,6 +75,7 @@ typedef struct Cg {
   const Target *target;
   Graph *graph; /* a clone, made legal: public tensors touch only copies and conversions */
   const Tensor *const *public_outputs; /* the outputs as the caller's graph names them */
+  const Ranges *ranges;                /* of that graph */
   VirModule *module;
   StrMap *channels_last; /* names of the tensors that lie so */
   StrMap *storage_of;    /* tensor name -> Storage */
@@ -152,6 +154,9 @@ const ActOps *act_ops(DType elem);
 
 /* The stored range [lo, hi] of a result after its fused activation. */
 void cg_stored_range(const Cg *cg, const Tensor *t, float act_min, float act_max, int32_t *lo, int32_t *hi);
+
+/* The largest value of an operand of bytes as it is stored, the zero point that a halo holds included. */
+int32_t cg_largest_stored(const Cg *cg, const Tensor *t);
 
 /* codegen/halo.c: zeros around a tensor that wants a halo, before its producer writes the inside. Around
  * bytes without parameters nothing: only their users know the zero point. */
