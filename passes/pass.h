@@ -37,6 +37,7 @@ typedef struct PassCtx {
 
   struct Plan *plan;     /* observe -> quantize; passes/plan.h */
   StrMap *float_reasons; /* quantize -> cleanup: why a node stays in float, by its result's name; or NULL */
+  struct Removals *removals; /* ranges: what it has taken out; passes/ranges.h */
 } PassCtx;
 
 typedef struct {

@@ -134,7 +134,7 @@ static void add_input(Gen *g, OpId only) {
   g->pool[g->n_pool++] = (Live){graph_input(g->graph, RNG_PICK(&g->rng, names), t, (SrcLoc){0}), amp};
 }
 
-static const GenStep *choose_step(Gen *g, OpId only) {
+static const GenStep *any_step(Gen *g, OpId only) {
   int total = 0;
   for (const GenStep *s = gen_steps; s->weight; s++)
     if ((s->forms & 1 << g->form) && (only == OP_COUNT || only == s->op)) total += s->weight;
@@ -145,6 +145,15 @@ static const GenStep *choose_step(Gen *g, OpId only) {
     at -= s->weight;
   }
   return NULL;
+}
+
+/* Where channels are planted, layers follow each other more often. */
+static const GenStep *choose_step(Gen *g, OpId only) {
+  enum { TRIES = 6 };
+  const GenStep *s = any_step(g, only);
+  bool layer = g->planted && only == OP_COUNT && rng_chance(&g->rng, 50);
+  for (int i = 0; layer && i < TRIES && op_info[s->op]->quant != QUANT_LINEAR; i++) s = any_step(g, only);
+  return s;
 }
 
 /* A step that fails leaves nothing behind. */
@@ -172,6 +181,7 @@ static void choose_outputs(Gen *g) {
 Graph *gen_graph(Diag *d, Arena *a, const GenOptions *o) {
   Gen g = {.rng = rng_new(o->seed, 1), .diag = d, .arena = a, .form = o->form};
   enum { MAX_TRIES = 400 };
+  g.planted = rng_chance(&g.rng, 30);
   g.graph = graph_new(a, arena_printf(a, "g%llu", (unsigned long long)o->seed));
   for (int64_t i = rng_chance(&g.rng, 70) ? 1 : rng_range(&g.rng, 2, 3); i > 0; i--) add_input(&g, o->only);
   int64_t wanted = rng_range(&g.rng, 1, o->max_ops);

@@ -62,6 +62,18 @@ static double unit_weight(Rng *r, WeightStyle style, double same, int64_t i) {
   }
 }
 
+/* Input channels that no output channel reads, and output channels that read none. */
+static void plant_zeros(Gen *g, const Shape *s, double *w) {
+  int64_t columns = s->dim[1], taps = shape_count(s) / s->dim[0] / columns;
+  bool *zero = ARENA_NEW_ARRAY(g->arena, bool, (size_t)columns);
+  for (int64_t i = 0; i < columns; i++) zero[i] = columns > 1 && rng_chance(&g->rng, 35);
+  for (int64_t row = 0; row < s->dim[0]; row++) {
+    bool all = rng_chance(&g->rng, 15);
+    for (int64_t i = 0; i < columns * taps; i++)
+      if (all || zero[i / taps]) w[row * columns * taps + i] = 0;
+  }
+}
+
 /* Most weights have one style throughout; the rest change it from channel to channel. */
 static double *unit_weights(Gen *g, const Shape *s) {
   int64_t n = shape_count(s), per_channel = n / s->dim[0];
@@ -73,6 +85,7 @@ static double *unit_weights(Gen *g, const Shape *s) {
     double same = rng_chance(&g->rng, 40) ? (rng_chance(&g->rng, 50) ? 1 : -1) : rng_unit(&g->rng) * 2 - 1;
     for (int64_t i = 0; i < per_channel; i++) w[c * per_channel + i] = unit_weight(&g->rng, style, same, i);
   }
+  if (g->planted) plant_zeros(g, s, w);
   return w;
 }
 
@@ -157,10 +170,20 @@ static int64_t channel_reach(const Tensor *weight, int64_t c) {
   return reach;
 }
 
+/* Some channels are their bias, or the end of the range that it leads to. */
+static bool is_planted(Gen *g) { return g->planted && rng_chance(&g->rng, 25); }
+
+static Tensor *float_bias(Gen *g, Shape s, double amp) {
+  double size = rng_chance(&g->rng, 90) ? amp / 2 : amp * 50;
+  float *v = ARENA_NEW_ARRAY(g->arena, float, (size_t)s.dim[0]);
+  for (int64_t i = 0; i < s.dim[0]; i++)
+    v[i] = (float)(is_planted(g) ? -amp * 60 : rng_normal(&g->rng) * size);
+  return constant(g, "b", (Type){DT_F32, s, NULL}, v);
+}
+
 Tensor *gen_bias(Gen *g, const Live *x, const Tensor *weight, double amp) {
   Shape s = {1, {weight->type.shape.dim[0]}};
-  if (g->form == GEN_FLOAT)
-    return gen_float_constant(g, "b", s, rng_chance(&g->rng, 90) ? amp / 2 : amp * 50, 0);
+  if (g->form == GEN_FLOAT) return float_bias(g, s, amp);
   const Quant *w = weight->type.quant;
   int32_t *b = ARENA_NEW_ARRAY(g->arena, int32_t, (size_t)s.dim[0]);
   bool extreme = rng_chance(&g->rng, 6), too_much = rng_chance(&g->rng, 1);
@@ -169,7 +192,7 @@ Tensor *gen_bias(Gen *g, const Live *x, const Tensor *weight, double amp) {
     double v = real / ((double)tensor_scale(x->tensor) * (double)w->scale[w->axis < 0 ? 0 : i]);
     double most =
         2147483647.0 - (too_much ? 0 : (double)channel_reach(weight, i)); /* sums just fit 32 bits */
-    if (extreme || too_much) v = rng_chance(&g->rng, 50) ? most : -most;
+    if (extreme || too_much || is_planted(g)) v = rng_chance(&g->rng, 50) ? most : -most;
     b[i] = (int32_t)fmax(-most, fmin(most, rint(v)));
   }
   return constant(g, "b", (Type){DT_S32, s, bias_quant(g, x, w)}, b);

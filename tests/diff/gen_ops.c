@@ -8,7 +8,7 @@
 static const int64_t channel_counts[] = {1, 2, 3, 4, 5, 7, 8, 8, 9, 12, 15, 16, 16, 17, 24, 31, 32, 33};
 
 void gen_activation(Gen *g, double amp, float *act_min, float *act_max) {
-  if (rng_chance(&g->rng, 65)) return;
+  if (rng_chance(&g->rng, g->planted ? 25 : 65)) return;
   *act_min = rng_chance(&g->rng, 70) ? 0 : (float)(-amp * rng_unit(&g->rng));
   if (rng_chance(&g->rng, 40)) *act_max = (float)(amp * rng_unit(&g->rng));
   if (rng_chance(&g->rng, 5)) *act_min = *act_max = (float)(amp * rng_unit(&g->rng)); /* one value is left */

@@ -19,6 +19,7 @@ typedef struct Gen {
   Arena *arena;
   Graph *graph;
   GenForm form;
+  bool planted; /* with channels that are constant, and some that nothing reads */
   Live pool[GEN_MAX_POOL];
   int n_pool;
 } Gen;

@@ -5,6 +5,7 @@
 #include "ir/text.h"
 #include "passes/pass.h"
 #include "passes/qconfig.h"
+#include "passes/ranges.h"
 #include "tests/diff/gen_config.h"
 #include "tests/diff/file.h"
 #include "tests/diff/onnx_trip.h"
@@ -180,6 +181,61 @@ static const char *check_exact(Arena *a, const Trial *t, const Graph *before) {
   return NULL;
 }
 
+/* ---- what the pass ranges proves and does ---- */
+
+typedef struct {
+  Arena *arena;
+  const Ranges *ranges;
+  const char *message;
+} RangeWatch;
+
+static int64_t integer_at(DType dtype, const void *data, int64_t i) {
+  return dtype == DT_U8   ? ((const uint8_t *)data)[i]
+         : dtype == DT_S8 ? ((const int8_t *)data)[i]
+                          : ((const int32_t *)data)[i];
+}
+
+/* Every value lies in the interval that was proved. */
+static void watch_ranges(void *user, const Tensor *t, const void *data) {
+  RangeWatch *w = user;
+  const ChannelRanges *r = ranges_tensor(w->ranges, t);
+  if (!r || w->message || (t->type.dtype != DT_U8 && t->type.dtype != DT_S8 && t->type.dtype != DT_S32))
+    return;
+  const Shape *s = &t->type.shape;
+  int64_t inner = 1;
+  for (int i = r->axis + 1; r->axis >= 0 && i < s->rank; i++) inner *= s->dim[i];
+  for (int64_t i = 0, n = shape_count(s); i < n; i++) {
+    int64_t v = integer_at(t->type.dtype, data, i), c = r->axis < 0 ? 0 : i / inner % r->count;
+    Interval known = range_of_channel(r, c);
+    if (v >= known.lo && v <= known.hi) continue;
+    w->message = arena_printf(w->arena, "'%s'[%lld] is %lld, though it was proved to lie in [%lld, %lld]",
+                              t->name, (long long)i, (long long)v, (long long)known.lo, (long long)known.hi);
+    return;
+  }
+}
+
+static const char *check_proofs(Arena *a, const Graph *g, void *const *in, void **out) {
+  RangeWatch w = {a, ranges_analyse(a, g), NULL};
+  Executor *e = interp_new(a, g);
+  e->run(e->self, (const void *const *)in, out, watch_ranges, &w);
+  return w.message;
+}
+
+static const char *check_ranges(Arena *a, const Trial *t) {
+  const DataStyle styles[] = {DATA_TYPICAL, DATA_EXTREME, DATA_HOSTILE, DATA_CONSTANT};
+  for (int s = 0; s < (int)(sizeof styles / sizeof *styles); s++) {
+    void **in = random_inputs(a, t->wide, t->seed, 20 + s, styles[s]);
+    void **want = allocate(a, t->wide->outputs, t->wide->n_outputs);
+    void **got = allocate(a, t->final->outputs, t->final->n_outputs);
+    const char *message = check_proofs(a, t->wide, in, want);
+    if (!message) message = check_proofs(a, t->final, in, got);
+    if (message) return message;
+    message = compare_outputs(a, t->wide, 1, (void *const *const *)&want, (void *const *const *)&got);
+    if (message) return arena_printf(a, "the pass ranges changes the result: %s", message);
+  }
+  return NULL;
+}
+
 /* ---- the way through the passes ---- */
 
 static const char *write_calibration(Arena *a, const Graph *g, uint64_t seed, bool constant,
@@ -204,6 +260,17 @@ static const char *write_calibration(Arena *a, const Graph *g, uint64_t seed, bo
   return write_file(path, bytes, size) ? path : NULL;
 }
 
+/* The passes up to `ranges`, which the comparison wants to see the graph of, then that. */
+static bool run_both(Trial *t, Arena *a, PassCtx *ctx) {
+  bool stopped;
+  const Pass *last = pass_table;
+  ctx->stop_after = "cleanup";
+  if (!passes_run(ctx, t->final, &stopped)) return false;
+  t->wide = graph_clone(a, t->final);
+  while (strcmp(last->name, "ranges")) last++;
+  return last->run(ctx, t->final) && graph_verify(ctx->diag, t->final);
+}
+
 /* Runs the passes over a copy of the source. */
 static void run_passes(Trial *t, Arena *a, PassCtx *ctx) {
   char *said = NULL;
@@ -212,12 +279,11 @@ static void run_passes(Trial *t, Arena *a, PassCtx *ctx) {
   Diag d;
   diag_init(&d, a, f);
   if (!ctx->qconfig) ctx->qconfig = qconfig_preset(a, "qcc");
-  bool stopped;
   ctx->diag = &d;
   ctx->arena = a;
   ctx->threads = 1;
   t->final = graph_clone(a, t->source);
-  bool ok = passes_run(ctx, t->final, &stopped);
+  bool ok = run_both(t, a, ctx);
   fclose(f);
   if (!ok) {
     t->final = NULL;
@@ -267,6 +333,7 @@ void trial_prepare(Trial *t, Arena *a, uint64_t seed, int max_ops, OpId only, co
   run_passes(t, a, &ctx);
   if (!t->final) return;
   if ((t->failed = check_round_trip(a, t->final))) return;
+  if ((t->failed = check_ranges(a, t))) return;
   if ((t->failed = check_settled(a, t->final)) || (t->failed = check_onnx(a, t->final, &t->no_onnx))) return;
   /* a folded batch norm rounds elsewhere, and may move a value that is quantized behind it */
   if (quantized && !ctx.quantized_io && !ctx.float_io && !has_op(t->source, OP_batch_norm))

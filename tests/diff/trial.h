@@ -8,6 +8,7 @@ typedef struct {
   uint64_t seed;
   Graph *source;       /* as generated; NULL: the seed gives none */
   Graph *integer;      /* where the source is in Q/DQ form: the integer graph that it came from */
+  Graph *wide;         /* as the last pass, ranges, found it */
   Graph *final;        /* after the passes; NULL where they refuse */
   const char *failed;  /* what went wrong, or NULL */
   const char *refused; /* the passes' diagnostic, where refusing is right */
