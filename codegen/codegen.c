@@ -47,6 +47,13 @@ static Cg *generate(const Cg *common, const Target *t, const Graph *g, const Cg 
   return cg;
 }
 
+static int64_t largest_workspace(Cg *const *variants, int n) {
+  int64_t bytes = 0;
+  for (int i = 0; i < n; i++)
+    if (variants[i]->workspace > bytes) bytes = variants[i]->workspace;
+  return bytes;
+}
+
 bool codegen_c(Diag *d, Arena *a, const Graph *g, const CodegenOptions *o, StrBuf *c, StrBuf *h) {
   const Cg common = {
       .diag = d, .arena = a, .options = o, .public_outputs = (const Tensor *const *)g->outputs};
@@ -58,6 +65,7 @@ bool codegen_c(Diag *d, Arena *a, const Graph *g, const CodegenOptions *o, StrBu
     if (!variants[i]) return false;
   }
   cg_write_module(variants, n, c, h);
+  if (o->facts) *o->facts = (CodegenFacts){largest_workspace(variants, n), vir_constant_bytes(variants[0]->module)};
   return true;
 }
 

@@ -6,6 +6,11 @@
 #include "codegen/target.h"
 #include "ir/graph.h"
 
+/* What the code needs, in bytes. */
+typedef struct {
+  int64_t workspace, constants;
+} CodegenFacts;
+
 typedef struct {
   const Target *const *targets; /* ends with NULL; different ones. Several: the file chooses at run time */
   const char *name;             /* prefix of the public names: a C identifier */
@@ -15,6 +20,7 @@ typedef struct {
   int64_t part_ops;        /* vector operations that a part has at least; 0: as many as pay (tests take 1) */
   bool instrument;         /* also one that calls back before and after each layer */
   bool nhwc_io;            /* public tensors of rank 3 and 4 are channels-last; default: as the model says */
+  CodegenFacts *facts;     /* is filled in; NULL: nobody asks */
 } CodegenOptions;
 
 /* What a run function of a target is called: `model_run`, of one of several `model_run_x86_64_v3`; `kind` is

@@ -32,13 +32,8 @@ void module_put_targets(const Module *m, StrBuf *out) {
   strbuf_puts(out, ". Do not edit.\n *\n");
 }
 
-int64_t module_constant_bytes(const Module *m) {
-  const VirModule *v = m->cg->module; /* the owner of all */
-  int64_t bytes = 0;
-  for (int i = 0; i < v->n_constants; i++)
-    bytes += v->constants[i]->count * (v->constants[i]->elem16 ? 2 : dtype_info[v->constants[i]->elem].bytes);
-  return bytes;
-}
+/* The first variant owns all constants. */
+int64_t module_constant_bytes(const Module *m) { return vir_constant_bytes(m->cg->module); }
 
 int64_t module_workspace(const Module *m) {
   int64_t bytes = 0;

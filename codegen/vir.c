@@ -150,6 +150,13 @@ static const VirBase *add_constant(VirModule *m, const char *hint, VirBase shape
   return base;
 }
 
+int64_t vir_constant_bytes(const VirModule *m) {
+  int64_t bytes = 0;
+  for (int i = 0; i < m->n_constants; i++)
+    bytes += m->constants[i]->count * (m->constants[i]->elem16 ? 2 : dtype_info[m->constants[i]->elem].bytes);
+  return bytes;
+}
+
 const VirBase *vir_constant(VirModule *m, const char *hint, DType elem, int64_t count, const void *data,
                             const char *comment) {
   if (elem != DT_U8 && elem != DT_S8 && elem != DT_S32 && elem != DT_F32 && elem != DT_F16)

@@ -150,6 +150,8 @@ VirModule *vir_module_beside(VirModule *first, int lanes, const char *prefix);
  * bytes that C does not allow become _, a number makes it unique. */
 const VirBase *vir_constant(VirModule *m, const char *hint, DType elem, int64_t count, const void *data,
                             const char *comment);
+/* Bytes of all constants. */
+int64_t vir_constant_bytes(const VirModule *m);
 const VirBase *vir_constant_s16(VirModule *m, const char *hint, int64_t count, const int16_t *data,
                                 const char *comment);
 

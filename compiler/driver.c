@@ -10,6 +10,7 @@
 #include "compiler/onnx_export.h"
 #include "compiler/output.h"
 #include "compiler/progress.h"
+#include "compiler/report.h"
 #include "compiler/target_list.h"
 #include "compiler/verify_c.h"
 #include "ir/suggest.h"
@@ -40,7 +41,8 @@ typedef struct {
   Graph *graph;
   Graph *reference; /* -eval: as it was imported */
   bool stopped;     /* by -stop-after */
-  StrBuf stats;     /* -emit calibration */
+  const Removals *removals;
+  StrBuf stats; /* -emit calibration */
   OutputFile files[MAX_FILES];
   int n_files;
 } Driver;
@@ -284,6 +286,7 @@ static bool run_passes(Driver *r) {
   }
   bool ok = passes_run(&ctx, r->graph, &r->stopped);
   progress_end(&progress);
+  r->removals = ctx.removals;
   return ok;
 }
 
@@ -432,6 +435,21 @@ static bool emit_calibration(Driver *r) {
   return true;
 }
 
+/* The code is made for what it says about itself, and dropped. */
+static bool emit_report(Driver *r) {
+  StrBuf c, h, text;
+  CodegenFacts facts;
+  CodegenOptions o = codegen_options(r);
+  o.facts = &facts;
+  strbuf_init(&c, r->arena);
+  strbuf_init(&h, r->arena);
+  strbuf_init(&text, r->arena);
+  if (!codegen_c(r->diag, r->arena, r->graph, &o, &c, &h)) return false;
+  report_print(&text, &(ReportInput){r->graph, o.model_file, r->targets[0], r->removals, &facts});
+  add_file(r, r->output, text.text, text.len);
+  return true;
+}
+
 static bool emit(Driver *r) {
   static bool (*const emitters[])(Driver *) = {
       [EMIT_C] = emit_c,
@@ -439,6 +457,7 @@ static bool emit(Driver *r) {
       [EMIT_ONNX] = emit_onnx,
       [EMIT_DOT] = emit_dot,
       [EMIT_CALIBRATION] = emit_calibration,
+      [EMIT_REPORT] = emit_report,
   };
   return r->emit == EMIT_UNSET || emitters[r->emit](r);
 }

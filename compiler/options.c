@@ -32,8 +32,10 @@ static const OptionDesc options[] = {
     {"target", OPT_STRING, AT(target), "T",
      "what the code runs on (see -print-targets; default: after the host), native, or\n"
      "                         a list with commas: the best of it for the CPU at run time"},
-    {"emit", OPT_CHOICE, AT(emit), "K", "c (default), ir, onnx, dot, calibration (statistics, for -calib)",
-     LIST("c", "ir", "onnx", "dot", "calibration"), LIST("report", "obj", "package")},
+    {"emit", OPT_CHOICE, AT(emit), "K",
+     "c (default), ir, onnx, dot, calibration (statistics, for -calib),\n"
+     "                         report (what was proved and used, layer by layer)",
+     LIST("c", "ir", "onnx", "dot", "calibration", "report"), LIST("obj", "package")},
     {"name", OPT_STRING, AT(name), "P", "prefix of the C names (default: from -o)"},
     {"io", OPT_CHOICE, AT(io), "T", "float, quantized: type of inputs and outputs (default: the model's own)",
      LIST("float", "quantized"), NULL},
@@ -234,6 +236,8 @@ static bool check_together(Parser *p) {
     return usage(p, "-stop-after leaves nothing to emit as C; use -emit ir");
   if (o->emit == EMIT_CALIBRATION && (o->stop_after || o->eval))
     return usage(p, "-emit calibration ends with calibration; it excludes -stop-after and -eval");
+  if (o->emit == EMIT_REPORT && o->stop_after)
+    return usage(p, "-emit report is about the compiled model; it excludes -stop-after");
   if (o->record && !path_has_suffix(o->record, ".npz"))
     return usage(p, arena_printf(p->arena, "-record writes an .npz file, not '%.100s'", o->record));
   if (o->stop_after && (o->run || o->eval || o->verify))

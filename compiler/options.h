@@ -4,7 +4,7 @@
 
 #include "ir/diag.h"
 
-typedef enum { EMIT_UNSET, EMIT_C, EMIT_IR, EMIT_ONNX, EMIT_DOT, EMIT_CALIBRATION } EmitKind;
+typedef enum { EMIT_UNSET, EMIT_C, EMIT_IR, EMIT_ONNX, EMIT_DOT, EMIT_CALIBRATION, EMIT_REPORT } EmitKind;
 typedef enum {
   QUANTIZE_AUTO,
   QUANTIZE_STATIC,

@@ -272,6 +272,58 @@ def test_emit_dot(t):
     assert b'scale ' in t.read('g.dot')
 
 
+REPORTED = """model reported {
+  input %x : u8<scale=1, zero=0>[1, 2, 2, 2]
+  const @w1 : s8<axis=0, scale=[1, 1, 1, 1], zero=[0, 0, 0, 0]>[4, 2, 1, 1] = [[[[1]], [[2]]], [[[0]], [[0]]], [[[3]], [[4]]], [[[1]], [[-1]]]]
+  const @b1 : s32[4] = [1, 2, 3, 0]
+  %a = conv2d(%x, @w1, @b1) { act_min = 0, act_max = 129 } : u8<scale=1, zero=2>[1, 4, 2, 2]
+  const @w2 : s8<scale=1, zero=0>[2, 4, 1, 1] = [[[[127]], [[5]], [[0]], [[127]]], [[[8]], [[-3]], [[0]], [[1]]]]
+  %c = conv2d(%a, @w2) : u8<scale=64, zero=10>[1, 2, 2, 2]
+  output %c
+}
+"""
+
+
+def test_report(t):
+    """What was proved of each layer and what went; worked out by hand. Channel 1 is 2, nobody reads channel 2."""
+    t.write('m.ir', REPORTED)
+    text = t.run('m.ir', '-target', 'x86-64-v3', '-emit', 'report').stdout
+    assert text.startswith('m.ir for x86-64-v3 (x86-64 with AVX2), int8, 2 operations\nMACs        32; 64 before channels were '
+                           'removed: 50.0 % saved\n'), text
+    for line in ('channels    removed from the results of layers: 2 of 6, 1 constant, 1 that nothing reads',
+                 "   1  conv2d 'a'",
+                 '      types     u8 [1, 2, 2, 2], constant s8 [2, 2, 1, 1], constant s32 [2] -> u8 [1, 2, 2, 2]',
+                 '      work      16 MACs (50.0 %), 12 bytes of constants',
+                 '      values    2 to 131 of 0 to 255; narrower than the type in 2 of 2 channels',
+                 '      sums      -255 to 766: 11 bits, exact in float32',
+                 '      clamp     2 to 131, values without it -253 to 768: needed on both sides',
+                 '      16 bits   hold 100.00 % of the pairs of products, 100.00 % of the quads',
+                 '      removed   2 of 4 channels: 1 constant, 1 that nothing reads',
+                 "   2  conv2d 'c'",
+                 '      16 bits   hold 50.00 % of the pairs of products, 50.00 % of the quads'):
+        assert line in text.split('\n'), line + '\n' + text
+    constants, workspace = (re.search(f'{name} .* (\\d+) {what}', text) for name, what in
+                            (('constants', 'as they are laid out'), ('workspace', 'bytes')))
+    t.run('m.ir', '-target', 'x86-64-v3', '-o', 'm.c')
+    header = t.read('m.h').decode()
+    assert f'M_CONSTANTS_SIZE {constants.group(1)} ' in header and f'M_WORKSPACE_SIZE {workspace.group(1)} ' in header
+    t.run('m.ir', '-target', 'x86-64-v3', '-emit', 'report', '-o', 'm.txt')
+    assert t.read('m.txt').decode() == text
+    t.fail('m.ir', '-emit', 'report', '-stop-after', 'fuse', code=2, message='-emit report is about the compiled model')
+    t.tiny()
+    assert 'clamps' not in t.run('tiny.ir', '-quantize', 'none', '-emit', 'report').stdout
+
+
+def test_proved_products(t):
+    """On AVX2 pairs of 127 and 127 take sign flips, unless the operand is proved to be 129 at most."""
+    for act_max, flips in (('inf', True), ('127', False)):
+        t.write('m.ir', REPORTED.replace('act_max = 129', f'act_max = {act_max}'))
+        r = t.run('m.ir', '-target', 'x86-64-v3', '-o', 'm.c', '-verify')
+        assert ' 0 mismatches' in r.stdout, r.stdout + r.stderr
+        masks = re.search("weights of 'c'[^/]* (\\d+) with sign-flip masks", t.read('m.c').decode())
+        assert masks and (masks.group(1) != '0') == flips, masks
+
+
 def test_dump_and_stop(t):
     """-dump-after prints on stderr, -stop-after emits the IR of that moment."""
     r = t.run(DIGITS / 'digits.ir', '-dump-after', 'fold_bn', '-o', 'm.c')

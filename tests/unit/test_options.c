@@ -105,7 +105,7 @@ static void unknown_options_get_a_suggestion(void **state) {
   refuse("m -Wno-flaot-op", "there is no warning 'flaot-op'; did you mean 'float-op'?");
   refuse("m -emit io", "unknown value 'io' of -emit; did you mean 'ir'?");
   refuse("m -emit everything",
-         "unknown value 'everything' of -emit (it may be c, ir, onnx, dot, calibration)");
+         "unknown value 'everything' of -emit (it may be c, ir, onnx, dot, calibration, report)");
 }
 
 static void misuse_is_refused(void **state) {
@@ -137,7 +137,7 @@ static void later_options_are_refused(void **state) {
                                "max-workspace 10",
                                "threads 2",
                                "instrument",
-                               "emit report"};
+                               "emit package"};
   for (size_t i = 0; i < sizeof later / sizeof *later; i++)
     refuse(arena_printf(arena, "m -%s", later[i]), "is not in this version of qcc");
 }

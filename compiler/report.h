@@ -1,0 +1,18 @@
+/* -emit report: what was proved about each layer of the compiled model, and what that brought, as text. */
+#ifndef QCC_COMPILER_REPORT_H
+#define QCC_COMPILER_REPORT_H
+
+#include "codegen/codegen.h"
+#include "passes/ranges.h"
+
+typedef struct {
+  const Graph *graph; /* after the passes */
+  const char *title;  /* the model's file */
+  const Target *target;
+  const Removals *removals;
+  const CodegenFacts *code;
+} ReportInput;
+
+void report_print(StrBuf *out, const ReportInput *in);
+
+#endif
