@@ -128,16 +128,9 @@ static void misuse_is_refused(void **state) {
 
 static void later_options_are_refused(void **state) {
   (void)state;
-  const char *const later[] = {"jit",
-                               "pass f.lua",
-                               "accuracy-target=0.5%",
-                               "weights incbin",
-                               "runtime include",
-                               "unroll full",
-                               "max-workspace 10",
-                               "threads 2",
-                               "instrument",
-                               "emit package"};
+  const char *const later[] = {
+      "jit",         "pass f.lua",       "accuracy-target=0.5%", "weights incbin", "runtime include",
+      "unroll full", "max-workspace 10", "emit package"};
   for (size_t i = 0; i < sizeof later / sizeof *later; i++)
     refuse(arena_printf(arena, "m -%s", later[i]), "is not in this version of qcc");
 }
