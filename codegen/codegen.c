@@ -65,7 +65,8 @@ bool codegen_c(Diag *d, Arena *a, const Graph *g, const CodegenOptions *o, StrBu
     if (!variants[i]) return false;
   }
   cg_write_module(variants, n, c, h);
-  if (o->facts) *o->facts = (CodegenFacts){largest_workspace(variants, n), vir_constant_bytes(variants[0]->module)};
+  if (o->facts)
+    *o->facts = (CodegenFacts){largest_workspace(variants, n), vir_constant_bytes(variants[0]->module)};
   return true;
 }
 
