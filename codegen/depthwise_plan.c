@@ -213,7 +213,7 @@ static void consider_dims(DepthwiseQuads *s, DepthwiseQuads *best, int64_t *leas
 bool quad_plan(DepthwiseQuads *s) {
   const Target *t = s->cg->target;
   const Storage *x = cg_storage(s->cg, s->x), *y = cg_storage(s->cg, s->y);
-  if (!t->interleave || x->elem != t->act || dtype_info[y->elem].bytes != 1) return false;
+  if (!t->interleave || t->pair_major || x->elem != t->act || dtype_info[y->elem].bytes != 1) return false;
   s->lanes = t->lanes;
   s->width = 4 * t->lanes;
   s->channels = s->x->type.shape.dim[1];

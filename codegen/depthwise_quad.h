@@ -47,6 +47,7 @@ typedef struct {
   Quad quad[MAX_QUADS];
 
   /* set by quad_pack */
+  int64_t x_most; /* the largest value that the operand has, as stored */
   const VirBase *weights, *bias, *multiplier;
   bool unclamped;     /* results are proved to fit 32 bits before they are clamped */
   int64_t *weight_at; /* of [quad][tap][result][vector] in a block's weights */

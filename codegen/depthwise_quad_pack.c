@@ -36,11 +36,11 @@ static int32_t weight_at(const DepthwiseQuads *s, const Place *p, int64_t c, int
   return s->lc.weights[conv_weight_at(s->window, p->phase, c, 0, tap)];
 }
 
-/* Two weights whose products the dot product adds in 16 bits. */
+/* Two weights whose products the dot product (of bytes without sign) adds in 16 bits. */
 static bool pair_is_safe(const DepthwiseQuads *s, int32_t w0, int32_t w1) {
   int64_t most = s->cg->target->dot_pair_sum;
   int64_t positive = (w0 > 0 ? w0 : 0) + (w1 > 0 ? w1 : 0), negative = (w0 < 0 ? w0 : 0) + (w1 < 0 ? w1 : 0);
-  return !most || (positive * 255 <= most && -negative * 255 <= most + 1);
+  return !most || (positive * s->x_most <= most && -negative * s->x_most <= most + 1);
 }
 
 /* Calls `visit` for each vector of weights that is read, in their order, until it returns false. */
@@ -218,6 +218,7 @@ static const VirBase *pack_multipliers(const DepthwiseQuads *s) {
 }
 
 bool quad_pack(DepthwiseQuads *s) {
+  s->x_most = cg_largest_stored(s->cg, s->x);
   order_rows(s);
   if (!each_vector(s, is_packable, NULL)) return false;
   place_weights(s);

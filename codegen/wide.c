@@ -31,12 +31,12 @@ static void add_products(Wide *w, VirAddr x, VirAddr weight, int64_t count) {
 /* The weights in the order of the runs, as int32: [phase][channel][run][i]. */
 static const VirBase *ordered_weights(Cg *cg, const Dense *d, const LinearConstants *lc) {
   int64_t count = d->phases * lc->channels * dense_products(d), at = 0;
-  int32_t *w = ARENA_NEW_ARRAY(cg->arena, int32_t, (size_t)count + 1);
+  int32_t *w = ARENA_NEW_ARRAY(cg->arena, int32_t, (size_t)count);
   for (int64_t p = 0; p < d->phases; p++)
     for (int64_t c = 0; c < lc->channels; c++)
       for (int64_t r = 0; r < dense_runs(d); r++)
         for (int64_t i = 0; i < d->length; i++) w[at++] = lc->weights[d->weight_index(d, p, c, r, i)];
-  return vir_constant(cg->module, cg_name(cg, d->node, "weights"), DT_S32, count ? count : 1, w,
+  return vir_constant(cg->module, cg_name(cg, d->node, "weights"), DT_S32, count, w,
                       "weights minus their zero points, [channel][run][i]");
 }
 
@@ -57,7 +57,8 @@ static Channel channel_constants(Cg *cg, const Dense *d, const LinearConstants *
   }
   VirModule *m = cg->module;
   return (Channel){
-      .w = vir_addr(ordered_weights(cg, d, lc), 0),
+      .w =
+          dense_products(d) ? vir_addr(ordered_weights(cg, d, lc), 0) : (VirAddr){0}, /* nothing reads them */
       .high = vir_addr(vir_constant(m, cg_name(cg, d->node, "bias_high"), DT_S32, count, high, NULL), 0),
       .low = vir_addr(vir_constant(m, cg_name(cg, d->node, "bias_low"), DT_S32, count, low, NULL), 0),
       .m = vir_addr(vir_constant(m, cg_name(cg, d->node, "m"), DT_F32, lc->channels, lc->multiplier, NULL),
