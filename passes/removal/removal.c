@@ -157,7 +157,7 @@ bool removal_find(Removal *r, PassCtx *ctx, Arena *a, Graph *g, const Ranges *ra
   *r = (Removal){.ctx = ctx, .arena = a, .graph = g, .ranges = ranges, .set_of = strmap_new(a)};
   collect_sets(r);
   constrain(r);
-  while (keep_one_of_each(r) | keep_what_no_bias_holds(r) | keep_whole_vectors(r)) continue;
+  while (keep_one_of_each(r) || keep_what_no_bias_holds(r) || keep_whole_vectors(r)) continue;
   int64_t going = 0;
   for (int i = 0; i < r->n_sets; i++) going += count_going(r, r->sets[i]);
   return going > 0;
