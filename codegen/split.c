@@ -114,6 +114,7 @@ static Values loop_values(Split *s, const VirStmt *l) {
 
 static Values index_values(const VirStmt *i) {
   const VirBase *table = i->args[0].addr.base;
+  if (table->indices) return (Values){i->var, 0, 1, (int64_t)table->most + 1}; /* whatever callers pass */
   const int32_t *v = table->data;
   int64_t low = v[0], high = v[0], step = 0;
   for (int64_t k = 1; k < table->count; k++) {

@@ -40,11 +40,12 @@ class Network:
                                for x in self.tests])
 
     def quantized(self, config):
-        """The text of the model as the configuration (a preset or a file) quantizes it; it lies at q.ir, too."""
+        """The text of the model as the configuration (a preset or a file) quantizes it; it lies at q.ir, too. Before
+        channels are removed, which PyTorch does not do."""
         tmp = self.tools.tmp
         np.savez(f'{tmp}/calib.npz', **{self.name: self.calib})
         self.tools.call([self.tools.qcc, self.path, '-config', config, '-calib', f'{tmp}/calib.npz',
-                         '-Wno-float-op', '-emit', 'ir', '-o', f'{tmp}/q.ir'])
+                         '-Wno-float-op', '-stop-after', 'cleanup', '-emit', 'ir', '-o', f'{tmp}/q.ir'])
         with open(f'{tmp}/q.ir') as f:
             return f.read()
 
