@@ -112,7 +112,7 @@ static void take_old_name(Graph *g, Tensor *t) {
   if (old) tensor_swap_names(g, t, old);
 }
 
-static void tidy_names(Graph *g) {
+void tidy_names(Graph *g) {
   for (Node *n = g->first; n; n = n->next)
     for (int i = 0; i < n->n_operands; i++)
       if (n->operands[i] && tensor_is_const(n->operands[i])) take_old_name(g, n->operands[i]);

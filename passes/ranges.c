@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "passes/removal/removal.h"
+#include "passes/tables.h"
 
 bool pass_ranges(PassCtx *ctx, Graph *g);
 
@@ -36,7 +37,7 @@ static bool remove_channels(PassCtx *ctx, Graph *g, const Ranges *ranges, Arena 
   record(ctx, &r);
   removal_apply(&r);
   graph_remove_dead(g);
-  canonical_forms(ctx, g);
+  settle_tables(ctx, g);
   return true;
 }
 
@@ -54,8 +55,10 @@ static bool drop_clamp(const Ranges *ranges, Node *n) {
   return min || max;
 }
 
-static void drop_clamps(PassCtx *ctx, Graph *g, const Ranges *ranges) {
+/* True where more has followed: a product of two operands that are one now is a table. */
+static bool drop_clamps(PassCtx *ctx, Graph *g, const Ranges *ranges) {
   GRAPH_FOREACH_NODE(g, n) ctx->removals->clamps += drop_clamp(ranges, n);
+  return settle_tables(ctx, g) > 0;
 }
 
 bool pass_ranges(PassCtx *ctx, Graph *g) {
@@ -65,9 +68,9 @@ bool pass_ranges(PassCtx *ctx, Graph *g) {
   for (bool again = true; again;) {
     Arena *tmp = arena_new();
     const Ranges *ranges = ranges_analyse(tmp, g);
-    again = remove_channels(ctx, g, ranges, tmp);
-    if (!again) drop_clamps(ctx, g, ranges);
+    again = remove_channels(ctx, g, ranges, tmp) || drop_clamps(ctx, g, ranges);
     arena_free(tmp);
   }
+  tidy_names(g);
   return true;
 }

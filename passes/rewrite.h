@@ -55,6 +55,9 @@ const char *graph_form(const Graph *g);
 /* The node works on float32: neither quantize, dequantize nor an integer op. */
 bool node_is_float(const Node *n);
 
+/* Constants that took the place of others take their names, too: cleanup.c. */
+void tidy_names(Graph *g);
+
 /* Rewrites that several passes run; each returns how many nodes it changed. */
 /* Nodes whose operands are all constant, where no result is larger than 64 MiB. dequantize is left alone
  * unless asked for: a weight behind it is wanted as integers. */

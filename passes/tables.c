@@ -246,11 +246,19 @@ static int compose_tables(Graph *g) {
   return composed;
 }
 
+int settle_tables(PassCtx *ctx, Graph *g) {
+  int changed = fuse_activations(g), round;
+  do {
+    round = make_tables(ctx, g) + compose_tables(g) + canonical_forms(ctx, g);
+    changed += round;
+  } while (round);
+  return changed;
+}
+
 bool pass_tables(PassCtx *ctx, Graph *g) {
   GRAPH_FOREACH_NODE(g, n) {
     if (op_info[n->op]->quant == QUANT_CONCAT && tensor_is_quantized(n->results[0])) rescale_operands(ctx, n);
   }
-  fuse_activations(g);
-  while (make_tables(ctx, g) + compose_tables(g) + canonical_forms(ctx, g)) continue;
+  settle_tables(ctx, g);
   return true;
 }

@@ -22,6 +22,10 @@ void become_float_lut(PassCtx *ctx, Node *old, Tensor *q, const float table[256]
  * source is that float tensor, or NULL for the dequantize nodes. */
 void table_of(const Tensor *t, const Tensor *source, const Type *in, const Type *out, int32_t table[256]);
 
+/* Functions of one quantized value become tables, tables of tables one, and whatever follows from that:
+ * returns how many nodes it changed. */
+int settle_tables(PassCtx *ctx, Graph *g);
+
 /* lut(%q, @table) with a result of type `out`, in the place of `old`. */
 void become_lut(PassCtx *ctx, Node *old, Tensor *q, const Type *out, const int32_t table[256]);
 
