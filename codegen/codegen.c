@@ -47,11 +47,11 @@ static Cg *generate(const Cg *common, const Target *t, const Graph *g, const Cg 
   return cg;
 }
 
-static int64_t largest_workspace(Cg *const *variants, int n) {
-  int64_t bytes = 0;
+MemoryFacts cg_most_memory(Cg *const *variants, int n) {
+  MemoryFacts most = {0};
   for (int i = 0; i < n; i++)
-    if (variants[i]->workspace > bytes) bytes = variants[i]->workspace;
-  return bytes;
+    if (variants[i]->memory.workspace > most.workspace) most = variants[i]->memory;
+  return most;
 }
 
 bool codegen_c(Diag *d, Arena *a, const Graph *g, const CodegenOptions *o, StrBuf *c, StrBuf *h) {
@@ -66,7 +66,7 @@ bool codegen_c(Diag *d, Arena *a, const Graph *g, const CodegenOptions *o, StrBu
   }
   cg_write_module(variants, n, c, h);
   if (o->facts)
-    *o->facts = (CodegenFacts){largest_workspace(variants, n), vir_constant_bytes(variants[0]->module)};
+    *o->facts = (CodegenFacts){cg_most_memory(variants, n), vir_constant_bytes(variants[0]->module)};
   return true;
 }
 

@@ -6,9 +6,16 @@
 #include "codegen/target.h"
 #include "ir/graph.h"
 
+/* What is known of the workspace of a target, in bytes. */
+typedef struct {
+  int64_t workspace; /* what the run function is given */
+  int64_t bound;     /* what the tensors need that are live at the fullest position: no plan can need less */
+} MemoryFacts;
+
 /* What the code needs, in bytes. */
 typedef struct {
-  int64_t workspace, constants;
+  MemoryFacts memory; /* of the target that needs most */
+  int64_t constants;
 } CodegenFacts;
 
 typedef struct {

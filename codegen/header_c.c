@@ -106,11 +106,11 @@ void module_define_info(const Module *m, StrBuf *c) {
 
 static void put_sizes(const Module *m, StrBuf *h) {
   strbuf_printf(h, "#define %s_WORKSPACE_SIZE %lld /* bytes%s */\n#define %s_WORKSPACE_ALIGN 64\n", m->upper,
-                (long long)module_workspace(m), module_is_list(m) ? ", enough for each variant" : "",
+                (long long)module_memory(m).workspace, module_is_list(m) ? ", enough for each variant" : "",
                 m->upper);
   for (int i = 0; i < m->n_variants && module_is_list(m); i++)
     strbuf_printf(h, "#define %s_WORKSPACE_SIZE%s %lld\n", m->upper,
-                  c_upper(h->arena, module_suffix(m, m->variants[i])), (long long)m->variants[i]->workspace);
+                  c_upper(h->arena, module_suffix(m, m->variants[i])), (long long)m->variants[i]->memory.workspace);
   strbuf_printf(h, "#define %s_CONSTANTS_SIZE %lld /* bytes of weights and tables */\n", m->upper,
                 (long long)module_constant_bytes(m));
 }

@@ -81,8 +81,8 @@ typedef struct Cg {
   StrMap *storage_of;    /* tensor name -> Storage */
   StrMap *scratch_of;    /* name of a node's first result -> Buffer */
   Buffer *buffers, **buffers_tail;
-  int position;      /* of the node being placed or emitted */
-  int64_t workspace; /* bytes, slack included */
+  int position; /* of the node being placed or emitted */
+  MemoryFacts memory;
   Kernel *kernels, **kernels_tail;
   Kernel *open;      /* between cg_kernel and cg_done */
   const Node *layer; /* of the newest kernel */
@@ -167,6 +167,10 @@ void cg_fill_halo_with(Cg *cg, const Node *n, const Tensor *t, const Tensor *zer
 /* codegen/place.c, plan_memory.c, module_c.c */
 bool cg_place(Cg *cg);
 void cg_plan_memory(Cg *cg);
+/* What the buffers need at least, in bytes, and the position of the node where they do (-1: nothing). */
+int64_t cg_memory_bound(const Cg *cg, int *position);
+/* Of the variant whose workspace is the largest. */
+MemoryFacts cg_most_memory(Cg *const *variants, int n);
 void cg_write_module(Cg *const *variants, int n, StrBuf *c, StrBuf *h);
 
 #endif

@@ -23,7 +23,7 @@ char *module_suffix(const Module *m, const Cg *variant);
 void module_put_targets(const Module *m, StrBuf *out);
 int64_t module_constant_bytes(const Module *m);
 /* The workspace of the variant that needs most. */
-int64_t module_workspace(const Module *m);
+MemoryFacts module_memory(const Module *m);
 /* The architectures of the variants that are for this one, as a set for runtime_guard. */
 unsigned module_group(const Module *m, const Cg *variant);
 

@@ -35,12 +35,7 @@ void module_put_targets(const Module *m, StrBuf *out) {
 /* The first variant owns all constants. */
 int64_t module_constant_bytes(const Module *m) { return vir_constant_bytes(m->cg->module); }
 
-int64_t module_workspace(const Module *m) {
-  int64_t bytes = 0;
-  for (int i = 0; i < m->n_variants; i++)
-    if (m->variants[i]->workspace > bytes) bytes = m->variants[i]->workspace;
-  return bytes;
-}
+MemoryFacts module_memory(const Module *m) { return cg_most_memory(m->variants, m->n_variants); }
 
 unsigned module_group(const Module *m, const Cg *variant) {
   return arch_set(1u << (module_is_list(m) ? variant->target->arch : ARCH_ANY));
@@ -52,8 +47,11 @@ static void write_comment(const Module *m, StrBuf *c) {
                 comment_text(cg->arena, cg->options->model_file));
   module_put_targets(m, c);
   strbuf_printf(
-      c, " * %lld multiply-accumulates, %lld bytes of weights and tables, %lld bytes of workspace.\n",
-      (long long)graph_macs(cg->graph), (long long)module_constant_bytes(m), (long long)module_workspace(m));
+      c,
+      " * %lld multiply-accumulates, %lld bytes of weights and tables, %lld bytes of workspace (the tensors\n"
+      " * that are live at once need at least %lld).\n",
+      (long long)graph_macs(cg->graph), (long long)module_constant_bytes(m),
+      (long long)module_memory(m).workspace, (long long)module_memory(m).bound);
   strbuf_puts(
       c,
       " *\n"

@@ -21,6 +21,7 @@
 #include "passes/rewrite.h"
 #include "passes/stats.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -371,10 +372,15 @@ static bool verify(Driver *r) {
 
 static bool emit_c(Driver *r) {
   StrBuf c, h;
-  const CodegenOptions o = codegen_options(r);
+  CodegenOptions o = codegen_options(r);
   strbuf_init(&c, r->arena);
   strbuf_init(&h, r->arena);
+  CodegenFacts facts;
+  o.facts = &facts;
   if (!codegen_c(r->diag, r->arena, r->graph, &o, &c, &h)) return false;
+  if (r->options->verbose)
+    fprintf(stderr, "workspace %" PRId64 " bytes, lower bound %" PRId64 "\n", facts.memory.workspace,
+            facts.memory.bound);
   add_file(r, r->output, c.text, c.len);
   if (r->beside) add_file(r, r->beside, h.text, h.len);
   return true;

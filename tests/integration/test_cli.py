@@ -337,9 +337,12 @@ def test_dump_and_stop(t):
 
 
 def test_verbose(t):
-    """-v lists the passes with their times on stderr."""
+    """-v lists the passes with their times, and what the workspace needs, on stderr."""
     r = t.run(DIGITS / 'digits.ir', '-v', '-o', 'm.c')
     assert 'canonicalize' in r.stderr and ' ms' in r.stderr and r.stdout == ''
+    size, bound = map(int, re.search(r'^workspace (\d+) bytes, lower bound (\d+)$', r.stderr, re.M).groups())
+    assert bound <= size <= bound * 1.05
+    assert f'WORKSPACE_SIZE {size} ' in (t.dir / 'm.h').read_text()
 
 
 def test_progress_bar(t):

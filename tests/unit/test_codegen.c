@@ -1,4 +1,4 @@
-/* Code generation: layouts, loop nests, the plan of the workspace, names, and every message. What the emitted
+/* Code generation: layouts, loop nests, names, and every message. What the emitted
  * code computes is tested in tests/diff, what compilers say of it in tests/integration/test_emitted.py. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,94 +35,6 @@ static int teardown(void **state) {
 static int below(int n) { /* a number in [0, n) */
   random_state = random_state * 1664525 + 1013904223;
   return (int)((random_state >> 8) % (uint32_t)n);
-}
-
-/* ---- the plan of the workspace ---- */
-
-static void add_buffer(Cg *cg, BufferKind kind, int64_t bytes, int first, int last) {
-  Buffer *b = ARENA_NEW(arena, Buffer);
-  *b = (Buffer){.kind = kind, .bytes = bytes, .offset = -1, .first = first, .last = last};
-  *cg->buffers_tail = b;
-  cg->buffers_tail = &b->next;
-}
-
-static int64_t aligned(int64_t n) { return (n + 63) / 64 * 64; }
-
-/* The most bytes that are alive at once: no plan needs less. */
-static int64_t lower_bound(const Cg *cg) {
-  int64_t most = 0;
-  for (const Buffer *at = cg->buffers; at; at = at->next) {
-    int64_t sum = 0; /* some maximum lies where a buffer begins */
-    for (const Buffer *b = cg->buffers; b; b = b->next)
-      if (b->kind == BUFFER_WORKSPACE && b->first <= at->first && at->first <= b->last)
-        sum += aligned(b->bytes);
-    if (sum > most) most = sum;
-  }
-  return most;
-}
-
-static void check_plan(const Cg *cg) {
-  for (const Buffer *a = cg->buffers; a; a = a->next) {
-    if (a->kind != BUFFER_WORKSPACE) {
-      assert_int_equal(a->offset, -1);
-      continue;
-    }
-    assert_true(a->offset >= 0 && a->offset % 64 == 0);
-    assert_true(!a->bytes || a->offset + a->bytes + WORKSPACE_SLACK <= cg->workspace);
-    for (const Buffer *b = a->next; b; b = b->next) {
-      if (b->kind != BUFFER_WORKSPACE || a->first > b->last || b->first > a->last) continue;
-      assert_true(a->offset + a->bytes <= b->offset || b->offset + b->bytes <= a->offset);
-    }
-  }
-}
-
-static Cg *plan_for(void) {
-  Cg *cg = ARENA_NEW(arena, Cg);
-  *cg = (Cg){.arena = arena};
-  cg->buffers_tail = &cg->buffers;
-  return cg;
-}
-
-static void plan_of_chains(void **state) {
-  (void)state;
-  Cg *cg = plan_for();
-  cg_plan_memory(cg);
-  assert_int_equal(cg->workspace, 0);
-
-  cg = plan_for(); /* a layer reads the buffer of the one before */
-  add_buffer(cg, BUFFER_INPUT, 1000000, 0, 0);
-  const int64_t sizes[] = {1000, 3000, 64, 5000, 1, 2000, 2000};
-  for (int i = 0; i < 7; i++) add_buffer(cg, BUFFER_WORKSPACE, sizes[i], i, i + 1);
-  add_buffer(cg, BUFFER_OUTPUT, 1000000, 7, 7);
-  cg_plan_memory(cg);
-  check_plan(cg);
-  assert_int_equal(cg->workspace, lower_bound(cg) + WORKSPACE_SLACK);
-
-  cg = plan_for(); /* diamonds: a residual lives over two layers */
-  for (int i = 0; i < 30; i += 3) {
-    add_buffer(cg, BUFFER_WORKSPACE, 4096, i, i + 3);
-    add_buffer(cg, BUFFER_WORKSPACE, 8192 - i * 64, i + 1, i + 2);
-    add_buffer(cg, BUFFER_WORKSPACE, 4096, i + 2, i + 3);
-  }
-  cg_plan_memory(cg);
-  check_plan(cg);
-  assert_true(cg->workspace <= lower_bound(cg) * 11 / 10 + WORKSPACE_SLACK);
-}
-
-static void plan_of_random_lives(void **state) {
-  (void)state;
-  for (int trial = 0; trial < 300; trial++) {
-    Cg *cg = plan_for();
-    int n = 1 + below(40);
-    for (int i = 0; i < n; i++) {
-      int first = below(30);
-      add_buffer(cg, below(8) ? BUFFER_WORKSPACE : BUFFER_OUTPUT, below(5) ? 1 + below(5000) : below(3),
-                 first, first + below(6));
-    }
-    cg_plan_memory(cg);
-    check_plan(cg);
-    assert_true(cg->workspace <= 2 * lower_bound(cg) + WORKSPACE_SLACK);
-  }
 }
 
 /* ---- layouts ---- */
@@ -709,8 +621,6 @@ static void constants_that_are_no_numbers(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(plan_of_chains, setup, teardown),
-      cmocka_unit_test_setup_teardown(plan_of_random_lives, setup, teardown),
       cmocka_unit_test_setup_teardown(layouts_hold_each_element_once, setup, teardown),
       cmocka_unit_test_setup_teardown(same_order_is_that_of_all_elements, setup, teardown),
       cmocka_unit_test_setup_teardown(simplified_nests_visit_the_same, setup, teardown),
