@@ -1,16 +1,26 @@
 /* The three steps: place, plan memory, emit; then the text. */
 #include "codegen/codegen.h"
 
-#include "codegen/lower.h"
+#include "codegen/alias.h"
 #include "codegen/names.h"
 #include "codegen/split.h"
+
+/* Before the first kernel that writes something inside of them. */
+static void fill_halos(Cg *cg, const Node *n) {
+  for (int r = 0; r < n->n_results; r++) {
+    const Tensor *root = alias_root(cg, n->results[r]);
+    Storage *s = cg_storage(cg, root);
+    if (!s->halo_filled) cg_fill_halo(cg, n, root);
+    s->halo_filled = true;
+  }
+}
 
 static bool emit_kernels(Cg *cg) {
   bool ok = true;
   cg->position = 0;
   for (Node *n = cg->graph->first; n; n = n->next, cg->position++) {
     if (!shape_count(&n->results[0]->type.shape)) continue;
-    for (int r = 0; r < n->n_results; r++) cg_fill_halo(cg, n, n->results[r]);
+    fill_halos(cg, n);
     ok &= lowering_of[n->op]->emit(cg, n, strmap_get(cg->scratch_of, n->results[0]->name));
   }
   return ok;
@@ -34,9 +44,6 @@ static Cg *generate(const Cg *common, const Target *t, const Graph *g, const Cg 
   cg->graph = graph_clone(cg->arena, g);
   cg->graph->next_id = 0; /* names of copies do not tell how the graph came about */
   cg->module = new_module(cg, first);
-  cg->storage_of = strmap_new(cg->arena);
-  cg->scratch_of = strmap_new(cg->arena);
-  cg->buffers_tail = &cg->buffers;
   cg->kernels_tail = &cg->kernels;
   if (!cg_place(cg)) return NULL;
   cg->ranges = ranges_analyse(cg->arena, cg->graph);

@@ -26,8 +26,9 @@ static void merge_rows(Dense *d) {
 static void set_runs(Dense *d, const ConvWindow *w, const Storage *sx) {
   int64_t channels = d->weight->type.shape.dim[1];
   const ConvPhase *last = &w->dim[2];
-  /* With one group and no dilation a row of the window is contiguous. */
-  bool rows = d->groups == 1 && (last->tap_step == 1 || last->taps == 1);
+  /* With one group, no dilation and no gaps between pixels a row of the window is contiguous. */
+  bool near = last->tap_step == 1 && conv_stride(w, sx, 2) == channels;
+  bool rows = d->groups == 1 && (near || last->taps == 1);
   for (int i = 0; i < 3; i++) {
     d->runs[i] = w->dim[i].taps;
     d->run_step[i] = w->dim[i].tap_step * conv_stride(w, sx, i);

@@ -1,6 +1,12 @@
 #include "codegen/copy.h"
 
 #include "codegen/nest.h"
+#include "ir/ops/attrs.h"
+
+int concat_axis(const Node *n) {
+  int64_t axis = ATTRS(n, AxisAttrs)->axis;
+  return (int)(axis < 0 ? axis + n->results[0]->type.shape.rank : axis);
+}
 
 bool copy_flips(const Storage *a, const Storage *b) { return a->bias != b->bias; }
 

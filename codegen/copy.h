@@ -19,6 +19,9 @@ void copy_block(Cg *cg, VirBuilder *b, const VirBase *x, const VirBase *y, const
 void copy_run(Cg *cg, VirBuilder *b, VirAddr x, VirAddr y, int64_t count, bool flip);
 void copy_element(VirBuilder *b, VirAddr x, VirAddr y, bool flip);
 
+/* The dim along which a concat joins its operands, from 0. */
+int concat_axis(const Node *n);
+
 /* True where stored values of the two differ by 128. */
 bool copy_flips(const Storage *a, const Storage *b);
 

@@ -8,17 +8,43 @@ bool halo_is_none(Halo h) {
   return !any;
 }
 
+Halo halo_union(Halo a, Halo b) {
+  for (int i = 0; i < HALO_DIMS; i++) {
+    if (b.before[i] > a.before[i]) a.before[i] = b.before[i];
+    if (b.after[i] > a.after[i]) a.after[i] = b.after[i];
+  }
+  return a;
+}
+
+bool halo_contains(Halo outer, Halo inner) {
+  Halo u = halo_union(outer, inner);
+  return !memcmp(&u, &outer, sizeof u);
+}
+
+bool halo_fits(const Shape *s, Halo h) {
+  double elements = 1;
+  for (int i = 0; i < s->rank; i++) {
+    int at = halo_index(s->rank, i);
+    elements *= (double)s->dim[i] + (at < 0 ? 0 : (double)(h.before[at] + h.after[at]));
+  }
+  return elements <= (double)MAX_ELEMENTS;
+}
+
 int halo_index(int rank, int dim) {
   return (rank == 4 || rank == 5) && dim >= 2 ? dim + HALO_DIMS - rank : -1;
 }
 
-void storage_layout(Storage *s, const Shape *shape, bool channels_last, Halo halo) {
-  int order[MAX_RANK], rank = shape->rank; /* the logical dims, outermost first */
+/* The logical dims in the order of memory, outermost first. */
+static void dim_order(int rank, bool channels_last, int *order) {
   for (int i = 0; i < rank; i++) order[i] = i;
-  if (channels_last && rank >= 3) {
-    for (int i = 1; i + 1 < rank; i++) order[i] = i + 1;
-    order[rank - 1] = 1;
-  }
+  if (!channels_last || rank < 3) return;
+  for (int i = 1; i + 1 < rank; i++) order[i] = i + 1;
+  order[rank - 1] = 1;
+}
+
+void storage_layout(Storage *s, const Shape *shape, bool channels_last, Halo halo) {
+  int order[MAX_RANK], rank = shape->rank;
+  dim_order(rank, channels_last, order);
   int64_t step = 1;
   s->offset = 0;
   s->halo = halo;
@@ -49,13 +75,56 @@ static int normal_form(const Storage *s, const Shape *shape, int64_t *dim, int64
   return n;
 }
 
-bool storage_same_order(const Storage *a, const Shape *sa, const Storage *b, const Shape *sb) {
-  int64_t dim_a[MAX_RANK], stride_a[MAX_RANK], dim_b[MAX_RANK], stride_b[MAX_RANK];
-  int n = normal_form(a, sa, dim_a, stride_a);
-  if (n != normal_form(b, sb, dim_b, stride_b)) return false;
-  size_t bytes = sizeof(int64_t) * (size_t)n;
-  return a->offset == b->offset && a->size == b->size && !memcmp(dim_a, dim_b, bytes) &&
-         !memcmp(stride_a, stride_b, bytes);
+/* From the innermost dim on: each dim of `to` takes its part of what is left of a dim in normal form. */
+bool storage_reshape(const Storage *s, const Shape *from, const Shape *to, int64_t *stride) {
+  int64_t dim[MAX_RANK], step[MAX_RANK], left = 1, at = 1;
+  int n = normal_form(s, from, dim, step);
+  for (int i = to->rank - 1; i >= 0; i--) {
+    if (left == 1 && n && to->dim[i] > 1) {
+      left = dim[--n];
+      at = step[n];
+    }
+    stride[i] = at;
+    if (left % to->dim[i]) return false;
+    left /= to->dim[i];
+    at *= to->dim[i];
+  }
+  return true;
+}
+
+bool storage_is_ordered(const Storage *s, const Shape *shape, bool channels_last) {
+  int order[MAX_RANK];
+  int64_t least = 1;
+  dim_order(shape->rank, channels_last, order);
+  for (int i = shape->rank - 1; i >= 0; i--) {
+    int64_t dim = shape->dim[order[i]], stride = s->stride[order[i]];
+    if (dim == 1) continue;
+    if (stride < least || (i == shape->rank - 1 && stride != 1)) return false;
+    least = stride * dim;
+  }
+  return true;
+}
+
+void storage_unit_strides(Storage *s, const Shape *shape, bool channels_last) {
+  int order[MAX_RANK];
+  int64_t step = 1;
+  dim_order(shape->rank, channels_last, order);
+  for (int i = shape->rank - 1; i >= 0; i--) {
+    int dim = order[i];
+    if (shape->dim[dim] == 1) s->stride[dim] = step;
+    step = s->stride[dim] * shape->dim[dim];
+  }
+}
+
+bool storage_has_rows(const Storage *s, const Shape *shape, int64_t *step) {
+  int last = shape->rank - 1;
+  Shape rows = *shape;
+  int64_t dim[MAX_RANK], stride[MAX_RANK];
+  if (last < 0) return true;
+  rows.rank = last;
+  int n = normal_form(s, &rows, dim, stride);
+  *step = n ? stride[0] : shape->dim[last];
+  return n < 2 && (shape->dim[last] == 1 || s->stride[last] == 1);
 }
 
 bool storage_alike(const Storage *a, const Storage *b) {

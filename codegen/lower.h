@@ -18,9 +18,8 @@ typedef struct Buffer {
   BufferKind kind;
   int index; /* of the graph's input or output */
   int64_t bytes;
-  int64_t offset;   /* in the workspace, a multiple of 64; set by plan_memory */
-  int first, last;  /* positions of the first and last node that touch it */
-  bool shared_view; /* a view shares it while the original lives on: no kernel may write over it in place */
+  int64_t offset;  /* in the workspace, a multiple of 64; set by plan_memory */
+  int first, last; /* positions of the first and last node that touch it */
   struct Buffer *next;
 } Buffer;
 
@@ -44,6 +43,7 @@ typedef struct Storage {
   int32_t bias;            /* quantized 8-bit: q - stored: 0, 128 or -128 */
   int32_t zero;            /* the zero point as stored */
   const VirVar *filler;    /* while its halo is being filled: what with; NULL: the zero point */
+  bool halo_filled;        /* by the kernels so far */
 } Storage;
 
 /* Bytes after the workspace's last buffer that kernels may read (never write): a k-group or vector may run
@@ -80,6 +80,11 @@ typedef struct Cg {
   StrMap *channels_last; /* names of the tensors that lie so */
   StrMap *storage_of;    /* tensor name -> Storage */
   StrMap *scratch_of;    /* name of a node's first result -> Buffer */
+  StrMap *position_of;   /* name of a node's first result -> its position + 1 */
+  struct Alias *aliases; /* what may lie in what: codegen/alias.h */
+  int n_aliases;
+  StrMap *alias_of,
+      *insides_of; /* those that are used, by the tensor that lies inside; of a host the first */
   Buffer *buffers, **buffers_tail;
   int position; /* of the node being placed or emitted */
   MemoryFacts memory;
@@ -87,6 +92,12 @@ typedef struct Cg {
   Kernel *open;      /* between cg_kernel and cg_done */
   const Node *layer; /* of the newest kernel */
 } Cg;
+
+/* Which strides a kernel takes. PLACE_WHOLE: the tensor lies alone in its buffer, without gaps. PLACE_ROWS:
+ * its last dim has no gaps, and what is before steps evenly. PLACE_STRIDED: any strides in the order of its
+ * layout; the kernel touches nothing between the tensor's elements (it may read there, but for the last
+ * bytes). */
+typedef enum { PLACE_WHOLE, PLACE_ROWS, PLACE_STRIDED } PlaceDemand;
 
 /* How operands and results of rank 3 and more must lie. */
 typedef enum { LAYOUT_ANY, LAYOUT_CHANNELS_LAST, LAYOUT_ROW_MAJOR } LayoutDemand;
@@ -109,8 +120,7 @@ typedef struct Lowering {
   unsigned stays;
   /* The result may take the first operand's memory where that dies and lies alike. */
   bool in_place;
-  /* The result is a view of the first operand wherever their storages describe the same order of elements. */
-  bool view;
+  PlaceDemand reads, writes;
   /* Scratch bytes in the workspace while the kernel runs; NULL: none. */
   int64_t (*scratch)(const Cg *cg, const Node *n);
   /* Builds the kernels: cg_kernel, VIR, cg_done. False after a diagnostic. */
@@ -123,6 +133,8 @@ static inline bool lowering_packs(const Lowering *l, int i) {
 }
 
 Storage *cg_storage(const Cg *cg, const Tensor *t);
+/* True where operand i and the first result lie in each other: the node need not move it. */
+bool cg_lies_in_place(const Cg *cg, const Node *n, int i);
 
 /* Starts a VIR function for the node; `what` completes the name: "n3_conv1" or "n3_conv1_<what>". The comment
  * gets the node's name, op, and the text. */

@@ -1,51 +1,38 @@
-/* Storage of every tensor: first the graph is made legal (public tensors meet only kernels that can read or
- * write them as they are, operands lie as their kernels want), then layouts, halos and shared buffers are
- * chosen. */
-#include "codegen/layout.h"
+/* Storage of every tensor: layouts first (legalize.c), then what lies in what (alias.c), halos and buffers.
+ */
+#include "codegen/place.h"
 
-#include <string.h>
+#include "codegen/alias.h"
 
 static const Lowering *lowering(const Node *n) { return lowering_of[n->op]; }
 
-static bool channels_last(const Cg *cg, const Tensor *t) {
+bool cg_channels_last(const Cg *cg, const Tensor *t) {
   return strmap_get(cg->channels_last, t->name) != NULL;
 }
 
-static Halo wanted_halo(const Tensor *t) {
+Halo cg_wanted_halo(const Tensor *t) {
   Halo h = {.before = {0}};
   for (int i = 0; i < t->n_uses; i++) {
     const Node *user = t->uses[i].node;
-    if (!lowering(user)->halo) continue;
-    Halo w = lowering(user)->halo(user, t->uses[i].operand);
-    for (int k = 0; k < HALO_DIMS; k++) {
-      if (w.before[k] > h.before[k]) h.before[k] = w.before[k];
-      if (w.after[k] > h.after[k]) h.after[k] = w.after[k];
-    }
+    if (lowering(user)->halo) h = halo_union(h, lowering(user)->halo(user, t->uses[i].operand));
   }
   return h;
-}
-
-/* Puts a copy between tensor and one use. */
-static void copy_for_use(Cg *cg, Tensor *t, Use use) {
-  Node *copy = graph_node1(cg->graph, OP_identity, &t, 1, t->name, t->loc, use.node);
-  copy->results[0]->type = t->type;
-  node_set_operand(use.node, use.operand, copy->results[0]);
 }
 
 static bool public_channels_last(const Cg *cg, const Tensor *t) {
   return cg->options->nhwc_io && (t->type.shape.rank == 3 || t->type.shape.rank == 4);
 }
 
-static Storage public_storage(const Cg *cg, const Tensor *t) {
+Storage cg_public_storage(const Cg *cg, const Tensor *t) {
   Storage s = {.elem = t->type.dtype};
   storage_layout(&s, &t->type.shape, public_channels_last(cg, t), (Halo){.before = {0}});
   if (t->type.quant) s.zero = tensor_zero(t);
   return s;
 }
 
-static Storage internal_storage(const Cg *cg, const Tensor *t, Halo halo) {
+Storage cg_internal_storage(const Cg *cg, const Tensor *t, Halo halo) {
   Storage s = {.elem = t->type.dtype};
-  storage_layout(&s, &t->type.shape, channels_last(cg, t), halo);
+  storage_layout(&s, &t->type.shape, cg_channels_last(cg, t), halo);
   bool act = t->type.quant || (!tensor_is_const(t) && (s.elem == DT_U8 || s.elem == DT_S8));
   if (act && dtype_info[s.elem].bytes == 1) {
     s.bias = (int32_t)(dtype_info[s.elem].min - dtype_info[cg->target->act].min);
@@ -55,109 +42,30 @@ static Storage internal_storage(const Cg *cg, const Tensor *t, Halo halo) {
   return s;
 }
 
-/* A public tensor can be read or written where it lies by kernels that take any strides, or, in float32, by
- * any kernel when it lies as an internal one would. (8-bit kernels may read a little beyond the end, which
- * only the workspace allows.) */
-static bool lies_alike(const Cg *cg, const Tensor *t) {
-  Storage p = public_storage(cg, t), s = internal_storage(cg, t, wanted_halo(t));
-  return t->type.dtype == DT_F32 && storage_alike(&p, &s);
-}
+/* ---- positions ---- */
 
-static void legalize_inputs(Cg *cg) {
-  for (int i = 0; i < cg->graph->n_inputs; i++) {
-    Tensor *t = cg->graph->inputs[i];
-    Tensor *inside = NULL; /* one copy serves all kernels that need one */
-    bool alike = lies_alike(cg, t);
-    for (int u = t->n_uses - 1; u >= 0; u--) {
-      Use use = t->uses[u];
-      if (use.node->op == OP_identity || lowering(use.node)->any_strides || alike) continue;
-      if (inside) {
-        node_set_operand(use.node, use.operand, inside);
-      } else {
-        Node *copy = graph_node1(cg->graph, OP_identity, &t, 1, t->name, t->loc, cg->graph->first);
-        inside = copy->results[0];
-        inside->type = t->type;
-        node_set_operand(use.node, use.operand, inside);
-      }
-    }
-  }
-}
-
-static void legalize_outputs(Cg *cg) {
-  Graph *g = cg->graph;
-  for (int i = 0; i < g->n_outputs; i++) {
-    Tensor *t = g->outputs[i];
-    int times = 0;
-    for (int j = 0; j < g->n_outputs; j++) times += g->outputs[j] == t;
-    bool direct =
-        t->producer && !t->n_uses && times == 1 && (lowering(t->producer)->any_strides || lies_alike(cg, t));
-    if (direct) continue;
-    Node *copy = graph_node1(g, OP_identity, &t, 1, t->name, t->loc, NULL);
-    copy->results[0]->type = t->type;
-    graph_replace_output(g, i, copy->results[0]);
-  }
-}
-
-/* Layouts: kernels may demand channels-last or row-major for their first operand and their results; the
- * producer's demand comes first, users that demand otherwise get a copy. */
-static LayoutDemand demand_of(const Node *n) { return lowering(n)->layout; }
-
-static void set_channels_last(Cg *cg, Tensor *t) { strmap_put(cg->channels_last, t->name, t); }
-
-/* [N, C, L] beside [N, C, 1, L]: a one-dimensional convolution's tensor. */
-static bool is_1d_view(const Tensor *a, const Tensor *b) {
-  const Shape *s = &a->type.shape, *l = &b->type.shape;
-  return s->rank == 3 && l->rank == 4 && s->dim[0] == l->dim[0] && s->dim[1] == l->dim[1] &&
-         (l->dim[2] == 1 || l->dim[3] == 1) && l->dim[2] * l->dim[3] == s->dim[2];
-}
-
-static void choose_layouts(Cg *cg) {
-  cg->channels_last = strmap_new(cg->arena);
-  for (int i = 0; i < cg->graph->n_inputs; i++)
-    if (cg->graph->inputs[i]->type.shape.rank == 4) set_channels_last(cg, cg->graph->inputs[i]);
+static void find_positions(Cg *cg) {
+  cg->position_of = strmap_new(cg->arena);
+  int at = 0;
   for (Node *n = cg->graph->first; n; n = n->next)
-    for (int r = 0; r < n->n_results; r++) {
-      Tensor *t = n->results[r];
-      int rank = t->type.shape.rank;
-      LayoutDemand demand = demand_of(n);
-      for (int u = 0; demand == LAYOUT_ANY && u < t->n_uses; u++) demand = demand_of(t->uses[u].node);
-      bool last = demand == LAYOUT_CHANNELS_LAST || (demand == LAYOUT_ANY && rank == 4);
-      if (demand == LAYOUT_ANY && rank == 5 && n->op != OP_reshape)
-        last = n->n_operands && n->operands[0]->type.shape.rank == 5 && channels_last(cg, n->operands[0]);
-      if (demand == LAYOUT_ANY && rank == 3) {
-        if (n->op == OP_reshape) {
-          last = is_1d_view(t, n->operands[0]) && channels_last(cg, n->operands[0]);
-        } else { /* elementwise kernels keep the layout of what they read */
-          last = n->n_operands && n->operands[0]->type.shape.rank == 3 && channels_last(cg, n->operands[0]);
-        }
-        for (int u = 0; u < t->n_uses; u++)
-          last |= t->uses[u].node->op == OP_reshape && is_1d_view(t, t->uses[u].node->results[0]);
-      }
-      if (last) set_channels_last(cg, t);
-    }
+    strmap_put(cg->position_of, n->results[0]->name, (void *)(intptr_t)++at);
 }
 
-/* Constants lie row-major, and end with their last byte: 8-bit kernels may read a little beyond. */
-static bool lies_wrong(const Cg *cg, const Node *n, int i, LayoutDemand demand) {
-  const Tensor *t = n->operands[i];
-  if (tensor_is_const(t) && lowering(n)->stays >> i & 1) return false;
-  if (tensor_is_const(t))
-    return !lowering_packs(lowering(n), i) && (demand == LAYOUT_CHANNELS_LAST || t->type.dtype != DT_F32);
-  return t->type.shape.rank >= 3 && channels_last(cg, t) != (demand == LAYOUT_CHANNELS_LAST);
+int cg_position(const Cg *cg, const Node *n) {
+  return (int)(intptr_t)strmap_get(cg->position_of, n->results[0]->name) - 1;
 }
 
-static void legalize_layouts(Cg *cg) {
-  GRAPH_FOREACH_NODE(cg->graph, n) {
-    LayoutDemand demand = demand_of(n);
-    if (demand == LAYOUT_ANY) continue;
-    for (int i = 0; i < n->n_operands; i++) {
-      Tensor *t = n->operands[i];
-      if (!t || !lies_wrong(cg, n, i, demand)) continue;
-      copy_for_use(cg, t, (Use){n, i});
-      if (demand == LAYOUT_CHANNELS_LAST) set_channels_last(cg, n->operands[i]);
-    }
+int cg_last_use(const Cg *cg, const Tensor *t) {
+  if (t->is_output) return cg->graph->n_nodes;
+  int last = t->producer ? cg_position(cg, t->producer) : -1;
+  for (int u = 0; u < t->n_uses; u++) {
+    int p = cg_position(cg, t->uses[u].node);
+    if (p > last) last = p;
   }
+  return last;
 }
+
+/* ---- buffers ---- */
 
 static Buffer *new_buffer(Cg *cg, BufferKind kind, int index, int64_t bytes) {
   Buffer *b = ARENA_NEW(cg->arena, Buffer);
@@ -167,37 +75,37 @@ static Buffer *new_buffer(Cg *cg, BufferKind kind, int index, int64_t bytes) {
   return b;
 }
 
-static Storage *add_storage(Cg *cg, const Tensor *t, Storage s) {
-  Storage *p = arena_memdup(cg->arena, &s, sizeof s);
-  strmap_put(cg->storage_of, t->name, p);
-  return p;
-}
-
 static int64_t storage_bytes(const Storage *s) { return s->size * dtype_info[s->elem].bytes; }
 
-/* May the result take this operand's memory? Its buffer must die here and lie alike. */
+/* A halo of known zeros. */
+static bool has_parameters(const Tensor *t) { return t->type.quant || t->type.dtype == DT_F32; }
+
+/* May the node's result take this operand's memory? Its buffer must die here, hold nothing else that the node
+ * reads, and lie alike. */
 static bool can_take(const Cg *cg, const Node *n, const Tensor *operand, const Storage *result) {
   const Storage *s = cg_storage(cg, operand);
-  return s->buffer && s->buffer->kind == BUFFER_WORKSPACE && s->buffer->last == cg->position &&
-         !s->buffer->shared_view &&
-         (lowering(n)->view
-              ? storage_same_order(s, &operand->type.shape, result, &n->results[0]->type.shape) &&
-                    s->elem == result->elem && s->bias == result->bias
-              : storage_alike(s, result));
-}
-
-static void last_use(const Cg *cg, const Tensor *t, StrMap *positions, int *last) {
-  for (int u = 0; u < t->n_uses; u++) {
-    int p = (int)(intptr_t)strmap_get(positions, t->uses[u].node->results[0]->name) - 1;
-    if (p > *last) *last = p;
+  if (!s->buffer || s->buffer->kind != BUFFER_WORKSPACE || s->buffer->last != cg->position) return false;
+  for (int i = 0; i < n->n_operands; i++) {
+    const Storage *other = n->operands[i] ? cg_storage(cg, n->operands[i]) : NULL;
+    if (other && other->buffer == s->buffer && !storage_alike(other, result)) return false;
   }
-  if (t->is_output) *last = cg->graph->n_nodes;
+  return true;
 }
 
-static bool is_output_of(const Cg *cg, const Tensor *t, int *index) {
-  for (*index = 0; *index < cg->graph->n_outputs; ++*index)
-    if (cg->graph->outputs[*index] == t) return true;
-  return false;
+static Buffer *taken_buffer(const Cg *cg, const Node *n, const Tensor *t, Storage *s) {
+  for (int i = 0; lowering(n)->in_place && i < n->n_operands; i++) {
+    const Tensor *x = n->operands[i];
+    if (!x || tensor_is_const(x) || !can_take(cg, n, x, s)) continue;
+    s->halo_filled = cg_storage(cg, x)->zero == s->zero && has_parameters(x) && has_parameters(t);
+    return cg_storage(cg, x)->buffer;
+  }
+  return NULL;
+}
+
+static int index_of_output(const Cg *cg, const Tensor *t) {
+  for (int i = 0; i < cg->graph->n_outputs; i++)
+    if (cg->graph->outputs[i] == t) return i;
+  return -1;
 }
 
 /* A result that nobody reads and the kernel then does not write. */
@@ -207,125 +115,92 @@ static bool is_idle(const Node *n, const Tensor *t) {
   return false;
 }
 
-static void place_result(Cg *cg, Node *n, Tensor *t, StrMap *positions) {
-  int index;
-  if (is_output_of(cg, t, &index)) {
-    Storage *s = add_storage(cg, t, public_storage(cg, t));
-    s->buffer = new_buffer(cg, BUFFER_OUTPUT, index, storage_bytes(s));
+/* The buffer of the root appears with the first tensor in it. */
+static void place_result(Cg *cg, Node *n, const Tensor *t) {
+  Storage *s = cg_storage(cg, t);
+  if (t->is_output) {
+    s->buffer = new_buffer(cg, BUFFER_OUTPUT, index_of_output(cg, t), storage_bytes(s));
     return;
   }
-  Storage *s = add_storage(cg, t, internal_storage(cg, t, wanted_halo(t)));
-  bool shares = lowering(n)->view || lowering(n)->in_place;
-  for (int i = 0; shares && i < n->n_operands && !s->buffer; i++) {
-    const Tensor *x = n->operands[i];
-    if (x && !tensor_is_const(x) && (i == 0 || lowering(n)->in_place) && can_take(cg, n, x, s))
-      s->buffer = cg_storage(cg, x)->buffer;
-  }
-  /* a view may also share while the operand lives on, since nobody writes to either again */
-  if (!s->buffer && lowering(n)->view) {
-    const Tensor *x = n->operands[0];
-    const Storage *sx = cg_storage(cg, x);
-    if (sx->buffer && sx->buffer->kind == BUFFER_WORKSPACE && sx->elem == s->elem && sx->bias == s->bias &&
-        storage_same_order(sx, &x->type.shape, s, &t->type.shape)) {
-      s->buffer = sx->buffer;
-      s->buffer->shared_view = true;
-    }
-  }
-  int64_t bytes = is_idle(n, t) ? 0 : storage_bytes(s);
-  if (!s->buffer) s->buffer = new_buffer(cg, BUFFER_WORKSPACE, 0, bytes);
-  last_use(cg, t, positions, &s->buffer->last);
+  const Tensor *root = alias_root(cg, t);
+  Storage *sr = cg_storage(cg, root);
+  if (!sr->buffer && root == t) sr->buffer = taken_buffer(cg, n, t, sr);
+  if (!sr->buffer) sr->buffer = new_buffer(cg, BUFFER_WORKSPACE, 0, is_idle(n, t) ? 0 : storage_bytes(sr));
+  s->buffer = sr->buffer;
+  int last = alias_last_use(cg, root);
+  if (last > s->buffer->last) s->buffer->last = last;
 }
 
-static bool check_type(const Cg *cg, SrcLoc loc, const Tensor *t) {
-  DType e = t->type.dtype;
-  return e == DT_F32 || e == DT_U8 || e == DT_S8 || e == DT_S32 ||
-         diag_error(cg->diag, loc, "'%s': code generation has no %s tensors", t->name, dtype_info[e].name);
+static void place_constant(Cg *cg, const Tensor *t) {
+  if (!t || !tensor_is_const(t) || strmap_get(cg->storage_of, t->name)) return;
+  Storage s = cg_internal_storage(cg, t, (Halo){.before = {0}});
+  strmap_put(cg->storage_of, t->name, arena_memdup(cg->arena, &s, sizeof s));
 }
 
-static bool check_operand(const Cg *cg, const Node *n, int i) {
-  const Tensor *t = n->operands[i];
-  if (!t) return true;
-  if (!lowering_packs(lowering(n), i)) return check_type(cg, node_loc(n), t);
-  return tensor_is_const(t) ||
-         diag_error(cg->diag, node_loc(n),
-                    "'%s': operand %d of %s, '%s', must be a constant for code generation",
-                    n->results[0]->name, i + 1, op_info[n->op]->name, t->name);
+static void place_input(Cg *cg, int i) {
+  const Tensor *t = cg->graph->inputs[i];
+  Storage s = cg_public_storage(cg, t);
+  cg->position = 0;
+  s.buffer = new_buffer(cg, BUFFER_INPUT, i, storage_bytes(&s));
+  strmap_put(cg->storage_of, t->name, arena_memdup(cg->arena, &s, sizeof s));
 }
 
-/* The halo may make much of a small tensor; indices are 32-bit. */
-static bool check_halo(const Cg *cg, const Node *n, const Tensor *t) {
-  const Shape *s = &t->type.shape;
-  Halo h = wanted_halo(t);
-  if (halo_is_none(h)) return true;
-  Shape pads = {.rank = 2 * (s->rank - 2)};
-  double elements = (double)s->dim[0] * (double)s->dim[1];
-  for (int i = 2; i < s->rank; i++) {
-    int at = halo_index(s->rank, i);
-    pads.dim[i - 2] = h.before[at];
-    pads.dim[s->rank - 4 + i] = h.after[at];
-    elements *= (double)(h.before[at] + s->dim[i] + h.after[at]);
+static void place_scratch(Cg *cg, const Node *n) {
+  if (!lowering(n)->scratch || !shape_count(&n->results[0]->type.shape)) return;
+  int64_t bytes = lowering(n)->scratch(cg, n);
+  if (bytes) strmap_put(cg->scratch_of, n->results[0]->name, new_buffer(cg, BUFFER_WORKSPACE, 0, bytes));
+}
+
+/* Storages and buffers by the aliases that are wanted; returns what they need at least. */
+static int64_t place_tensors(Cg *cg) {
+  alias_settle(cg);
+  cg->scratch_of = strmap_new(cg->arena);
+  cg->buffers = NULL;
+  cg->buffers_tail = &cg->buffers;
+  for (int i = 0; i < cg->graph->n_inputs; i++) place_input(cg, i);
+  cg->position = 0;
+  for (Node *n = cg->graph->first; n; n = n->next, cg->position++) {
+    for (int i = 0; i < n->n_operands; i++) place_constant(cg, n->operands[i]);
+    for (int r = 0; r < n->n_results; r++) place_result(cg, n, n->results[r]);
+    place_scratch(cg, n);
   }
-  return elements <= (double)MAX_ELEMENTS ||
-         diag_error(cg->diag, n ? node_loc(n) : t->loc,
-                    "'%s': %s with padding of %s is larger than the limit of %lld elements", t->name,
-                    shape_text(cg->arena, s), shape_text(cg->arena, &pads), (long long)MAX_ELEMENTS);
+  int position;
+  return cg_memory_bound(cg, &position);
 }
 
-static bool check_graph(const Cg *cg) {
-  const Graph *g = cg->graph;
-  bool ok = true;
-  for (int i = 0; i < g->n_inputs; i++) ok &= check_halo(cg, NULL, g->inputs[i]);
-  for (const Node *n = g->first; n; n = n->next) {
-    if (!lowering(n)->emit) {
-      ok = diag_error(cg->diag, node_loc(n), "'%s': code generation has no %s", n->results[0]->name,
-                      op_info[n->op]->name);
-      continue;
-    }
-    for (int i = 0; i < n->n_operands; i++) ok &= check_operand(cg, n, i);
-    for (int r = 0; r < n->n_results; r++)
-      ok &= check_type(cg, node_loc(n), n->results[r]) && check_halo(cg, n, n->results[r]);
-  }
-  for (int i = 0; i < g->n_outputs; i++)
-    if (!g->outputs[i]->producer) ok &= check_type(cg, g->outputs[i]->loc, g->outputs[i]);
-  return ok;
+/* ---- which aliases are worth their memory ---- */
+
+static void want_all(Cg *cg, bool wanted) {
+  for (int i = 0; i < cg->n_aliases; i++) cg->aliases[i].wanted = wanted;
 }
 
-static bool expand_nodes(Cg *cg) {
-  bool ok = true;
-  GRAPH_FOREACH_NODE(cg->graph, n) {
-    if (lowering(n)->expand) ok &= lowering(n)->expand(cg, n);
+/* Those of one node stand together. */
+static int want_node(Cg *cg, int first, bool wanted) {
+  int i = first;
+  for (; i < cg->n_aliases && cg->aliases[i].node == cg->aliases[first].node; i++)
+    cg->aliases[i].wanted = wanted;
+  return i;
+}
+
+/* What lies in another tensor keeps all of that in memory. The aliases of a node are left out where more
+ * memory would be needed than without any. */
+static void choose_aliases(Cg *cg) {
+  alias_find(cg);
+  int64_t all = place_tensors(cg);
+  want_all(cg, false);
+  int64_t none = place_tensors(cg);
+  want_all(cg, all <= none);
+  for (int i = 0; all > none && i < cg->n_aliases;) {
+    int next = want_node(cg, i, true);
+    if (place_tensors(cg) > none) want_node(cg, i, false);
+    i = next;
   }
-  return ok;
+  place_tensors(cg);
 }
 
 bool cg_place(Cg *cg) {
-  if (!expand_nodes(cg) || !check_graph(cg)) return false;
-  choose_layouts(cg);
-  legalize_inputs(cg);
-  legalize_outputs(cg);
-  choose_layouts(cg);
-  legalize_layouts(cg);
-  choose_layouts(cg);
-
-  StrMap *positions = strmap_new(cg->arena); /* + 1, so that 0 means absent */
-  int at = 0;
-  for (Node *n = cg->graph->first; n; n = n->next)
-    strmap_put(positions, n->results[0]->name, (void *)(intptr_t)++at);
-  for (int i = 0; i < cg->graph->n_inputs; i++) {
-    Storage *s = add_storage(cg, cg->graph->inputs[i], public_storage(cg, cg->graph->inputs[i]));
-    s->buffer = new_buffer(cg, BUFFER_INPUT, i, storage_bytes(s));
-  }
-  for (Node *n = cg->graph->first; n; n = n->next, cg->position++) {
-    for (int i = 0; i < n->n_operands; i++) {
-      Tensor *t = n->operands[i];
-      if (t && tensor_is_const(t) && !strmap_get(cg->storage_of, t->name))
-        add_storage(cg, t, internal_storage(cg, t, (Halo){.before = {0}}));
-    }
-    for (int r = 0; r < n->n_results; r++) place_result(cg, n, n->results[r], positions);
-    if (lowering(n)->scratch && shape_count(&n->results[0]->type.shape)) {
-      int64_t bytes = lowering(n)->scratch(cg, n);
-      if (bytes) strmap_put(cg->scratch_of, n->results[0]->name, new_buffer(cg, BUFFER_WORKSPACE, 0, bytes));
-    }
-  }
+  if (!cg_legalize(cg)) return false;
+  find_positions(cg);
+  choose_aliases(cg);
   return true;
 }

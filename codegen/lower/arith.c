@@ -193,4 +193,5 @@ static bool arith_emit(Cg *cg, const Node *n, Buffer *scratch) {
   return true;
 }
 
-const Lowering lower_arith = {.in_place = true, .any_strides = false, .emit = arith_emit};
+const Lowering lower_arith = {
+    .in_place = true, .reads = PLACE_STRIDED, .writes = PLACE_STRIDED, .emit = arith_emit};

@@ -49,4 +49,5 @@ static bool cast_emit(Cg *cg, const Node *n, Buffer *scratch) {
   return true;
 }
 
-const Lowering lower_cast = {.any_strides = true, .emit = cast_emit};
+const Lowering lower_cast = {
+    .any_strides = true, .reads = PLACE_STRIDED, .writes = PLACE_STRIDED, .emit = cast_emit};

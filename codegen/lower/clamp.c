@@ -54,4 +54,5 @@ static bool clamp_emit(Cg *cg, const Node *n, Buffer *scratch) {
   return true;
 }
 
-const Lowering lower_clamp = {.in_place = true, .emit = clamp_emit};
+const Lowering lower_clamp = {
+    .in_place = true, .reads = PLACE_STRIDED, .writes = PLACE_STRIDED, .emit = clamp_emit};

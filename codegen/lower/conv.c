@@ -25,5 +25,9 @@ static bool conv_emit(Cg *cg, const Node *n, Buffer *scratch) {
   return ok;
 }
 
-const Lowering lower_conv = {
-    .layout = LAYOUT_CHANNELS_LAST, .halo = conv_halo, .constants = 1, .emit = conv_emit};
+const Lowering lower_conv = {.layout = LAYOUT_CHANNELS_LAST,
+                             .halo = conv_halo,
+                             .constants = 1,
+                             .reads = PLACE_STRIDED,
+                             .writes = PLACE_STRIDED,
+                             .emit = conv_emit};

@@ -106,4 +106,5 @@ static bool convert_emit(Cg *cg, const Node *n, Buffer *scratch) {
   return true;
 }
 
-const Lowering lower_convert = {.any_strides = true, .emit = convert_emit};
+const Lowering lower_convert = {
+    .any_strides = true, .reads = PLACE_STRIDED, .writes = PLACE_STRIDED, .emit = convert_emit};

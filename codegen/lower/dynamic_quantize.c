@@ -89,4 +89,5 @@ static bool dynamic_quantize_emit(Cg *cg, const Node *n, Buffer *scratch) {
   return true;
 }
 
-const Lowering lower_dynamic_quantize = {.any_strides = true, .emit = dynamic_quantize_emit};
+const Lowering lower_dynamic_quantize = {
+    .any_strides = true, .writes = PLACE_STRIDED, .emit = dynamic_quantize_emit};

@@ -51,4 +51,5 @@ static bool lut_emit(Cg *cg, const Node *n, Buffer *scratch) {
   return true;
 }
 
-const Lowering lower_lut = {.constants = 1, .in_place = true, .emit = lut_emit};
+const Lowering lower_lut = {
+    .constants = 1, .in_place = true, .reads = PLACE_STRIDED, .writes = PLACE_STRIDED, .emit = lut_emit};

@@ -78,4 +78,5 @@ static bool minmax_emit(Cg *cg, const Node *n, Buffer *scratch) {
   return true;
 }
 
-const Lowering lower_minmax = {.in_place = true, .emit = minmax_emit};
+const Lowering lower_minmax = {
+    .in_place = true, .reads = PLACE_STRIDED, .writes = PLACE_STRIDED, .emit = minmax_emit};

@@ -317,4 +317,5 @@ static bool pool_emit(Cg *cg, const Node *n, Buffer *scratch) {
   return true;
 }
 
-const Lowering lower_pool = {.layout = LAYOUT_CHANNELS_LAST, .emit = pool_emit};
+const Lowering lower_pool = {
+    .layout = LAYOUT_CHANNELS_LAST, .reads = PLACE_STRIDED, .writes = PLACE_STRIDED, .emit = pool_emit};

@@ -118,4 +118,5 @@ static bool prelu_emit(Cg *cg, const Node *n, Buffer *scratch) {
   return true;
 }
 
-const Lowering lower_prelu = {.in_place = true, .emit = prelu_emit};
+const Lowering lower_prelu = {
+    .in_place = true, .reads = PLACE_STRIDED, .writes = PLACE_STRIDED, .emit = prelu_emit};

@@ -224,6 +224,7 @@ const Lowering lower_dynamic_conv2d = {.layout = LAYOUT_CHANNELS_LAST,
                                        .halo = conv_halo,
                                        .constants = 3,
                                        .stays = 6,
+                                       .writes = PLACE_STRIDED,
                                        .scratch = tiles_scratch,
                                        .emit = product_emit};
 const Lowering lower_conv_integer = {.layout = LAYOUT_CHANNELS_LAST,
@@ -231,6 +232,7 @@ const Lowering lower_conv_integer = {.layout = LAYOUT_CHANNELS_LAST,
                                      .constants = 1,
                                      .computed = 4,
                                      .stays = 4,
+                                     .writes = PLACE_STRIDED,
                                      .scratch = tiles_scratch,
                                      .emit = product_emit};
 const Lowering lower_matmul_integer = {

@@ -144,4 +144,5 @@ static bool reduce_emit(Cg *cg, const Node *n, Buffer *scratch) {
   return true;
 }
 
-const Lowering lower_reduce = {.scratch = reduce_scratch, .emit = reduce_emit};
+const Lowering lower_reduce = {
+    .reads = PLACE_STRIDED, .writes = PLACE_STRIDED, .scratch = reduce_scratch, .emit = reduce_emit};

@@ -233,5 +233,6 @@ static bool resize_emit(Cg *cg, const Node *n, Buffer *scratch) {
   return true;
 }
 
-const Lowering lower_resize_nearest = {.any_strides = true, .emit = resize_emit};
-const Lowering lower_resize_weighted = {.emit = resize_emit};
+const Lowering lower_resize_nearest = {
+    .any_strides = true, .reads = PLACE_STRIDED, .writes = PLACE_STRIDED, .emit = resize_emit};
+const Lowering lower_resize_weighted = {.reads = PLACE_STRIDED, .writes = PLACE_STRIDED, .emit = resize_emit};

@@ -72,5 +72,9 @@ static bool softmax_emit(Cg *cg, const Node *n, Buffer *scratch) {
   return true;
 }
 
-const Lowering lower_softmax = {
-    .in_place = true, .any_strides = true, .scratch = softmax_scratch, .emit = softmax_emit};
+const Lowering lower_softmax = {.in_place = true,
+                                .any_strides = true,
+                                .reads = PLACE_STRIDED,
+                                .writes = PLACE_STRIDED,
+                                .scratch = softmax_scratch,
+                                .emit = softmax_emit};

@@ -232,4 +232,8 @@ static bool unary_emit(Cg *cg, const Node *n, Buffer *scratch) {
   return true;
 }
 
-const Lowering lower_unary = {.in_place = true, .any_strides = true, .emit = unary_emit};
+const Lowering lower_unary = {.in_place = true,
+                              .any_strides = true,
+                              .reads = PLACE_STRIDED,
+                              .writes = PLACE_STRIDED,
+                              .emit = unary_emit};

@@ -63,6 +63,7 @@ typedef struct {
 } GenStep;
 extern const GenStep gen_steps[]; /* ends with weight 0 */
 
+bool step_block(Gen *g, OpId op);     /* gen_blocks.c */
 bool step_recurrent(Gen *g, OpId op); /* gen_recurrent.c */
 /* gen_dynamic.c */
 bool step_dynamic_quantize(Gen *g, OpId op);

@@ -98,25 +98,83 @@ static Shape reshaped(const Shape *from) {
   return s;
 }
 
-static void same_order_is_that_of_all_elements(void **state) {
+/* Of a storage with or without gaps. */
+static Storage random_storage(const Shape *shape, bool last) {
+  Storage s = {.elem = DT_U8};
+  Shape whole = *shape;
+  for (int i = 0; i < whole.rank; i++)
+    if (below(4) == 0) whole.dim[i] += 1 + below(2); /* it lies in something larger */
+  storage_layout(&s, &whole, last, (Halo){.before = {0}});
+  s.offset = below(5);
+  return s;
+}
+
+static void reshaped_strides_reach_the_same_elements(void **state) {
   (void)state;
-  int equal = 0, other = 0;
+  int even = 0, uneven = 0;
   for (int trial = 0; trial < 5000; trial++) {
-    Shape sa = random_shape(5), sb = below(4) ? reshaped(&sa) : sa;
-    Storage a = {.elem = DT_U8}, b = {.elem = DT_U8};
-    storage_layout(&a, &sa, below(2), (Halo){.before = {0}});
-    storage_layout(&b, &sb, below(2), (Halo){.before = {0}});
-    bool same = true;
-    for (int64_t i = 0; i < shape_count(&sa); i++) same &= address(&a, &sa, i) == address(&b, &sb, i);
-    assert_int_equal(storage_same_order(&a, &sa, &b, &sb), same);
-    *(same ? &equal : &other) += 1;
+    Shape from = random_shape(5), to = reshaped(&from);
+    Storage x = random_storage(&from, below(2)), y = x;
+    if (!storage_reshape(&x, &from, &to, y.stride)) {
+      uneven++;
+      continue;
+    }
+    even++;
+    for (int64_t i = 0; i < shape_count(&from); i++)
+      assert_int_equal(address(&x, &from, i), address(&y, &to, i));
+    if (below(2)) continue;
+    storage_unit_strides(&y, &to, below(2));
+    for (int64_t i = 0; i < shape_count(&from); i++)
+      assert_int_equal(address(&x, &from, i), address(&y, &to, i));
   }
-  assert_true(equal > 500 && other > 500);
+  assert_true(even > 500 && uneven > 500);
+  /* what has no gaps always has the strides of any shape */
+  Shape from = shape_of(3, (int64_t)4, (int64_t)6, (int64_t)5),
+        to = shape_of(4, (int64_t)8, (int64_t)1, (int64_t)3, (int64_t)5);
+  Storage x = {.elem = DT_U8}, y = x, z = x;
+  storage_layout(&x, &from, false, (Halo){.before = {0}});
+  storage_layout(&y, &to, false, (Halo){.before = {0}});
+  z = x;
+  assert_true(storage_reshape(&x, &from, &to, z.stride));
+  assert_true(storage_alike(&y, &z));
+}
+
+static void orders_of_storages(void **state) {
+  (void)state;
+  int64_t step = 0;
+  for (int trial = 0; trial < 500; trial++) {
+    Shape s = random_shape(5);
+    for (int i = 0; i < s.rank; i++) s.dim[i]++; /* no dims of 1 */
+    bool last = below(2);
+    Storage x = random_storage(&s, last);
+    assert_true(storage_is_ordered(&x, &s, last));
+    if (s.rank >= 3) assert_false(storage_is_ordered(&x, &s, !last));
+    if (s.rank < 3 && s.rank > 0) assert_true(storage_has_rows(&x, &s, &step));
+    if (s.rank == 2) assert_int_equal(step, x.stride[0]);
+  }
+  Shape s = shape_of(3, (int64_t)2, (int64_t)3, (int64_t)5);
+  Storage x = {.elem = DT_U8};
+  storage_layout(&x, &s, false, (Halo){.before = {0}});
+  assert_true(storage_has_rows(&x, &s, &step));
+  assert_int_equal(step, 5);
+  x.stride[0] = 18, x.stride[1] = 6; /* gaps behind each row */
+  assert_true(storage_has_rows(&x, &s, &step));
+  assert_int_equal(step, 6);
+  x.stride[0] = 20; /* and behind the rows */
+  assert_false(storage_has_rows(&x, &s, &step));
+  assert_true(storage_is_ordered(&x, &s, false));
+  x.stride[0] = 17; /* one in the other */
+  assert_false(storage_is_ordered(&x, &s, false));
+  x.stride[0] = 36, x.stride[1] = 12, x.stride[2] = 2;
+  assert_false(storage_is_ordered(&x, &s, false));
+}
+
+static void alike_storages(void **state) {
+  (void)state;
   Shape four = shape_of(4, (int64_t)1, (int64_t)2, (int64_t)3, (int64_t)3);
   Storage plain = {.elem = DT_U8}, with_halo = {.elem = DT_U8};
   storage_layout(&plain, &four, true, (Halo){.before = {0}});
   storage_layout(&with_halo, &four, true, (Halo){.after = {0, 1, 0}}); /* rows below: no element moves */
-  assert_false(storage_same_order(&plain, &four, &with_halo, &four));
   assert_false(storage_alike(&plain, &with_halo));
   with_halo = plain;
   assert_true(storage_alike(&plain, &with_halo));
@@ -622,7 +680,9 @@ static void constants_that_are_no_numbers(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(layouts_hold_each_element_once, setup, teardown),
-      cmocka_unit_test_setup_teardown(same_order_is_that_of_all_elements, setup, teardown),
+      cmocka_unit_test_setup_teardown(reshaped_strides_reach_the_same_elements, setup, teardown),
+      cmocka_unit_test_setup_teardown(orders_of_storages, setup, teardown),
+      cmocka_unit_test_setup_teardown(alike_storages, setup, teardown),
       cmocka_unit_test_setup_teardown(simplified_nests_visit_the_same, setup, teardown),
       cmocka_unit_test_setup_teardown(member_names, setup, teardown),
       cmocka_unit_test_setup_teardown(random_member_names_are_unique_identifiers, setup, teardown),

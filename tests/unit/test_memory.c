@@ -188,12 +188,204 @@ static void plan_of_random_lives(void **state) {
   }
 }
 
+/* ---- what shares memory ---- */
+
+/* A model of float convolutions: "C <result> <operand> <input channels> <channels> <kernel>" stands for one
+ * that keeps height and width. */
+static Graph *model_of(const char *body, Diag *d) {
+  StrBuf text;
+  char y[16], x[16];
+  int ic, oc, k, used;
+  strbuf_init(&text, arena);
+  strbuf_puts(&text, "model m {\n");
+  for (const char *line = body; *line; line += strcspn(line, "\n") + 1) {
+    if (sscanf(line, "C %15s %15s %d %d %d%n", y, x, &ic, &oc, &k, &used) != 5) {
+      strbuf_printf(&text, "%.*s\n", (int)strcspn(line, "\n"), line);
+      continue;
+    }
+    strbuf_printf(&text, "const @w%s : f32[%d, %d, %d, %d] = [", y, oc, ic, k, k);
+    for (int o = 0; o < oc; o++) {
+      strbuf_puts(&text, o ? ", [" : "[");
+      for (int i = 0; i < ic; i++) {
+        strbuf_puts(&text, i ? ", [" : "[");
+        for (int r = 0; r < k; r++) {
+          strbuf_puts(&text, r ? ", [" : "[");
+          for (int c = 0; c < k; c++) strbuf_printf(&text, "%s%d", c ? ", " : "", 1 + below(9));
+          strbuf_puts(&text, "]");
+        }
+        strbuf_puts(&text, "]");
+      }
+      strbuf_puts(&text, "]");
+    }
+    strbuf_printf(&text, "]\n%%%s = conv2d(%%%s, @w%s) { pad = [%d, %d, %d, %d] }\n", y, x, y, k / 2, k / 2,
+                  k / 2, k / 2);
+  }
+  strbuf_puts(&text, "}\n");
+  return ir_parse(d, arena, source_from_text(arena, "m.ir", text.text, text.len), NULL);
+}
+
+static const char *code_of(const char *body, MemoryFacts *memory) {
+  Diag d;
+  StrBuf c, h;
+  diag_init(&d, arena, stderr);
+  Graph *g = model_of(body, &d);
+  assert_non_null(g);
+  CodegenOptions o = {.target = target_find("generic"), .name = "m", .model_file = "m.ir", .memory = memory};
+  strbuf_init(&c, arena);
+  strbuf_init(&h, arena);
+  assert_true(codegen_c(&d, arena, g, &o, &c, &h));
+  return c.text;
+}
+
+/* The comments of the kernels that only move elements: not those of halos, nor the copies of public tensors,
+ * which are identities. */
+static const char *copies(const char *c) {
+  static const char *const ops[] = {"concat", "pad", "slice", "transpose", "reshape"};
+  StrBuf list;
+  strbuf_init(&list, arena);
+  for (const char *p = c; (p = strstr(p, "\n/* ")); p++) {
+    char *line = arena_strndup(arena, p + 1, strcspn(p + 1, "\n"));
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
+      if (!strncmp(line + 3, ops[i], strlen(ops[i])) && strchr(line, '\'') &&
+          !strstr(line, "': zeros around "))
+        strbuf_printf(&list, "%s\n", line);
+  }
+  return list.text;
+}
+
+static int count_lines(const char *text) {
+  int n = 0;
+  for (; *text; text++) n += *text == '\n';
+  return n;
+}
+
+/* %i is the public input as it lies inside; public results are dequantized or copied by their own nodes. */
+#define IN "input %x : f32[1, 8, 6, 6]\nC i x 8 8 1\n"
+
+static void nothing_is_copied(void **state) {
+  (void)state;
+  static const char *const bodies[] = {
+      /* a concatenation of results, of which one is used elsewhere too and one dies in an op in place */
+      IN "C a i 8 3 3\nC b i 8 5 1\nC p a 3 5 3\n%r = sigmoid(%p)\n%y = concat(%a, %b, %r) { axis = 1 }\n"
+         "C q a 3 13 3\n%s = add(%q, %y)\nC o s 13 4 3\noutput %o\n",
+      /* dense blocks: each concatenation lies in the next; listed one by one or as a whole */
+      IN "C a i 8 4 3\n%c1 = concat(%i, %a) { axis = 1 }\nC b c1 12 4 3\n%c2 = concat(%c1, %b) { axis = 1 }\n"
+         "C c c2 16 4 3\n%y = concat(%c2, %c) { axis = 1 }\nC o y 20 4 1\noutput %o\n",
+      IN
+      "C a i 8 4 3\n%c1 = concat(%i, %a) { axis = 1 }\nC b c1 12 4 3\n%c2 = concat(%i, %a, %b) { axis = 1 }\n"
+      "C c c2 16 4 3\n%y = concat(%i, %a, %b, %c) { axis = 1 }\nC o y 20 4 1\noutput %o\n",
+      /* a split, whose parts are read with padding */
+      IN "%a = slice(%i) { start = [0, 0, 0, 0], stop = [1, 4, 6, 6], step = [1, 1, 1, 1] }\n"
+         "%b = slice(%i) { start = [0, 4, 0, 0], stop = [1, 8, 6, 6], step = [1, 1, 1, 1] }\n"
+         "C c a 4 4 3\nC d b 4 4 3\n%y = concat(%c, %d) { axis = 1 }\nC o y 8 4 1\noutput %o\n",
+      /* rows of an image */
+      IN "%a = slice(%i) { start = [0, 0, 2, 0], stop = [1, 8, 4, 6], step = [1, 1, 1, 1] }\nC o a 8 4 "
+         "1\noutput %o\n",
+      /* pixels as a list of rows, from two layers */
+      IN "C a i 8 6 3\n%s = transpose(%a) { perm = [0, 2, 3, 1] }\n%e = reshape(%s) { shape = [1, 72, 3] }\n"
+         "C b i 8 3 3\n%t = transpose(%b) { perm = [0, 2, 3, 1] }\n%f = reshape(%t) { shape = [1, 36, 3] }\n"
+         "%u = tanh(%f)\n%y = concat(%e, %u) { axis = 1 }\n%o = relu(%y)\noutput %o\n",
+      /* a flattened pixel */
+      "input %x : f32[1, 8, 6, 6]\nC i x 8 3 1\n%a = avg_pool2d(%i) { kernel = [6, 6] }\n"
+      "%f = reshape(%a) { shape = [1, 3] }\n%o = linear(%f, [[1.0, 2.0, 3.0]])\noutput %o\n",
+  };
+  for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+    const char *c = code_of(bodies[i], NULL);
+    if (*copies(c)) fail_msg("model %d: %s", (int)i, copies(c));
+  }
+}
+
+typedef struct {
+  const char *body, *says; /* in the comment of the only kernel that copies */
+} Copied;
+
+static void what_must_be_copied(void **state) {
+  (void)state;
+  static const Copied cases[] = {
+      /* twice the same operand, and a constant one */
+      {IN "C a i 8 3 3\n%y = concat(%a, %a) { axis = 1 }\nC o y 6 4 1\noutput %o\n", "'y': operand 2, as "},
+      {"input %x : f32[1, 2, 1, 1]\nC a x 2 1 1\n%y = concat(%a, [[[[1.0]]]]) { axis = 1 }\nC o y 2 4 "
+       "1\noutput %o\n",
+       "'y': operand 2, as "},
+      /* an operand of two concatenations lies in one */
+      {IN "C a i 8 3 3\nC b i 8 3 3\n%y = concat(%a, %b) { axis = 1 }\n%z = concat(%b, %a) { axis = 1 }\n"
+          "%s = add(%y, %z)\nC o s 6 4 1\noutput %o\n",
+       "'y': f32[1, 3, 6, 6] -> f32[1, 6, 6, 6]"},
+      /* a public result */
+      {IN "C a i 8 3 3\nC b i 8 3 3\n%y = concat(%a, %b) { axis = 1 }\noutput %y\n",
+       "'y': f32[1, 3, 6, 6] -> f32[1, 6, 6, 6]"},
+      /* a part of an image whose user wants zeros around it */
+      {IN "%y = slice(%i) { start = [0, 0, 2, 0], stop = [1, 8, 4, 6], step = [1, 1, 1, 1] }\nC o y 8 4 "
+          "3\noutput %o\n",
+       "'y': f32[1, 8, 6, 6] -> f32[1, 8, 2, 6]"},
+      /* an image that lies within the padding, whose other user wants zeros around it: it is copied into a
+         result, where else only the sides are filled */
+      {IN "C a i 8 3 1\n%y = pad(%a) { pads = [0, 0, 1, 1, 0, 0, 1, 1], value = 5.0 }\nC b y 3 4 1\nC o a 3 "
+          "4 3\n"
+          "output %b, %o\n",
+       "'y': f32[1, 3, 6, 6] -> f32[1, 3, 8, 8]"},
+      /* channels in another order */
+      {IN "%s = reshape(%i) { shape = [1, 2, 4, 6, 6] }\n%t = transpose(%s) { perm = [0, 2, 1, 3, 4] }\n"
+          "%y = reshape(%t) { shape = [1, 8, 6, 6] }\nC o y 8 4 1\noutput %o\n",
+       "'s': f32[1, 8, 6, 6] -> f32[1, 2, 4, 6, 6]"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const char *c = code_of(cases[i].body, NULL);
+    if (count_lines(copies(c)) != 1 || !strstr(copies(c), cases[i].says))
+      fail_msg("case %d: %s", (int)i, copies(c));
+  }
+}
+
+static void pads_fill_their_sides(void **state) {
+  (void)state;
+  static const char *const bodies[] = {
+#define PADDED(mode)                                                                                         \
+  IN "C a i 8 3 3\n%y = pad(%a) { pads = [0, 0, 1, 2, 0, 0, 2, 1], " mode " }\nC o y 3 4 1\noutput %o\n"
+      PADDED("value = 5.0"), PADDED("mode = reflect"), PADDED("mode = edge")};
+  for (int i = 0; i < 3; i++) {
+    const char *c = code_of(bodies[i], NULL);
+    assert_int_equal(count_lines(copies(c)), 1);
+    assert_non_null(strstr(c, "_y(float *restrict y) {")); /* the operand is no argument */
+  }
+}
+
+/* The range of a tensor that is quantized at run time is that of all its buffer. */
+static void whole_tensors_lie_alone(void **state) {
+  (void)state;
+  const char *c = code_of(IN "C a i 8 3 3\nC b a 3 3 3\n%q, %s, %z = dynamic_quantize(%a)\n"
+                             "%y = concat(%a, %b) { axis = 1 }\nC o y 6 4 1\n%d = cast(%q)\noutput %o, %d\n",
+                          NULL);
+  assert_int_equal(count_lines(copies(c)), 1);
+  if (!strstr(copies(c), "'y': operand 1, as ")) fail_msg("%s", copies(c));
+}
+
+/* %a would keep the place of %b free while a large tensor is there. */
+static void copies_rather_than_more_memory(void **state) {
+  (void)state;
+  static const char body[] =
+      "input %%x : f32[1, 4, 8, 8]\nC i x 4 1 1\nC a i 1 1 1\nC l i 1 %d 1\nC m l %d 1 1\n"
+      "C b m 1 16 1\n%%y = concat(%%a, %%b) { axis = 1 }\nC o y 17 1 1\noutput %%o\n";
+  MemoryFacts memory;
+  const int channel = 64 * 4; /* bytes */
+  const char *c = code_of(arena_printf(arena, body, 40, 40), &memory);
+  assert_int_equal(count_lines(copies(c)), 1);
+  assert_int_equal(memory.bound, channel * 42 + WORKSPACE_SLACK); /* a, l and m */
+  c = code_of(arena_printf(arena, body, 4, 4), &memory);
+  assert_int_equal(count_lines(copies(c)), 0);
+  assert_int_equal(memory.bound, channel * 22 + WORKSPACE_SLACK);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(arena_plans_are_near_the_bound, setup, teardown),
       cmocka_unit_test_setup_teardown(bound_of_an_arena, setup, teardown),
       cmocka_unit_test_setup_teardown(plan_of_chains, setup, teardown),
       cmocka_unit_test_setup_teardown(plan_of_random_lives, setup, teardown),
+      cmocka_unit_test_setup_teardown(nothing_is_copied, setup, teardown),
+      cmocka_unit_test_setup_teardown(what_must_be_copied, setup, teardown),
+      cmocka_unit_test_setup_teardown(pads_fill_their_sides, setup, teardown),
+      cmocka_unit_test_setup_teardown(whole_tensors_lie_alone, setup, teardown),
+      cmocka_unit_test_setup_teardown(copies_rather_than_more_memory, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
