@@ -224,13 +224,16 @@ static Graph *model_of(const char *body, Diag *d) {
   return ir_parse(d, arena, source_from_text(arena, "m.ir", text.text, text.len), NULL);
 }
 
-static const char *code_of(const char *body, MemoryFacts *memory) {
+static const char *code_of(const char *body, CodegenFacts *facts) {
   Diag d;
   StrBuf c, h;
   diag_init(&d, arena, stderr);
   Graph *g = model_of(body, &d);
   assert_non_null(g);
-  CodegenOptions o = {.target = target_find("generic"), .name = "m", .model_file = "m.ir", .memory = memory};
+  CodegenOptions o = {.targets = (const Target *const[]){target_find("generic"), NULL},
+                      .name = "m",
+                      .model_file = "m.ir",
+                      .facts = facts};
   strbuf_init(&c, arena);
   strbuf_init(&h, arena);
   assert_true(codegen_c(&d, arena, g, &o, &c, &h));
@@ -365,14 +368,14 @@ static void copies_rather_than_more_memory(void **state) {
   static const char body[] =
       "input %%x : f32[1, 4, 8, 8]\nC i x 4 1 1\nC a i 1 1 1\nC l i 1 %d 1\nC m l %d 1 1\n"
       "C b m 1 16 1\n%%y = concat(%%a, %%b) { axis = 1 }\nC o y 17 1 1\noutput %%o\n";
-  MemoryFacts memory;
+  CodegenFacts facts;
   const int channel = 64 * 4; /* bytes */
-  const char *c = code_of(arena_printf(arena, body, 40, 40), &memory);
+  const char *c = code_of(arena_printf(arena, body, 40, 40), &facts);
   assert_int_equal(count_lines(copies(c)), 1);
-  assert_int_equal(memory.bound, channel * 42 + WORKSPACE_SLACK); /* a, l and m */
-  c = code_of(arena_printf(arena, body, 4, 4), &memory);
+  assert_int_equal(facts.memory.bound, channel * 42 + WORKSPACE_SLACK); /* a, l and m */
+  c = code_of(arena_printf(arena, body, 4, 4), &facts);
   assert_int_equal(count_lines(copies(c)), 0);
-  assert_int_equal(memory.bound, channel * 22 + WORKSPACE_SLACK);
+  assert_int_equal(facts.memory.bound, channel * 22 + WORKSPACE_SLACK);
 }
 
 int main(void) {
