@@ -110,7 +110,8 @@ static void put_sizes(const Module *m, StrBuf *h) {
                 m->upper);
   for (int i = 0; i < m->n_variants && module_is_list(m); i++)
     strbuf_printf(h, "#define %s_WORKSPACE_SIZE%s %lld\n", m->upper,
-                  c_upper(h->arena, module_suffix(m, m->variants[i])), (long long)m->variants[i]->memory.workspace);
+                  c_upper(h->arena, module_suffix(m, m->variants[i])),
+                  (long long)m->variants[i]->memory.workspace);
   strbuf_printf(h, "#define %s_CONSTANTS_SIZE %lld /* bytes of weights and tables */\n", m->upper,
                 (long long)module_constant_bytes(m));
 }

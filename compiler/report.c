@@ -176,8 +176,9 @@ static void put_model(const Report *r) {
   strbuf_printf(
       r->out, "constants   %" PRId64 " bytes in the model, %" PRId64 " as they are laid out for the target\n",
       bytes, in->code->constants);
-  strbuf_printf(r->out, "workspace   %" PRId64 " bytes; the tensors that are live at once need at least %" PRId64 "\n",
-                in->code->memory.workspace, in->code->memory.bound);
+  strbuf_printf(
+      r->out, "workspace   %" PRId64 " bytes; the tensors that are live at once need at least %" PRId64 "\n",
+      in->code->memory.workspace, in->code->memory.bound);
 }
 
 void report_print(StrBuf *out, const ReportInput *in) {
