@@ -35,18 +35,17 @@ void arena_free(Arena *a) {
   free(a);
 }
 
-/* The chunk's header takes one alignment unit, so that its payload stays aligned. */
+/* The chunk's header takes one alignment unit, so that its payload stays aligned. The payload is not zeroed. */
 static Chunk *new_chunk(size_t payload) {
   if (payload > SIZE_MAX - 2 * ALIGNMENT) out_of_memory();
   size_t cap = (payload + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
   Chunk *c = aligned_alloc(ALIGNMENT, cap + ALIGNMENT);
   if (!c) out_of_memory();
-  memset(c, 0, cap + ALIGNMENT);
-  c->cap = cap;
+  *c = (Chunk){.cap = cap};
   return c;
 }
 
-void *arena_alloc(Arena *a, size_t bytes) {
+void *arena_alloc_raw(Arena *a, size_t bytes) {
   if (bytes > SIZE_MAX - ALIGNMENT) out_of_memory();
   size_t need = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
   Chunk *c = a->chunks;
@@ -66,20 +65,27 @@ void *arena_alloc(Arena *a, size_t bytes) {
   return p;
 }
 
+void *arena_alloc(Arena *a, size_t bytes) {
+  void *p = arena_alloc_raw(a, bytes);
+  memset(p, 0, bytes);
+  return p;
+}
+
 void *arena_array(Arena *a, size_t count, size_t size) {
   if (size && count > SIZE_MAX / size) out_of_memory();
   return arena_alloc(a, count * size);
 }
 
 void *arena_memdup(Arena *a, const void *data, size_t bytes) {
-  void *p = arena_alloc(a, bytes);
+  void *p = arena_alloc_raw(a, bytes);
   if (bytes) memcpy(p, data, bytes);
   return p;
 }
 
 char *arena_strndup(Arena *a, const char *s, size_t n) {
-  char *p = arena_alloc(a, n + 1);
+  char *p = arena_alloc_raw(a, n + 1);
   if (n) memcpy(p, s, n);
+  p[n] = '\0';
   return p;
 }
 

@@ -16,6 +16,8 @@ void arena_free(Arena *a); /* frees everything in it; NULL is allowed */
 /* Zeroed memory, aligned to 64 bytes. Never returns NULL: when memory runs out the process prints
  * "qcc: error: out of memory" and exits with status 1. */
 void *arena_alloc(Arena *a, size_t bytes);
+/* The same, not zeroed: for buffers of megabytes that are written before they are read. */
+void *arena_alloc_raw(Arena *a, size_t bytes);
 /* `count` objects of `size` bytes; a product that overflows counts as out of memory. */
 void *arena_array(Arena *a, size_t count, size_t size);
 void *arena_memdup(Arena *a, const void *data, size_t bytes);

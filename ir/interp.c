@@ -147,7 +147,7 @@ static void interp_run(void *self, const void *const *in, void *const *out, Tens
   const Interp *p = self;
   const Graph *g = p->graph;
   Arena *memory = arena_new();
-  char *block = arena_alloc(memory, (size_t)p->block_bytes);
+  char *block = arena_alloc_raw(memory, (size_t)p->block_bytes);
   const void **operands = ARENA_NEW_ARRAY(memory, const void *, (size_t)p->max_operands);
   void **results = ARENA_NEW_ARRAY(memory, void *, (size_t)p->max_results);
   for (int i = 0; watch && i < g->n_inputs; i++) watch(user, g->inputs[i], in[i]);

@@ -80,7 +80,7 @@ static void run_one(Samples *all, int64_t index, bool alone) {
   const void **in = ARENA_NEW_ARRAY(s.arena, const void *, (size_t)g->n_inputs);
   void **out = ARENA_NEW_ARRAY(s.arena, void *, (size_t)g->n_outputs);
   for (int i = 0; i < g->n_outputs; i++)
-    out[i] = arena_alloc(s.arena, (size_t)type_bytes(&g->outputs[i]->type));
+    out[i] = arena_alloc_raw(s.arena, (size_t)type_bytes(&g->outputs[i]->type));
   bool ok = loop->load(loop->user, index, s.arena, in);
   if (ok) e->run(e->self, in, out, loop->watch ? see : NULL, &s);
   if (wait_for_turn(all, index)) {
