@@ -4,7 +4,7 @@
 
 #include "codegen/dense_plan.h"
 #include "codegen/names.h"
-#include "codegen/tile_choice.h"
+#include "codegen/tile_build.h"
 #include "codegen/tile_row.h"
 #include "codegen/widen.h"
 
@@ -55,7 +55,8 @@ int64_t dense_channel(const DensePack *s, int64_t v, int64_t l) {
 
 /* Where byte j of lane l lies in a vector of weights. */
 static int64_t weight_byte(const DensePack *s, int64_t l, int64_t j) {
-  return s->cg->target->pair_major ? j / 2 * 2 * s->lanes + l * 2 + j % 2 : l * 4 + j;
+  if (s->kernel == &tile_broadcast && s->cg->target->pair_major) return j / 2 * 2 * s->lanes + l * 2 + j % 2;
+  return l * s->step + j;
 }
 
 /* One vector of 8-bit weights. */
@@ -63,8 +64,8 @@ static void pack_vector(const DensePack *s, int8_t *out, int64_t group, int64_t 
   for (int64_t l = 0; l < s->lanes; l++) {
     int64_t c = dense_channel(s, v, l);
     if (c >= s->d->oc) continue;
-    for (int64_t j = 0; j < 4; j++)
-      out[weight_byte(s, l, j)] = (int8_t)dense_weight(s, group * s->d->oc + c, r, k * 4 + j);
+    for (int64_t j = 0; j < s->step; j++)
+      out[weight_byte(s, l, j)] = (int8_t)dense_weight(s, group * s->d->oc + c, r, k * s->step + j);
   }
 }
 
@@ -187,9 +188,14 @@ static void choose_shape(DensePack *s) {
   const Target *target = s->cg->target;
   const Dense *d = s->d;
   s->lanes = target->lanes;
-  s->step = s->quantized ? 4 : 1;
+  s->kernel = s->quantized ? tile_kernel(s) : &tile_broadcast;
+  s->step = s->quantized ? s->kernel->step : 1;
   s->groups_per_run = (d->length + s->step - 1) / s->step;
   int64_t pixels = d->count[DENSE_PIXELS - 1];
+  if (s->kernel->shape) {
+    s->kernel->shape(s);
+    return;
+  }
   if (s->quantized && target->dot_cost && pixels > 0 && dense_vectors(s) > 0) {
     TileLayer layer = {.pixels = pixels,
                        .vectors = dense_vectors(s),

@@ -23,9 +23,10 @@ typedef struct {
   DType w_elem;         /* as packed: s8 where the kernel is quantized, else what widen_elem says */
   int32_t x_most;       /* the largest value that a stored u8 operand has; 0: 255 */
   /* what follows is set by dense_pack */
+  const struct TileKernel *kernel;
   DenseForm form;
   int64_t planes;         /* weights beyond [-127, 127] are sums of several planes */
-  int64_t step;           /* elements of a k-step: 4, in float32 1 */
+  int64_t step;           /* elements of a k-step: the kernel's, in float32 1 */
   int64_t groups_per_run; /* k-steps of a run */
   int64_t k_steps;        /* of a pixel: planes * runs * groups_per_run */
   int64_t vector;         /* weight elements of one vector: lanes * step */
@@ -43,6 +44,9 @@ typedef struct {
   unsigned plan_sections; /* bit i: some vector has groups of i k-steps; bit 0: flipped ones */
   LinearConstants lc;
 } DensePack;
+
+/* Bytes behind a pixel's last run that 8-bit kernels may read. */
+enum { DENSE_OVERRUN = 15 };
 
 /* Where weights are read: a phase, a plane of it, a run. */
 typedef struct {

@@ -7,13 +7,14 @@
 #include "codegen/tile_build.h"
 #include "codegen/widen.h"
 
-/* Lines of k-steps that a tile may have, and how many steps a loop over more unrolls. */
-enum { MAX_TILE_LINES = 420, LOOP_UNROLL = 4 };
+/* Lines of k-steps that a tile may have. */
+enum { MAX_TILE_LINES = 420 };
 static bool is_widened(const DensePack *s) { return !s->quantized && s->w_elem == DT_S8; }
 
 /* One k-step: weights at `w`, activations at `x` (both relative to the tile's first pixel and vector). */
-static void k_step(TileBuild *t, VirAddr x, VirAddr w) {
+static void broadcast_step(TileBuild *t, VirAddr x, VirAddr w, int64_t elements) {
   const DensePack *s = t->s;
+  (void)elements; /* the weights of others are 0 */
   vir_scope(t->b, NULL);
   const Target *target = s->cg->target;
   VirBuilder *b = t->b;
@@ -47,24 +48,34 @@ static void k_step(TileBuild *t, VirAddr x, VirAddr w) {
   vir_end(b);
 }
 
+/* K-steps [first, end) of a run, whose first is at x and w. */
+static void chunks(TileBuild *t, VirAddr x, VirAddr w, int64_t first, int64_t end) {
+  const DensePack *s = t->s;
+  for (int64_t g = first; g < end; g += s->kernel->chunk) {
+    int64_t steps = end - g < s->kernel->chunk ? end - g : s->kernel->chunk, elements = steps * s->step;
+    if (end == s->groups_per_run && end - g == steps) elements = s->d->length - g * s->step;
+    s->kernel->steps(t, vir_offset(x, g * s->step), vir_offset(w, g * t->nv * s->vector), elements);
+  }
+}
+
 /* The k-steps of one run: unrolled, or a loop with an unrolled rest. */
 static void run_steps(TileBuild *t, VirAddr x, VirAddr w, bool unrolled) {
   const DensePack *s = t->s;
-  int64_t w_step = t->nv * s->vector, n = s->groups_per_run, looped = 0;
-  if (!unrolled && n > 2 * LOOP_UNROLL) {
-    looped = n / LOOP_UNROLL * LOOP_UNROLL;
-    const VirVar *k = vir_loop(t->b, "k", 0, looped, LOOP_UNROLL);
-    VirAddr xk = vir_plus(x, k, s->step), wk = vir_plus(w, k, w_step);
-    for (int u = 0; u < LOOP_UNROLL; u++) k_step(t, vir_offset(xk, u * s->step), vir_offset(wk, u * w_step));
+  int64_t n = s->groups_per_run, looped = 0, unroll = s->kernel->unroll;
+  if (!unrolled && n > 2 * unroll) {
+    looped = n / unroll * unroll;
+    const VirVar *k = vir_loop(t->b, "k", 0, looped, unroll);
+    chunks(t, vir_plus(x, k, s->step), vir_plus(w, k, t->nv * s->vector), 0, unroll);
     vir_end(t->b);
   }
-  for (int64_t g = looped; g < n; g++) k_step(t, vir_offset(x, g * s->step), vir_offset(w, g * w_step));
+  chunks(t, x, w, looped, n);
 }
 
 /* The k-steps that fit a tile unrolled. */
 static int64_t most_unrolled(const TileBuild *t) {
-  int each = t->s->quantized ? 1 : 2; /* the product apart */
-  int weights = is_widened(t->s) ? 4 : 1, pixel = t->s->quantized ? 1 : 2;
+  const TileKernel *k = t->s->kernel;
+  int each = t->s->quantized ? k->products : 2; /* the product apart */
+  int weights = is_widened(t->s) ? 4 : k->weights, pixel = t->s->quantized ? 1 : 2;
   return MAX_TILE_LINES / (2 + t->nv * weights + t->mr * (pixel + t->nv * each));
 }
 
@@ -95,7 +106,7 @@ static void all_steps(TileBuild *t) {
   }
   int64_t most = most_unrolled(t);
   bool unrolled = s->groups_per_run <= most, loop[STEP_DIMS];
-  int64_t body = unrolled ? s->groups_per_run : LOOP_UNROLL + s->groups_per_run % LOOP_UNROLL;
+  int64_t body = unrolled ? s->groups_per_run : s->kernel->unroll + s->groups_per_run % s->kernel->unroll;
   for (int i = STEP_DIMS - 1; i >= 0;
        i--) { /* the innermost dims are unrolled as long as the body is small */
     loop[i] = count[i] > 1 && body * count[i] > most;
@@ -232,7 +243,8 @@ typedef struct {
 static Params tile_params(const DensePack *s, VirBuilder *b, int mr, int nv, int last) {
   const Dense *d = s->d;
   int64_t channels = (int64_t)nv * s->lanes, step = d->y_step[DENSE_PIXELS - 1];
-  int64_t x_count = (mr - 1) * d->x_step[DENSE_PIXELS - 1] + s->groups_per_run * s->step;
+  int64_t chunk = s->kernel->chunk, read = (s->groups_per_run + chunk - 1) / chunk * chunk * s->step;
+  int64_t x_count = (mr - 1) * d->x_step[DENSE_PIXELS - 1] + read;
   for (int k = 0; k < DENSE_RUNS; k++)
     if (dense_runs(d)) x_count += (d->runs[k] - 1) * d->run_step[k];
   bool scales = is_widened(s) || s->result == RESULT_REQUANT || s->result == RESULT_SCALED;
@@ -259,17 +271,30 @@ static void hide_constants(VirBuilder *b, const Params *p) {
     if (hidden[i]) vir_opaque(b, hidden[i]);
 }
 
-/* The accumulators, and what 8-bit weights are widened by. */
-static void start_tile(TileBuild *t, const Params *params) {
-  const DensePack *s = t->s;
-  VirBuilder *b = t->b;
+static void broadcast_start(TileBuild *t, const VirBase *bias) {
   char name[24];
   for (int p = 0; p < t->mr; p++)
     for (int n = 0; n < t->nv; n++) {
       snprintf(name, sizeof name, "acc%d_%d", p, n);
-      t->acc[p][n] = vir_let(b, name, s->quantized ? VIR_load_s32 : VIR_load_f32,
-                             VIR_ARGS(vir_at(vir_addr(params->bias, n * s->lanes))));
+      t->acc[p][n] = vir_let(t->b, name, t->s->quantized ? VIR_load_s32 : VIR_load_f32,
+                             VIR_ARGS(vir_at(vir_addr(bias, n * t->s->lanes))));
     }
+}
+
+const TileKernel tile_broadcast = {.step = 4,
+                                   .chunk = 1,
+                                   .unroll = 4,
+                                   .products = 1,
+                                   .weights = 1,
+                                   .start = broadcast_start,
+                                   .steps = broadcast_step};
+
+/* The sums, and what 8-bit weights are widened by. */
+static void start_tile(TileBuild *t, const Params *params) {
+  const DensePack *s = t->s;
+  VirBuilder *b = t->b;
+  char name[24];
+  s->kernel->start(t, params->bias);
   for (int n = 0; n < t->nv && is_widened(s) && s->k_steps > 0; n++) {
     snprintf(name, sizeof name, "scale%d", n);
     t->scale[n] = VIR_LET(b, name, load_f32, vir_at(vir_addr(params->m, n * s->lanes)));
@@ -302,6 +327,7 @@ VirFunc *dense_tile(const DensePack *s, int mr, int nv, int last) {
   } else {
     all_steps(&t);
   }
+  if (s->kernel->finish) s->kernel->finish(&t, p.bias);
   if (s->quantized && s->y_elem == DT_F32) {
     epilogue_scaled(&t, p.m, p.addend, p.y, last);
   } else if (s->result == RESULT_REQUANT) {

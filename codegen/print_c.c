@@ -366,6 +366,10 @@ static void print_body(const Printer *p, const VirStmt *s, int indent) {
       spaces(out, indent);
       strbuf_printf(out, "v_opaque(%s);\n", s->args[0].addr.base->name);
       break;
+    case VIR_STMT_FENCE:
+      spaces(out, indent);
+      strbuf_puts(out, "v_fence();\n");
+      break;
     case VIR_STMT_INDEX:
       spaces(out, indent);
       strbuf_printf(out, "const int %s = ", s->var->name);

@@ -249,6 +249,7 @@ static int64_t read_stmt(Split *s, const VirStmt *stmt) {
   case VIR_STMT_COMMENT:
   case VIR_STMT_LOCAL:
   case VIR_STMT_OPAQUE:
+  case VIR_STMT_FENCE:
     break;
   }
   s->n_values = n_values;
@@ -507,6 +508,7 @@ static void find_units(Split *s, VirStmt *body) {
     case VIR_STMT_COMMENT:
     case VIR_STMT_LOCAL:
     case VIR_STMT_OPAQUE:
+    case VIR_STMT_FENCE:
       break;
     }
   }

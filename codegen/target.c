@@ -1,5 +1,7 @@
 #include "codegen/target.h"
 
+#include "codegen/tile_build.h"
+
 #include <string.h>
 
 const Target target_table[] = {

@@ -5,6 +5,8 @@
 #include "codegen/cpu.h"
 #include "codegen/vir.h"
 
+enum { TARGET_KERNELS = 2 };
+
 typedef struct Target {
   const char *name;      /* -target */
   const char *what;      /* for -print-targets */
@@ -24,9 +26,10 @@ typedef struct Target {
   bool interleave;      /* vectors interleave in one operation: depthwise kernels go by quads of rows */
   int dot_cost;         /* of `dot`, in half cycles: the tile is chosen by it; 0: conv_mr x conv_nv */
   int conv_mr, conv_nv; /* register tile of a convolution: pixels x vectors */
-  int float_mr, float_nv; /* the same for float32 */
-  const char *cc;         /* default compiler for -verify */
-  const char *runner;     /* runs its binaries: "" on the host, "qemu-aarch64 -L /usr/aarch64-linux-gnu" */
+  int float_mr, float_nv;                           /* the same for float32 */
+  const struct TileKernel *kernels[TARGET_KERNELS]; /* micro-kernels besides broadcasts, the best first */
+  const char *cc;                                   /* default compiler for -verify */
+  const char *runner; /* runs its binaries: "" on the host, "qemu-aarch64 -L /usr/aarch64-linux-gnu" */
 } Target;
 
 extern const Target target_table[];          /* ends with a NULL name */

@@ -227,6 +227,8 @@ void vir_opaque(VirBuilder *b, const VirBase *param) {
   s->args[0] = vir_at(vir_addr(param, 0));
 }
 
+void vir_fence(VirBuilder *b) { add_stmt(b, VIR_STMT_FENCE); }
+
 static VirVar *new_var(VirBuilder *b, const char *name, VirType type) {
   VirVar *v = ARENA_NEW(b->m->arena, VirVar);
   *v = (VirVar){.name = local_name(b, name), .type = type};

@@ -81,7 +81,8 @@ typedef enum {
   VIR_STMT_LOCAL,
   VIR_STMT_SCOPE,
   VIR_STMT_INDEX,
-  VIR_STMT_OPAQUE
+  VIR_STMT_OPAQUE,
+  VIR_STMT_FENCE
 } VirStmtKind;
 enum { VIR_MAX_ARGS = 6 };
 
@@ -184,6 +185,8 @@ const VirVar *vir_loop_between(VirBuilder *b, const char *name, const VirVar *be
 const VirVar *vir_index(VirBuilder *b, const char *name, VirAddr table);
 /* Hides from compilers where a parameter that is only read points to (v_opaque in runtime/preamble.h). */
 void vir_opaque(VirBuilder *b, const VirBase *param);
+/* Between steps that gcc shall not mix (v_fence in runtime/preamble.h). */
+void vir_fence(VirBuilder *b);
 /* A block of its own, so that names may be used again in the next one; `fmt` is its comment, NULL for none.
  */
 void vir_scope(VirBuilder *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -407,6 +407,7 @@ static bool check_body(Check *c, const VirStmt *s) {
            fault(c, "what is opaque is no parameter that is read");
       break;
     case VIR_STMT_COMMENT:
+    case VIR_STMT_FENCE:
       break;
     }
     if (!ok) return false;

@@ -164,6 +164,9 @@ V_NEON v_p v_products(v_q x, v_q w) {
 }
 V_NEON v_p v_add_p(v_p a, v_p b) { return vaddq_s16(a, b); }
 V_NEON v_s32 v_add_pairs(v_s32 acc, v_p a) { return vpadalq_s16(acc, a); }
+V_NEON v_s32 v_dot2x2_half(v_s32 acc, v_q x, v_q w) {
+  return vpadalq_s16(acc, vmull_s8(vget_low_s8(vreinterpretq_s8_u8(x)), vget_low_s8(vreinterpretq_s8_u8(w))));
+}
 
 V_NEON v_q v_xor_q(v_q a, v_q b) { return veorq_u8(a, b); }
 V_NEON v_s32 v_dot_mem(v_s32 acc, v_q x, const void *w) { return v_dot(acc, x, v_load_q(w)); }

@@ -27,4 +27,11 @@
 #define v_opaque(p) (void)(p)
 #endif
 
+/* gcc moves nothing over it: it would start so many of a tile's loads at once that registers run out. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define v_fence() __asm__ volatile("")
+#else
+#define v_fence() (void)0
+#endif
+
 #endif

@@ -235,6 +235,12 @@ static inline v_s32 v_dot2x2_wide(v_s32 acc, v_q x, v_q w) {
 /* As v_dot2x2_wide, for w >= -127. */
 static inline v_s32 v_dot2x2(v_s32 acc, v_q x, v_q w) { return v_dot2x2_wide(acc, x, w); }
 
+/* As v_dot2x2_wide, with the second half taken for 0. */
+static inline v_s32 v_dot2x2_half(v_s32 acc, v_q x, v_q w) {
+  for (int i = 8; i < 16; i++) x.x[i] = 0;
+  return v_dot2x2_wide(acc, x, w);
+}
+
 /* (x0*w0 + x1*w1, x2*w2 + x3*w3) of each lane's bytes, x unsigned, w signed, which fit 16 bits. */
 static inline v_p v_products(v_q x, v_q w) {
   v_p r;
@@ -275,16 +281,16 @@ static inline v_s32 v_mmla_s8(v_s32 acc, v_q x, v_q w) {
 }
 
 /* The first halves of two vectors, the second ones. */
-static inline v_q v_zip_low_q(v_q a, v_q b) {
+static inline v_q v_zip_lo64(v_q a, v_q b) {
   for (int i = 0; i < 8; i++) a.x[8 + i] = b.x[i];
   return a;
 }
-static inline v_q v_zip_high_q(v_q a, v_q b) {
+static inline v_q v_zip_hi64(v_q a, v_q b) {
   for (int i = 0; i < 8; i++) b.x[i] = a.x[8 + i];
   return b;
 }
-static inline v_s32 v_zip_low_s32(v_s32 a, v_s32 b) { return (v_s32){{a.x[0], a.x[1], b.x[0], b.x[1]}}; }
-static inline v_s32 v_zip_high_s32(v_s32 a, v_s32 b) { return (v_s32){{a.x[2], a.x[3], b.x[2], b.x[3]}}; }
+static inline v_s32 v_zip_lo64_s32(v_s32 a, v_s32 b) { return (v_s32){{a.x[0], a.x[1], b.x[0], b.x[1]}}; }
+static inline v_s32 v_zip_hi64_s32(v_s32 a, v_s32 b) { return (v_s32){{a.x[2], a.x[3], b.x[2], b.x[3]}}; }
 
 static inline int32_t v_sum_lanes(v_s32 a) {
   return v_int_add(v_int_add(a.x[0], a.x[1]), v_int_add(a.x[2], a.x[3]));

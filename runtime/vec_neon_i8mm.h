@@ -12,16 +12,16 @@ V_NEON_DOT v_s32 v_mmla_s8(v_s32 acc, v_q x, v_q w) {
   return vmmlaq_s32(acc, vreinterpretq_s8_u8(x), vreinterpretq_s8_u8(w));
 }
 
-V_NEON v_q v_zip_low_q(v_q a, v_q b) {
+V_NEON v_q v_zip_lo64(v_q a, v_q b) {
   return vreinterpretq_u8_u64(vzip1q_u64(vreinterpretq_u64_u8(a), vreinterpretq_u64_u8(b)));
 }
-V_NEON v_q v_zip_high_q(v_q a, v_q b) {
+V_NEON v_q v_zip_hi64(v_q a, v_q b) {
   return vreinterpretq_u8_u64(vzip2q_u64(vreinterpretq_u64_u8(a), vreinterpretq_u64_u8(b)));
 }
-V_NEON v_s32 v_zip_low_s32(v_s32 a, v_s32 b) {
+V_NEON v_s32 v_zip_lo64_s32(v_s32 a, v_s32 b) {
   return vreinterpretq_s32_s64(vzip1q_s64(vreinterpretq_s64_s32(a), vreinterpretq_s64_s32(b)));
 }
-V_NEON v_s32 v_zip_high_s32(v_s32 a, v_s32 b) {
+V_NEON v_s32 v_zip_hi64_s32(v_s32 a, v_s32 b) {
   return vreinterpretq_s32_s64(vzip2q_s64(vreinterpretq_s64_s32(a), vreinterpretq_s64_s32(b)));
 }
 

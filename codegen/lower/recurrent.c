@@ -61,7 +61,7 @@ static ScratchPlan plan_scratch(const Cg *cg, const Node *n) {
     int64_t channels = (rows + lanes - 1) / lanes * lanes;
     p.start = p.factors + channels;
     p.bytes = 4 * (p.start + channels);
-    p.size = p.bytes + (state + 3 + 3) / 4 * 4; /* a k-group may run over by 3 */
+    p.size = p.bytes + (state + DENSE_OVERRUN + 3) / 4 * 4;
   } else {
     p.size = 4 * p.start;
   }

@@ -316,6 +316,11 @@ static int32_t define_dot2x2(const Arg *a, int l) { /* of 4 lanes */
   }
   return wrap(sum);
 }
+static int32_t define_dot2x2_half(const Arg *a, int l) {
+  int64_t sum = get_s32(a[0].bytes, l);
+  for (int i = 2 * l; i < 2 * l + 2; i++) sum += (int8_t)a[1].bytes[i] * (int8_t)a[2].bytes[i];
+  return wrap(sum);
+}
 /* The sum of n products of signed bytes, from x[i] and w[j] on. */
 static int32_t define_bytes(const Arg *a, int l, int i, int j, int n) {
   int64_t sum = get_s32(a[0].bytes, l);
@@ -325,8 +330,8 @@ static int32_t define_bytes(const Arg *a, int l, int i, int j, int n) {
 static int32_t define_dot_s8(const Arg *a, int l) { return define_bytes(a, l, 4 * l, 4 * l, 4); }
 static int32_t define_dot_s8_lane(const Arg *a, int l) { return define_bytes(a, l, 4 * a[3].n, 4 * l, 4); }
 static int32_t define_mmla_s8(const Arg *a, int l) { return define_bytes(a, l, l / 2 * 8, l % 2 * 8, 8); }
-static int32_t define_zip_low(const Arg *a, int l) { return get_s32(a[l / 2].bytes, l % 2); }
-static int32_t define_zip_high(const Arg *a, int l) { return get_s32(a[l / 2].bytes, 2 + l % 2); }
+static int32_t define_zip_lo64(const Arg *a, int l) { return get_s32(a[l / 2].bytes, l % 2); }
+static int32_t define_zip_hi64(const Arg *a, int l) { return get_s32(a[l / 2].bytes, 2 + l % 2); }
 static int32_t define_sum4(const Arg *a, int l) {
   int64_t sum = 0;
   for (int k = 0; k < 4; k++) sum += get_s32(a[l].bytes, k);
@@ -552,13 +557,14 @@ static int32_t (*const definition[OP_COUNT])(const Arg *a, int l) = {
     [OP_dot2x2] = define_dot2x2,
     [OP_dot2x2_wide] = define_dot2x2,
     [OP_dot2] = define_dot2,
+    [OP_dot2x2_half] = define_dot2x2_half,
     [OP_dot_s8] = define_dot_s8,
     [OP_dot_s8_lane] = define_dot_s8_lane,
     [OP_mmla_s8] = define_mmla_s8,
-    [OP_zip_low_q] = define_zip_low,
-    [OP_zip_high_q] = define_zip_high,
-    [OP_zip_low_s32] = define_zip_low,
-    [OP_zip_high_s32] = define_zip_high,
+    [OP_zip_lo64] = define_zip_lo64,
+    [OP_zip_hi64] = define_zip_hi64,
+    [OP_zip_lo64_s32] = define_zip_lo64,
+    [OP_zip_hi64_s32] = define_zip_hi64,
     [OP_sum4] = define_sum4,
     [OP_add_s32] = define_add,
     [OP_sub_s32] = define_sub,
@@ -663,7 +669,9 @@ static size_t random_place(size_t bytes, int elem) {
 /* --- the generic operation on as many lanes as the tested one has: four at a time */
 
 static bool is_scatter(int op) { return op == OP_scatter_u8 || op == OP_scatter_s8; }
-static bool has_halves(int op) { return op == OP_bcast2x2 || op == OP_dot2x2 || op == OP_dot2x2_wide; }
+static bool has_halves(int op) {
+  return op == OP_bcast2x2 || op == OP_dot2x2 || op == OP_dot2x2_half || op == OP_dot2x2_wide;
+}
 
 /* Bytes of four lanes, from lane 4 * part: together, or in two halves as dot2x2 has its bytes. */
 static void take_lanes(uint8_t *to, const uint8_t *from, bool halves, int lanes, int part) {
