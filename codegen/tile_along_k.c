@@ -16,7 +16,7 @@ static bool suits(const DensePack *s) {
 }
 
 static void shape(DensePack *s) {
-  s->mr = tile_pixels(s->d->count[DENSE_PIXELS - 1], 4);
+  s->mr = tile_pixels(s->d->count[DENSE_PIXELS - 1], 3);
   s->nv = s->mr > 2 ? 1 : 2; /* at most 16 sums */
   if (s->nv > dense_vectors(s)) s->nv = (int)dense_vectors(s);
 }
@@ -39,19 +39,20 @@ static VirOp product(const DensePack *s, int64_t elements) {
 static void steps(TileBuild *t, VirAddr x, VirAddr w, int64_t elements) {
   VirBuilder *b = t->b;
   VirOp op = product(t->s, elements);
-  const VirVar *operand[MAX_MR];
+  const VirVar *weight[MAX_NV];
   char name[24];
   vir_scope(b, NULL);
   vir_fence(b);
-  for (int m = 0; m < t->mr; m++) {
-    snprintf(name, sizeof name, "x%d", m);
-    operand[m] = VIR_LET(b, name, load_q, vir_at(vir_offset(x, m * t->s->d->x_step[DENSE_PIXELS - 1])));
-  }
   for (int c = 0; c < t->nv * CHANNELS; c++) {
     snprintf(name, sizeof name, "w%d", c);
-    const VirVar *weight = VIR_LET(b, name, load_q, vir_at(vir_offset(w, c * STEP)));
-    for (int m = 0; m < t->mr; m++)
-      vir_set(b, t->sum[m][c], op, VIR_ARGS(vir_v(t->sum[m][c]), vir_v(operand[m]), vir_v(weight)));
+    weight[c] = VIR_LET(b, name, load_q, vir_at(vir_offset(w, c * STEP)));
+  }
+  for (int m = 0; m < t->mr; m++) {
+    snprintf(name, sizeof name, "x%d", m);
+    VirAddr at = vir_offset(x, m * t->s->d->x_step[DENSE_PIXELS - 1]);
+    const VirVar *operand = VIR_LET(b, name, load_q, vir_at(at));
+    for (int c = 0; c < t->nv * CHANNELS; c++)
+      vir_set(b, t->sum[m][c], op, VIR_ARGS(vir_v(t->sum[m][c]), vir_v(operand), vir_v(weight[c])));
   }
   vir_end(b);
 }

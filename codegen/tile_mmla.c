@@ -40,7 +40,6 @@ static void one_step(TileBuild *t, VirAddr w, const VirVar *const *row, int step
   const VirVar *operand[MAX_MR];
   char name[24];
   vir_scope(b, NULL);
-  vir_fence(b);
   for (int p = 0; p < pairs(t); p++) {
     const VirVar *second = row[2 * p + 1 < t->mr ? 2 * p + 1 : 2 * p];
     snprintf(name, sizeof name, "pair%d", p);
@@ -53,6 +52,7 @@ static void one_step(TileBuild *t, VirAddr w, const VirVar *const *row, int step
     for (int p = 0; p < pairs(t); p++)
       VIR_SET(b, t->sum[p][i], mmla_s8, vir_v(t->sum[p][i]), vir_v(operand[p]), vir_v(weight));
   }
+  vir_fence(b);
   vir_end(b);
 }
 
