@@ -332,58 +332,65 @@ static void print_loop_head(StrBuf *out, const VirStmt *s, int parts, int indent
   strbuf_printf(out, s->step == 1 ? "; %s++) {\n" : "; %s += %lld) {\n", v, (long long)s->step);
 }
 
-static void print_body(const Printer *p, const VirStmt *s, int indent) {
+static void print_body(const Printer *p, const VirStmt *s, int indent);
+
+/* What stands in braces, whose first one is there. */
+static void print_block(const Printer *p, const VirStmt *s, int indent) {
+  print_body(p, s->body, indent + 2);
+  spaces(p->out, indent);
+  strbuf_puts(p->out, "}\n");
+}
+
+static void print_stmt(const Printer *p, const VirStmt *s, int indent) {
   StrBuf *out = p->out;
+  switch (s->kind) {
+  case VIR_STMT_OP:
+    print_op(p, s, indent);
+    break;
+  case VIR_STMT_CALL:
+    print_call(p, s, indent);
+    break;
+  case VIR_STMT_COMMENT:
+    vir_print_comment(out, indent, s->text);
+    break;
+  case VIR_STMT_LOCAL:
+    spaces(out, indent);
+    strbuf_printf(out, "%s %s[%lld];\n", elem_name(s->local), s->local->name, (long long)s->local->count);
+    break;
+  case VIR_STMT_SCOPE:
+    if (s->text) vir_print_comment(out, indent, s->text);
+    spaces(out, indent);
+    strbuf_puts(out, "{\n");
+    print_block(p, s, indent);
+    break;
+  case VIR_STMT_OPAQUE:
+    spaces(out, indent);
+    strbuf_printf(out, "v_opaque(%s);\n", s->args[0].addr.base->name);
+    break;
+  case VIR_STMT_FENCE:
+    spaces(out, indent);
+    strbuf_puts(out, "v_fence();\n");
+    break;
+  case VIR_STMT_INDEX:
+    spaces(out, indent);
+    strbuf_printf(out, "const int %s = ", s->var->name);
+    put_element_at(out, &s->args[0].addr);
+    strbuf_puts(out, ";\n");
+    break;
+  case VIR_STMT_LOOP:
+    print_loop_head(out, s, p->parts, indent);
+    print_block(p, s, indent);
+    break;
+  }
+}
+
+static void print_body(const Printer *p, const VirStmt *s, int indent) {
   for (; s; s = s->next) {
     if (s->first_part) {
-      spaces(out, indent);
-      strbuf_puts(out, "if (part_begin == 0)\n");
-      indent += 2;
+      spaces(p->out, indent);
+      strbuf_puts(p->out, "if (part_begin == 0)\n");
     }
-    switch (s->kind) {
-    case VIR_STMT_OP:
-      print_op(p, s, indent);
-      break;
-    case VIR_STMT_CALL:
-      print_call(p, s, indent);
-      break;
-    case VIR_STMT_COMMENT:
-      vir_print_comment(out, indent, s->text);
-      break;
-    case VIR_STMT_LOCAL:
-      spaces(out, indent);
-      strbuf_printf(out, "%s %s[%lld];\n", elem_name(s->local), s->local->name, (long long)s->local->count);
-      break;
-    case VIR_STMT_SCOPE:
-      if (s->text) vir_print_comment(out, indent, s->text);
-      spaces(out, indent);
-      strbuf_puts(out, "{\n");
-      print_body(p, s->body, indent + 2);
-      spaces(out, indent);
-      strbuf_puts(out, "}\n");
-      break;
-    case VIR_STMT_OPAQUE:
-      spaces(out, indent);
-      strbuf_printf(out, "v_opaque(%s);\n", s->args[0].addr.base->name);
-      break;
-    case VIR_STMT_FENCE:
-      spaces(out, indent);
-      strbuf_puts(out, "v_fence();\n");
-      break;
-    case VIR_STMT_INDEX:
-      spaces(out, indent);
-      strbuf_printf(out, "const int %s = ", s->var->name);
-      put_element_at(out, &s->args[0].addr);
-      strbuf_puts(out, ";\n");
-      break;
-    case VIR_STMT_LOOP:
-      print_loop_head(out, s, p->parts, indent);
-      print_body(p, s->body, indent + 2);
-      spaces(out, indent);
-      strbuf_puts(out, "}\n");
-      break;
-    }
-    if (s->first_part) indent -= 2;
+    print_stmt(p, s, s->first_part ? indent + 2 : indent);
   }
 }
 

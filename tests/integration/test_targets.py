@@ -9,6 +9,7 @@ from harness import main
 from test_emitted import FLOATS, INTEGERS, STRICT, command
 
 X86 = ['x86-64-v3', 'x86-64-v3+avxvnni', 'x86-64-v4', 'x86-64-v4+avx512vnni']
+ARM = ['arm64', 'arm64+dotprod', 'arm64+i8mm']
 MODELS = {'integers': INTEGERS, 'floats': FLOATS}
 ARM_CC, ARM_RUN = 'aarch64-linux-gnu-gcc', ['qemu-aarch64', '-L', '/usr/aarch64-linux-gnu']
 
@@ -83,8 +84,10 @@ def have(t, *tools):
 
 def test_any_list_compiles_without_a_word(t):
     """On CPUs that have variants in it, and on those that have none."""
-    lists = [X86, ['arm64', 'generic', 'x86-64-v3'], ['x86-64-v4+avx512vnni', 'arm64']]
+    lists = [X86, [*ARM, 'generic', 'x86-64-v3'], ['x86-64-v4+avx512vnni', 'arm64+i8mm']]
     compilers = [['gcc', '-std=c99'], ['clang', '-std=gnu17'], [ARM_CC, '-std=c11']]
+    if have(t, ARM_CC):
+        compilers.append(['clang', '--target=aarch64-linux-gnu', '-isystem', '/usr/aarch64-linux-gnu/include'])
     for targets, model in itertools.product(lists, MODELS):
         folder = emit(t, targets, model)
         for cc in compilers:
@@ -155,9 +158,11 @@ def test_arm_goes_by_hwcaps(t):
     """Which the caller passes: 0 where they are not known."""
     if not have(t, ARM_CC, ARM_RUN[0]):
         return
-    path = build(emit(t, ['x86-64-v3', 'arm64']), ARM_CC)
-    assert chosen(path, '0', '0', on=ARM_RUN) == 'arm64'
-    assert chosen(path, 'ffffffff', 'ffffffff', on=ARM_RUN) == 'arm64'
+    path = build(emit(t, ['arm64+i8mm', 'x86-64-v3', 'arm64', 'arm64+dotprod']), ARM_CC)
+    dotprod, i8mm = f'{1 << 20:x}', f'{1 << 13:x}'
+    for hwcaps, want in {('0', '0'): 'arm64', (dotprod, '0'): 'arm64+dotprod', (dotprod, i8mm): 'arm64+i8mm',
+                         ('0', i8mm): 'arm64', ('ffefffff', 'ffffffff'): 'arm64'}.items():
+        assert chosen(path, *hwcaps, on=ARM_RUN) == want, hwcaps
     path = build(emit(t, ['x86-64-v3', 'x86-64-v4']), ARM_CC)
     assert chosen(path, on=ARM_RUN) == 'none'
 

@@ -155,6 +155,35 @@ static void what_is_its_own(void **state) {
   expect(&f, 64);
 }
 
+/* An index from a table: of the function, whose values are known, or of a parameter, of which only the
+ * greatest is. */
+static void indices(void **state) {
+  (void)state;
+  enum { STEP = 8 };
+  for (int k = 0; k < 4; k++) {
+    Fixture f;
+    start(&f, false);
+    VirBuilder tile;
+    const int32_t values[] = {0, k % 2 ? STEP - LANES + 1 : STEP - LANES};
+    const VirBase *constant = vir_constant(f.cg.module, "table", DT_S32, 2, values, NULL), *table = constant;
+    vir_func(&tile, f.cg.module, "tile", true, NULL);
+    if (k >= 2) table = vir_index_param(&tile, "table", 2, values[1]);
+    const VirBase *y = vir_param(&tile, "y", DT_U8, true, 0);
+    const VirVar *zero = VIR_LET(&tile, "zero", splat_s32, vir_n(0));
+    const VirVar *at = vir_index(&tile, "at", vir_addr(table, 1));
+    VIR_DO(&tile, store_u8, vir_at(vir_addr(y, 0)), vir_v(zero));
+    VIR_DO(&tile, store_u8, vir_at(vir_plus(vir_addr(y, 0), at, 1)), vir_v(zero));
+    const VirVar *i = vir_loop(&f.b, "i", 0, 20, 1);
+    VirAddr to = vir_plus(vir_addr(f.y, 0), i, STEP);
+    if (k >= 2)
+      vir_call(&f.b, tile.f, 2, (VirAddr[]){vir_addr(constant, 0), to});
+    else
+      vir_call(&f.b, tile.f, 1, &to);
+    vir_end(&f.b);
+    expect(&f, k % 2 ? 0 : 20);
+  }
+}
+
 /* What is small stays whole. */
 static void small_kernels(void **state) {
   (void)state;
@@ -172,7 +201,7 @@ int main(void) {
       cmocka_unit_test(rows_and_panels), cmocka_unit_test(rows_that_overlap),
       cmocka_unit_test(two_loops),       cmocka_unit_test(in_place),
       cmocka_unit_test(what_goes_on),    cmocka_unit_test(what_is_its_own),
-      cmocka_unit_test(small_kernels),
+      cmocka_unit_test(indices),         cmocka_unit_test(small_kernels),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
