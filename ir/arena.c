@@ -35,7 +35,8 @@ void arena_free(Arena *a) {
   free(a);
 }
 
-/* The chunk's header takes one alignment unit, so that its payload stays aligned. The payload is not zeroed. */
+/* The chunk's header takes one alignment unit, so that its payload stays aligned. The payload is not zeroed.
+ */
 static Chunk *new_chunk(size_t payload) {
   if (payload > SIZE_MAX - 2 * ALIGNMENT) out_of_memory();
   size_t cap = (payload + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
