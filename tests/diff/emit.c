@@ -11,6 +11,9 @@
 
 enum { MAX_WORDS = 96, CPU_SECONDS = 240 };
 
+/* How code generation ends; an internal error has a code of its own. */
+enum { EMIT_DONE, EMIT_REFUSED, EMIT_NOT_WRITTEN };
+
 /* ---- processes ---- */
 
 typedef struct {
@@ -43,39 +46,51 @@ static char *tail_of(Arena *a, const char *path) {
   return arena_strdup(a, text);
 }
 
+/* Forks. The child's output goes to a file; it has a limit of time. */
+static pid_t fork_logged(const char *log) {
+  fflush(NULL);
+  pid_t pid = fork();
+  if (pid) return pid;
+  struct rlimit limit = {CPU_SECONDS, CPU_SECONDS};
+  int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  setrlimit(RLIMIT_CPU, &limit);
+  dup2(fd, 1);
+  dup2(fd, 2);
+  return 0;
+}
+
+/* The exit status of a child; a message where it has none. */
+static const char *wait_for(Arena *a, pid_t pid, const char *what, int *code) {
+  int status;
+  if (pid < 0) return "cannot fork";
+  if (waitpid(pid, &status, 0) != pid) return "cannot wait";
+  if (!WIFEXITED(status)) return arena_printf(a, "%s died of signal %d", what, WTERMSIG(status));
+  *code = WEXITSTATUS(status);
+  return NULL;
+}
+
 /* NULL, or a message with what the command wrote. */
 static const char *run_command(Arena *a, Command *c, const char *dir) {
   char *log = arena_printf(a, "%s/log.txt", dir);
   c->word[c->n] = NULL;
-  fflush(NULL);
-  pid_t pid = fork();
-  if (pid < 0) return "cannot fork";
+  pid_t pid = fork_logged(log);
   if (!pid) {
-    struct rlimit limit = {CPU_SECONDS, CPU_SECONDS};
-    int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    setrlimit(RLIMIT_CPU, &limit);
-    dup2(fd, 1);
-    dup2(fd, 2);
     execvp(c->word[0], c->word);
     perror(c->word[0]);
     _exit(127);
   }
-  int status;
-  if (waitpid(pid, &status, 0) != pid) return "cannot wait";
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return NULL;
-  return arena_printf(a, "%s %s %d\n%s", c->word[0], WIFSIGNALED(status) ? "died of signal" : "ended with",
-                      WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), tail_of(a, log));
+  int code = 0;
+  const char *error = wait_for(a, pid, c->word[0], &code);
+  if (error) return arena_printf(a, "%s\n%s", error, tail_of(a, log));
+  return code ? arena_printf(a, "%s ended with %d\n%s", c->word[0], code, tail_of(a, log)) : NULL;
 }
 
 /* ---- files ---- */
 
-/* Writes gN.c and gN.h; false where codegen refuses, with `refused` set. */
-static bool emit_case(Arena *a, const Toolchain *tc, EmitCase *c, int which, const char **error) {
-  char *said = NULL;
-  size_t size = 0;
-  FILE *f = open_memstream(&said, &size);
+/* Writes gN.c and gN.h, in a child: an internal error ends the process. Its exit code. */
+static int emit_files(Arena *a, const Toolchain *tc, const EmitCase *c, int which) {
   Diag d;
-  diag_init(&d, a, f);
+  diag_init(&d, a, stderr);
   StrBuf code, header;
   strbuf_init(&code, a);
   strbuf_init(&header, a);
@@ -87,14 +102,29 @@ static bool emit_case(Arena *a, const Toolchain *tc, EmitCase *c, int which, con
                       .threads = tc->threads,
                       .part_ops = 1,
                       .nhwc_io = c->nhwc};
-  bool ok = codegen_c(&d, a, c->graph, &o, &code, &header);
-  fclose(f);
-  c->refused = ok ? NULL : arena_strdup(a, said);
-  free(said);
-  if (ok && (!write_file(arena_printf(a, "%s/%s.c", tc->dir, name), code.text, code.len) ||
-             !write_file(arena_printf(a, "%s/%s.h", tc->dir, name), header.text, header.len)))
+  if (!codegen_c(&d, a, c->graph, &o, &code, &header)) return EMIT_REFUSED;
+  bool written = write_file(arena_printf(a, "%s/%s.c", tc->dir, name), code.text, code.len) &&
+                 write_file(arena_printf(a, "%s/%s.h", tc->dir, name), header.text, header.len);
+  return written ? EMIT_DONE : EMIT_NOT_WRITTEN;
+}
+
+/* True where the files are there; false with `refused` set where codegen refuses, else with `error`. */
+static bool emit_case(Arena *a, const Toolchain *tc, EmitCase *c, int which, const char **error) {
+  char *log = arena_printf(a, "%s/emit.txt", tc->dir);
+  pid_t pid = fork_logged(log);
+  if (!pid) {
+    int code = emit_files(a, tc, c, which);
+    fflush(NULL);
+    _exit(code);
+  }
+  int code = EMIT_DONE;
+  *error = wait_for(a, pid, "code generation", &code);
+  c->refused = code == EMIT_REFUSED ? tail_of(a, log) : NULL;
+  if (code == EMIT_NOT_WRITTEN)
     *error = "cannot write the emitted files";
-  return ok;
+  else if (code != EMIT_DONE && code != EMIT_REFUSED)
+    *error = arena_printf(a, "code generation ended with %d\n%s", code, tail_of(a, log));
+  return code == EMIT_DONE && !*error;
 }
 
 static void put_sizes(StrBuf *b, const char *kind, int which, Tensor *const *t, int n) {
