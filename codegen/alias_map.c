@@ -58,11 +58,13 @@ static bool map_reshape(const Alias *a, const Storage *host, Storage *s) {
 
 static bool map_slice(const Alias *a, const Storage *host, Storage *s) {
   const SliceAttrs *slice = ATTRS(a->node, SliceAttrs);
+  const Shape *y = &a->node->results[0]->type.shape;
   s->offset = host->offset;
   for (int i = 0; i < rank_of(a); i++) {
     if (slice->step.v[i] < 1) return false;
     s->offset += slice->start.v[i] * host->stride[i];
-    s->stride[i] = slice->step.v[i] * host->stride[i];
+    /* one element takes no step: around it lies the host's halo */
+    s->stride[i] = (y->dim[i] == 1 ? 1 : slice->step.v[i]) * host->stride[i];
   }
   return true;
 }
