@@ -30,13 +30,22 @@ static Tensor *halves(Graph *g, const Tensor *w) {
   return graph_constant(g, w->name, (Type){DT_F16, w->type.shape, NULL}, h, w->loc);
 }
 
+/* Directions of one row each: the same values in the form that weights with a scale for each row have. */
+static Tensor *as_rows(Graph *g, Tensor *q) {
+  const Shape *s = &q->type.shape;
+  if (s->rank != 3 || s->dim[1] != 1 || !q->type.quant || q->type.quant->axis != 0) return q;
+  Type rows = {q->type.dtype, shape_of(2, s->dim[0], s->dim[2]), q->type.quant};
+  return graph_constant(g, q->name, rows, q->data, q->loc);
+}
+
 static void keep_operand(Node *n, int i) {
   Tensor *w = node_operand(n, i);
   if (!w) return;
   /* recurrent weights with a scale for each row have the directions one below the other */
   Tensor *q = dequantized(is_recurrent(n) && produced_by(w, OP_reshape) ? w->producer->operands[0] : w);
+  if (!q && is_recurrent(n)) q = w; /* small already, but perhaps in another form */
   if (q && tensor_is_const(q) && (q->type.dtype == DT_S8 || q->type.dtype == DT_U8))
-    try_operand(n, i, q);
+    try_operand(n, i, is_recurrent(n) ? as_rows(n->graph, q) : q);
   else if (is_const_f32(w) && w->from_half)
     try_operand(n, i, halves(n->graph, w));
 }

@@ -39,10 +39,16 @@ static const float *constant_value(Arena *a, const Tensor *t) {
 
 static bool is_layer(const Node *n) { return op_info[n->op]->quant == QUANT_LINEAR; }
 
+/* The quantized constant behind a layer's weight: a float layer may take it as it is. */
+static Tensor *stored_weight(const Node *layer) {
+  Tensor *w = layer->operands[1];
+  return tensor_is_const(w) && tensor_is_quantized(w) ? w : dequantized(w);
+}
+
 /* The weight of a layer with its channels scaled: the integers stay, but for their sign, and the scales
  * change. NULL where -128 cannot change its sign, or a scale would not be a normal number. */
 static Tensor *scaled_weight(Qdq *p, const Node *layer, const Affine *f, Node *before) {
-  Tensor *w = dequantized(layer->operands[1]);
+  Tensor *w = stored_weight(layer);
   const Quant *old = w->type.quant;
   Arena *a = before->graph->arena;
   int64_t count = shape_count(&w->type.shape), per = count / f->channels;
@@ -66,6 +72,7 @@ static Tensor *scaled_weight(Qdq *p, const Node *layer, const Affine *f, Node *b
   }
   Type t = {w->type.dtype, w->type.shape, quant_new(a, 0, f->channels, scale, zero)};
   Tensor *q = graph_constant(before->graph, w->name, t, data, w->loc);
+  if (w == layer->operands[1]) return q;
   Node *n = graph_node1(before->graph, OP_dequantize, &q, 1, NULL, node_loc(layer), before);
   node_must_infer(p->ctx, n);
   return n->results[0];
@@ -82,7 +89,7 @@ static bool all_ones(const Affine *f) {
 static Node *absorbing_layer(const Tensor *x) {
   Node *p = x->producer;
   if (!p || !is_layer(p) || !node_is_float(p) || node_has_clamp(p) || !tensor_single_use(x)) return NULL;
-  const Tensor *w = dequantized(p->operands[1]);
+  const Tensor *w = stored_weight(p);
   if (!w || !tensor_is_const(w) || w->type.quant->axis > 0 ||
       (w->type.dtype != DT_S8 && w->type.dtype != DT_U8))
     return NULL;
@@ -292,15 +299,16 @@ static bool lower(Qdq *p, Node *quantize) {
   }
 }
 
-static bool has_conversions(const Graph *g) {
+/* Anything of a graph that is quantized already: conversions, or layers that take small weights. */
+static bool is_quantized_before(const Graph *g) {
   for (const Node *n = g->first; n; n = n->next)
-    if (n->op == OP_quantize || n->op == OP_dequantize) return true;
+    if (n->op == OP_quantize || n->op == OP_dequantize || (is_layer(n) && stored_weight(n))) return true;
   return false;
 }
 
 bool pass_qdq(PassCtx *ctx, Graph *g) {
   join_products(ctx, g);
-  if (!has_conversions(g)) return true;
+  if (!is_quantized_before(g)) return true;
   Qdq p = {.ctx = ctx, .tmp = arena_new()};
   diag_init(&p.silent, p.tmp, NULL);
   int errors = ctx->diag->errors;

@@ -18,7 +18,7 @@ typedef struct {
   int max_ops, reduce;
   OpId only; /* OP_COUNT: any */
   const char *targets, *out, *file, *flags, *cc;
-  bool keep, verbose, threads;
+  bool keep, verbose, threads, passes;
 } Options;
 
 typedef struct {
@@ -251,7 +251,6 @@ static void run_single_ops(Session *s) {
     }
 }
 
-/* A saved graph, ready for code generation as it stands. */
 static void run_file(Session *s, const Target *const *targets, int n_targets) {
   Arena *a = arena_new();
   Diag d;
@@ -260,8 +259,10 @@ static void run_file(Session *s, const Target *const *targets, int n_targets) {
   Batch *b = ARENA_NEW(a, Batch);
   Graph *g = source ? ir_parse(&d, a, source, NULL) : NULL;
   if (!g) exit(1);
-  b->trial[0] = (Trial){.seed = s->o.seed, .source = g, .final = g};
-  trial_samples(&b->trial[0], a);
+  Trial *t = &b->trial[0];
+  *t = (Trial){.seed = s->o.seed, .source = g, .final = g};
+  if (s->o.passes && (t->failed = trial_passes(a, g))) report(s, t, "the passes", t->failed);
+  trial_samples(t, a);
   b->n = 1;
   for (int i = 0; i < n_targets; i++) {
     b->bad[0] = false;
@@ -273,10 +274,10 @@ static void run_file(Session *s, const Target *const *targets, int n_targets) {
 
 /* ---- command line ---- */
 
-static const char usage[] =
-    "usage: diff [--seed N] [--count M] [--ops K] [--max-ops K] [--targets a,b|none] "
-    "[--out DIR] [--reduce K]\n"
-    "            [--only OP] [--flags 'CFLAGS'] [--cc CC] [--file X.ir] [--threads] [--keep] [--verbose]\n";
+static const char usage[] = "usage: diff [--seed N] [--count M] [--ops K] [--max-ops K] [--targets a,b|none] "
+                            "[--out DIR] [--reduce K]\n"
+                            "            [--only OP] [--flags 'CFLAGS'] [--cc CC] [--file X.ir [--passes]] "
+                            "[--threads] [--keep] [--verbose]\n";
 
 static bool parse_option(Options *o, const char *name, const char *value) {
   const struct {
@@ -312,6 +313,8 @@ static Options parse_options(int argc, char **argv) {
       o.keep = true;
     } else if (!strcmp(argv[i], "--verbose")) {
       o.verbose = true;
+    } else if (!strcmp(argv[i], "--passes")) {
+      o.passes = true;
     } else if (!strcmp(argv[i], "--threads")) {
       o.threads = true;
     } else if (parse_option(&o, argv[i], i + 1 < argc ? argv[i + 1] : NULL)) {

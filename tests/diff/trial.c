@@ -342,6 +342,16 @@ void trial_prepare(Trial *t, Arena *a, uint64_t seed, int max_ops, OpId only, co
   if (!t->failed) trial_samples(t, a);
 }
 
+const char *trial_passes(Arena *a, Graph *g) {
+  Trial t = {.source = g};
+  PassCtx ctx = {.mode = MODE_NONE};
+  const char *failed;
+  run_passes(&t, a, &ctx);
+  if (!t.final) return t.refused;
+  if ((failed = check_round_trip(a, t.final)) || (failed = check_settled(a, t.final))) return failed;
+  return check_onnx(a, t.final, &t.no_onnx);
+}
+
 /* ---- one op, float against quantized ---- */
 
 static double rms(const float *x, const float *y, int64_t n) {

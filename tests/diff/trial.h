@@ -22,6 +22,8 @@ enum { TRIAL_SAMPLES = 6 };
 /* `only`: all ops are this one, OP_COUNT: any. `dir` takes the calibration file. Checks that the text IR
  * round-trips, that the passes keep what the graph computes, and that every stage verifies. */
 void trial_prepare(Trial *t, Arena *a, uint64_t seed, int max_ops, OpId only, const char *dir);
+/* NULL where what the passes make of the graph is settled, and comes back from text and from ONNX. */
+const char *trial_passes(Arena *a, Graph *g);
 /* A float graph of one op through the quantizer, its error against float within a bound that tells a wrong
  * kernel from rounding. */
 void trial_single_op(Trial *t, Arena *a, uint64_t seed, OpId op, const char *dir);
