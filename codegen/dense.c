@@ -29,8 +29,6 @@ static VirAddr moved(VirAddr a, const VirVar *loop, int64_t n) {
 static void next_vectors(const DensePack *s, TilePlace *p, const VirVar *loop, int64_t vectors,
                          bool channels) {
   p->w = moved(p->w, loop, vectors * dense_vector_weights(s));
-  p->ends = moved(p->ends, loop, vectors * PLAN_ENDS);
-  p->flips = moved(p->flips, loop, vectors);
   p->places = moved(p->places, loop, vectors * plan_places(s));
   p->bias = moved(p->bias, loop, vectors * s->lanes);
   if (!channels) return;
@@ -48,7 +46,8 @@ static void open_phases(const DensePack *s, VirBuilder *b, TilePlace *p) {
 }
 
 static const char *form_text(const DensePack *s) {
-  static const char *const text[] = {"", ", sums of products in 16 bits", ", wide products"};
+  static const char *const text[] = {"", ", sums of products in 16 bits", ", products in 16 bits",
+                                     ", wide products"};
   return s->quantized ? text[s->form] : "";
 }
 
@@ -99,8 +98,6 @@ void dense_calls(const DensePack *s, const DenseTiles *t, VirBuilder *b, VirAddr
   all_calls(s, t, b,
             (TilePlace){.x = x,
                         .w = vir_addr(s->weights, 0),
-                        .ends = vir_addr(s->ends, 0),
-                        .flips = vir_addr(s->flips, 0),
                         .places = vir_addr(s->places, 0),
                         .bias = vir_addr(s->bias, 0),
                         .m = vir_addr(s->multiplier, 0),
@@ -113,8 +110,6 @@ void dense_calls_run_time(const DensePack *s, const DenseTiles *t, VirBuilder *b
   all_calls(s, t, b,
             (TilePlace){.x = x,
                         .w = vir_addr(s->weights, 0),
-                        .ends = vir_addr(s->ends, 0),
-                        .flips = vir_addr(s->flips, 0),
                         .places = vir_addr(s->places, 0),
                         .bias = start,
                         .m = factors,

@@ -1,5 +1,6 @@
 #include "codegen/dense_pack.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "codegen/dense_plan.h"
@@ -30,7 +31,7 @@ static void choose_form(DensePack *s) {
   int32_t size = most > -least ? most : -least;
   s->planes = most <= 127 && least >= -128 ? 1 : (size + 126) / 127;
   s->form = s->planes == 1 && least < t->weight_min ? FORM_WIDE : FORM_FAST;
-  if (t->dot_pair_sum && s->form == FORM_FAST) s->form = FORM_PLAN;
+  if (t->dot_pair_sum && s->form == FORM_FAST) s->form = FORM_PLAN; /* or FORM_FLIP, as the plans come out */
 }
 
 int64_t dense_vector_weights(const DensePack *s) {
@@ -59,24 +60,38 @@ static int64_t weight_byte(const DensePack *s, int64_t l, int64_t j) {
   return l * s->step + j;
 }
 
-/* One vector of 8-bit weights. */
-static void pack_vector(const DensePack *s, int8_t *out, int64_t group, int64_t v, Run r, int64_t k) {
+/* FORM_FLIP: the second weight of each pair of one sign that could leave 16 bits gets the other sign and a
+ * mask: w * x = 255 * w + -w * (255 - x). */
+static void flip_pairs(const DensePack *s, int8_t *weights, int8_t *masks, int32_t *bias) {
+  int32_t limit = s->cg->target->dot_pair_sum / (s->x_most ? s->x_most : 255);
+  for (int64_t j = 1; j < s->step; j += 2) {
+    if (abs(weights[j - 1] + weights[j]) <= limit) continue;
+    *bias = (int32_t)((uint32_t)*bias + 255u * (uint32_t)weights[j]);
+    weights[j] = (int8_t)-weights[j];
+    masks[j] = -1;
+  }
+}
+
+/* One vector of 8-bit weights. `bias`: [channel], flipped weights add to it. */
+static void pack_vector(const DensePack *s, int8_t *out, int32_t *bias, int64_t group, int64_t v, Run r,
+                        int64_t k) {
   for (int64_t l = 0; l < s->lanes; l++) {
-    int64_t c = dense_channel(s, v, l);
-    if (c >= s->d->oc) continue;
+    int64_t in_group = dense_channel(s, v, l), c = group * s->d->oc + in_group;
+    if (in_group >= s->d->oc) continue;
     for (int64_t j = 0; j < s->step; j++)
-      out[weight_byte(s, l, j)] = (int8_t)dense_weight(s, group * s->d->oc + c, r, k * s->step + j);
+      out[weight_byte(s, l, j)] = (int8_t)dense_weight(s, c, r, k * s->step + j);
+    if (s->form == FORM_FLIP) flip_pairs(s, out + l * s->step, out + s->vector / 2 + l * s->step, &bias[c]);
   }
 }
 
 /* One k-step: the vectors [v0, end) of a group. */
-static void pack_step(const DensePack *s, void *out, int64_t group, int64_t v0, int64_t end, Run r,
-                      int64_t k) {
+static void pack_step(const DensePack *s, void *out, int32_t *bias, int64_t group, int64_t v0, int64_t end,
+                      Run r, int64_t k) {
   const Dense *d = s->d;
   for (int64_t v = v0; v < end; v++) {
     int64_t c0 = v * s->lanes, at = (v - v0) * s->vector;
     if (s->quantized) {
-      pack_vector(s, (int8_t *)out + at, group, v, r, k);
+      pack_vector(s, (int8_t *)out + at, bias, group, v, r, k);
       continue;
     }
     for (int64_t l = 0; l < s->lanes && c0 + l < d->oc; l++)
@@ -86,7 +101,7 @@ static void pack_step(const DensePack *s, void *out, int64_t group, int64_t v0, 
 
 /* Weights [phase][group][panel][plane][run][k-step][vector]: panels of nv vectors, the last one may have
  * fewer. */
-static void pack_weights(DensePack *s) {
+static void pack_weights(DensePack *s, int32_t *bias) {
   const Dense *d = s->d;
   int64_t vectors = dense_vectors(s), total = d->phases * d->groups * vectors * s->k_steps * s->vector;
   if (!total) total = s->vector; /* nothing is read */
@@ -100,7 +115,7 @@ static void pack_weights(DensePack *s) {
           for (r.run = 0; r.run < dense_runs(d); r.run++)
             for (int64_t k = 0; k < s->groups_per_run; k++) {
               int64_t end = v0 + s->nv < vectors ? v0 + s->nv : vectors;
-              pack_step(s, at, g, v0, end, r, k);
+              pack_step(s, at, bias ? bias + r.phase * s->lc.channels : NULL, g, v0, end, r, k);
               at += (size_t)((end - v0) * s->vector) * size;
             }
   StrBuf comment;
@@ -177,11 +192,16 @@ static void pack_run_time(DensePack *s, const int32_t *flips) {
   for (int64_t c = 0; c < s->lc.channels; c++) sums[c] = (int32_t)dense_sum(d, &s->lc, 0, c);
   s->start.channels = d->groups * dense_vectors(s) * s->lanes;
   s->start.sums = pack_channels(s, "sums", DT_S32, 1, sums);
-  if (s->plan_flips) s->start.flips = pack_channels(s, "flips", DT_S32, 1, flips);
+  if (s->form == FORM_PLAN || s->form == FORM_FLIP)
+    s->start.flips = pack_channels(s, "flips", DT_S32, 1, flips);
   if (s->result == RESULT_SUM) return;
   s->start.scales = pack_channels(s, "scales", DT_F32, 1, s->lc.multiplier);
   if (d->bias) s->addend = pack_channels(s, "bias", DT_F32, 1, d->bias->data);
 }
+
+/* Registers that a step takes besides sums and weights: the operand; what products go through before they are
+ * added; the weights of a group. */
+static const int registers_beside[] = {[FORM_FAST] = 1, [FORM_PLAN] = 7, [FORM_WIDE] = 5};
 
 /* The tile, and the k-steps. */
 static void choose_shape(DensePack *s) {
@@ -191,6 +211,8 @@ static void choose_shape(DensePack *s) {
   s->kernel = s->quantized ? tile_kernel(s) : &tile_broadcast;
   s->step = s->quantized ? s->kernel->step : 1;
   s->groups_per_run = (d->length + s->step - 1) / s->step;
+  s->k_steps = s->planes * dense_runs(d) * s->groups_per_run;
+  s->vector = s->lanes * s->step * (s->form == FORM_FLIP ? 2 : 1);
   int64_t pixels = d->count[DENSE_PIXELS - 1];
   if (s->kernel->shape) {
     s->kernel->shape(s);
@@ -201,6 +223,8 @@ static void choose_shape(DensePack *s) {
                        .vectors = dense_vectors(s),
                        .k_steps = dense_runs(d) * s->groups_per_run,
                        .product_cost = target->dot_cost,
+                       .weights = 1,
+                       .others = registers_beside[s->form],
                        .most_vectors = s->form == FORM_PLAN ? 1 : MOST_TILE_VECTORS};
     TileShape tile = choose_tile(target, &layer);
     s->mr = tile.pixels;
@@ -213,23 +237,35 @@ static void choose_shape(DensePack *s) {
   if (s->nv > dense_vectors(s)) s->nv = (int)dense_vectors(s);
 }
 
+/* The form, the tile, and the plans of FORM_PLAN, which is left where they give little. */
+static const DensePlans *choose_plans(DensePack *s) {
+  static const double little = 0.95;
+  choose_shape(s);
+  if (s->form != FORM_PLAN) return NULL;
+  const DensePlans *plans = dense_plans(s);
+  if (plan_cost(s) <= little) return plans;
+  bool masks = false;
+  for (int kind = 0; kind < PLAN_KINDS; kind++) masks |= plan_is_flipped(kind) && s->plan_groups[kind];
+  s->form = masks ? FORM_FLIP : FORM_FAST;
+  choose_shape(s);
+  return NULL;
+}
+
 void dense_pack(DensePack *s) {
   const Dense *d = s->d;
   s->planes = 1;
   if (s->quantized) choose_form(s);
-  choose_shape(s);
+  const DensePlans *plans = choose_plans(s);
   s->unclamped = s->result == RESULT_REQUANT && linear_results_fit(&s->lc);
   s->w_elem = s->quantized ? DT_S8 : widen_elem(d->weight);
-  s->k_steps = s->planes * dense_runs(d) * s->groups_per_run;
-  s->vector = s->lanes * s->step;
   bool run_time = s->result == RESULT_SCALED || s->result == RESULT_SUM;
   int32_t *bias = run_time       ? ARENA_NEW_ARRAY(s->cg->arena, int32_t, (size_t)s->lc.channels)
                   : s->quantized ? integer_bias(s)
                                  : NULL;
   if (s->form == FORM_PLAN) {
-    plan_weights(s, bias); /* before the bias: flipped weights add to it */
+    plan_weights(s, plans, bias); /* before the bias: flipped weights add to it */
   } else {
-    pack_weights(s);
+    pack_weights(s, bias);
   }
   if (run_time) {
     pack_run_time(s, bias);

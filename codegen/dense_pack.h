@@ -10,8 +10,11 @@
 typedef enum {
   FORM_FAST, /* the target's fast dot product, which is exact for these weights */
   FORM_PLAN, /* products added up in 16 bits: see codegen/dense_plan.h */
+  FORM_FLIP, /* the same without groups: each k-step's weights are followed by their sign-flip masks */
   FORM_WIDE  /* the target's dot product for all values */
 } DenseForm;
+
+enum { PLAN_KINDS = 8 }; /* of groups of k-steps: codegen/dense_plan.h */
 
 /* A dense kernel's constants, and how they lie. */
 typedef struct {
@@ -36,12 +39,9 @@ typedef struct {
   RunTimeStart start;    /* RESULT_SCALED, RESULT_SUM: there is no constant bias */
   const VirBase *addend; /* RESULT_SCALED: the float bias (NULL: none) */
   bool unclamped;        /* RESULT_REQUANT: all scaled sums fit 32 bits, so that only packing has to clamp */
-  /* FORM_PLAN: tables of each vector; the most k-steps that are in groups and that are flipped, and the
-   * furthest place, of all */
-  const VirBase *ends, *flips, *places;
-  int64_t plan_steps, plan_flips, plan_reach;
-  int64_t plan_room;      /* plan_steps, and what a group's loads may take behind the last one */
-  unsigned plan_sections; /* bit i: some vector has groups of i k-steps; bit 0: flipped ones */
+  /* FORM_PLAN: a table of each vector, and the furthest place of all; the groups of each kind in a vector */
+  const VirBase *places;
+  int64_t plan_reach, plan_groups[PLAN_KINDS];
   LinearConstants lc;
 } DensePack;
 

@@ -3,54 +3,87 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Sums in 16 bits of one k-step of a vector: of the positive and of the negative weights of each pair. */
-enum { MOST_LANES = 16, SUMS = 4 * MOST_LANES };
+/* A k-step of a vector: of each pair of weights of a channel, whose products are one sum in 16 bits, the
+ * larger and the smaller magnitude, and what of them is positive and negative. */
+enum { MOST_LANES = 16, PAIRS = 2 * MOST_LANES };
 typedef struct {
-  uint16_t sum[SUMS];
-  int64_t step; /* which k-step it is: plane, run, k-group */
-  int most;     /* of the sums */
+  uint16_t positive[PAIRS], negative[PAIRS];
+  uint16_t large[PAIRS], small[PAIRS]; /* as flipped: in units of the operand's largest value, rounded up */
+  int32_t step;                        /* which k-step it is: plane, run, k-group */
+  int most;                            /* of its sums without a mask */
   bool taken;
 } Step;
 
-/* How many candidates of each kind are tried for a place in a group. */
-enum { LARGE_TRIES = 48, SMALL_TRIES = 16 };
-
-/* A vector's plan: the k-steps in groups, in order, and those that are flipped. */
+/* Sums of a group: of its positive and of its negative weights in each pair. */
 typedef struct {
-  int64_t *order, ends[PLAN_ENDS];
-  int64_t *flipped, flips;
+  uint16_t positive[PAIRS], negative[PAIRS];
+} Sums;
+
+/* K-steps that are added up in 16 bits; -1: nothing, with weights of 0. A flipped one is the last. */
+typedef struct {
+  int32_t step[PLAN_GROUP];
+  int size;
+  bool flipped;
+} Group;
+
+/* A vector's groups by their size; those without masks first. */
+typedef struct {
+  Group *groups[PLAN_GROUP + 1];
+  int64_t count[PLAN_GROUP + 1], plain[PLAN_GROUP + 1];
 } Plan;
+
+struct DensePlans {
+  int64_t n; /* [phase][group][vector] */
+  Plan *plans;
+};
+
+/* How many candidates of each kind are tried for a place in a group. */
+enum { LARGE_TRIES = 40, SMALL_TRIES = 16 };
 
 typedef struct {
   DensePack *s;
-  int32_t limit; /* of a sum; negative ones have one more at most, which is not used */
-  int n_sums;
-  Step *steps;
-  const Step **by_size;
+  int32_t limit;  /* of a sum, in units of the operand's largest value */
+  int32_t x_most; /* that value */
+  int pairs;
+  int most; /* k-steps of a group */
+  int64_t phase, group, v;
+  Step *steps;    /* by their k-step */
+  Step **by_size; /* those that have a weight, largest first */
+  int64_t n_sized;
 } Planner;
+
+/* ---- weights ---- */
 
 static Run run_of(const DensePack *s, int64_t phase, int64_t step) {
   int64_t run = step / s->groups_per_run;
   return (Run){phase, run / dense_runs(s->d), run % dense_runs(s->d)};
 }
 
-static int32_t weight_at(const DensePack *s, int64_t group, int64_t v, int64_t l, Run r, int64_t i) {
-  int64_t c = dense_channel(s, v, l);
-  return c < s->d->oc ? dense_weight(s, group * s->d->oc + c, r, i) : 0;
+/* Weight j of 4 of lane l in a k-step of a vector. */
+static int32_t weight_at(const Planner *p, int64_t step, int64_t l, int64_t j) {
+  const DensePack *s = p->s;
+  int64_t c = dense_channel(s, p->v, l);
+  if (c >= s->d->oc || step < 0) return 0;
+  return dense_weight(s, p->group * s->d->oc + c, run_of(s, p->phase, step),
+                      step % s->groups_per_run * 4 + j);
 }
 
-static void measure(const Planner *p, Step *e, int64_t phase, int64_t group, int64_t v, int64_t step) {
-  const DensePack *s = p->s;
-  Run r = run_of(s, phase, step);
-  int64_t first = step % s->groups_per_run * 4;
+static uint16_t flipped_size(const Planner *p, int32_t w) {
+  return (uint16_t)((abs(w) * 255 + p->x_most - 1) / p->x_most);
+}
+
+static void measure(const Planner *p, Step *e, int32_t step) {
   *e = (Step){.step = step};
-  for (int64_t l = 0; l < s->lanes; l++)
-    for (int64_t j = 0; j < 4; j++) {
-      int32_t w = weight_at(s, group, v, l, r, first + j);
-      uint16_t *sum = &e->sum[4 * l + j / 2 * 2 + (w < 0)];
-      *sum = (uint16_t)(*sum + abs(w));
-      if (*sum > e->most) e->most = *sum;
-    }
+  for (int i = 0; i < p->pairs; i++) {
+    int32_t w0 = weight_at(p, step, i / 2, i % 2 * 2), w1 = weight_at(p, step, i / 2, i % 2 * 2 + 1);
+    e->positive[i] = (uint16_t)((w0 > 0 ? w0 : 0) + (w1 > 0 ? w1 : 0));
+    e->negative[i] = (uint16_t)(e->positive[i] - w0 - w1);
+    uint16_t a = flipped_size(p, w0), b = flipped_size(p, w1);
+    e->large[i] = a > b ? a : b;
+    e->small[i] = a > b ? b : a;
+    int32_t sum = e->positive[i] > e->negative[i] ? e->positive[i] : e->negative[i];
+    if (sum > e->most) e->most = sum;
+  }
 }
 
 /* Largest first; the order of equals is that of the k-steps, so that it is the same everywhere. */
@@ -60,181 +93,363 @@ static int by_size(const void *a, const void *b) {
   return x->step < y->step ? -1 : x->step > y->step;
 }
 
-static bool fits(const Planner *p, const uint16_t *sum, const Step *e) {
-  bool fits = true;
-  for (int i = 0; i < p->n_sums; i++) fits &= sum[i] + e->sum[i] <= p->limit;
-  return fits;
+/* ---- groups ---- */
+
+static bool add_plain(const Planner *p, Sums *s, const Step *e) {
+  for (int i = 0; i < p->pairs; i++)
+    if (s->positive[i] + e->positive[i] > p->limit || s->negative[i] + e->negative[i] > p->limit)
+      return false;
+  for (int i = 0; i < p->pairs; i++) {
+    s->positive[i] = (uint16_t)(s->positive[i] + e->positive[i]);
+    s->negative[i] = (uint16_t)(s->negative[i] + e->negative[i]);
+  }
+  return true;
 }
 
-/* The group that begins with by_size[first]: large k-steps where they fit, then the smallest. Returns how
- * many. */
-static int make_group(const Planner *p, int64_t n, int64_t first, const Step *group[PLAN_GROUP]) {
-  uint16_t sum[SUMS];
-  int count = 1;
-  group[0] = p->by_size[first];
-  memcpy(sum, group[0]->sum, sizeof sum);
-  int64_t next = first + 1, last = n - 1;
-  for (int tries = 0; tries < LARGE_TRIES + SMALL_TRIES && count < PLAN_GROUP && next <= last; tries++) {
+/* A weight of this size on the lesser side of the sums. */
+static void balance(int32_t *positive, int32_t *negative, int32_t size) {
+  if (*positive <= *negative)
+    *positive += size;
+  else
+    *negative += size;
+}
+
+/* With each weight of the sign that serves best: the mask sees to the rest. */
+static bool add_flipped(const Planner *p, Sums *s, const Step *e) {
+  Sums sum = *s;
+  for (int i = 0; i < p->pairs; i++) {
+    int32_t positive = s->positive[i], negative = s->negative[i];
+    balance(&positive, &negative, e->large[i]);
+    balance(&positive, &negative, e->small[i]);
+    if (positive > p->limit || negative > p->limit) return false;
+    sum.positive[i] = (uint16_t)positive;
+    sum.negative[i] = (uint16_t)negative;
+  }
+  *s = sum;
+  return true;
+}
+
+/* Would the k-step fit beside what `base` says of the others, with `flipped` (NULL: none) chosen anew? */
+static bool fits_with(const Planner *p, const Sums *base, const Step *e, const Step *flipped) {
+  Sums sums = *base;
+  return add_plain(p, &sums, e) && (!flipped || add_flipped(p, &sums, flipped));
+}
+
+/* Of k-steps without masks. */
+static Group grow_plain(const Planner *p, int64_t first) {
+  Sums sums = {.positive = {0}};
+  Group g = {.size = 1, .step = {p->by_size[first]->step}};
+  add_plain(p, &sums, p->by_size[first]);
+  int64_t next = first + 1, last = p->n_sized - 1;
+  for (int tries = 0; tries < LARGE_TRIES + SMALL_TRIES && g.size < p->most && next <= last; tries++) {
     const Step *e = p->by_size[tries < LARGE_TRIES ? next++ : last--];
-    if (e->taken || !fits(p, sum, e)) continue;
-    for (int i = 0; i < p->n_sums; i++) sum[i] = (uint16_t)(sum[i] + e->sum[i]);
-    ((Step *)e)->taken = true;
-    group[count++] = e;
+    if (!e->taken && add_plain(p, &sums, e)) g.step[g.size++] = e->step;
   }
-  return count;
+  return g;
 }
 
-/* The plan of one vector of channels. */
-static Plan plan_vector(Planner *p, int64_t phase, int64_t group, int64_t v) {
-  const DensePack *s = p->s;
-  Arena *a = s->cg->arena;
-  size_t most = (size_t)s->k_steps + 1;
-  Plan plan = {.order = ARENA_NEW_ARRAY(a, int64_t, most), .flipped = ARENA_NEW_ARRAY(a, int64_t, most)};
-  int64_t n = 0, count[PLAN_GROUP] = {0}, *in_group[PLAN_GROUP];
-  for (int i = 0; i < PLAN_GROUP; i++) in_group[i] = ARENA_NEW_ARRAY(a, int64_t, most);
-  for (int64_t k = 0; k < s->k_steps; k++) {
-    Step *e = &p->steps[n];
-    measure(p, e, phase, group, v, k);
-    if (e->most > p->limit) plan.flipped[plan.flips++] = k;
-    if (e->most && e->most <= p->limit) p->by_size[n++] = e;
+/* By_size[first] flipped, with the largest k-step from `from` on that fits beside it. */
+static Group grow_flipped(const Planner *p, int64_t first, int64_t from) {
+  static const Sums nothing;
+  const Step *flipped = p->by_size[first];
+  Group g = {.size = 1, .flipped = true, .step = {flipped->step}};
+  int64_t next = from, last = p->n_sized - 1;
+  for (int tries = 0; tries < LARGE_TRIES + SMALL_TRIES && next <= last; tries++) {
+    const Step *e = p->by_size[tries < LARGE_TRIES ? next++ : last--];
+    if (e->taken || !fits_with(p, &nothing, e, flipped)) continue;
+    return (Group){.size = 2, .flipped = true, .step = {e->step, flipped->step}};
   }
-  qsort(p->by_size, (size_t)n, sizeof *p->by_size, by_size);
-  for (int64_t i = 0; i < n; i++) {
-    const Step *members[PLAN_GROUP];
+  return g;
+}
+
+static void add_group(Plan *plan, Group g) { plan->groups[g.size][plan->count[g.size]++] = g; }
+
+/* Groups that need no mask go before those that do. */
+static void order_groups(Plan *plan, int size) {
+  Group *groups = plan->groups[size];
+  int64_t n = plan->count[size], at = 0;
+  Arena *tmp = arena_new();
+  Group *ordered = ARENA_NEW_ARRAY(tmp, Group, (size_t)n + 1);
+  for (int flipped = 0; flipped < 2; flipped++) {
+    for (int64_t i = 0; i < n; i++)
+      if (groups[i].flipped == flipped) ordered[at++] = groups[i];
+    if (!flipped) plan->plain[size] = at;
+  }
+  memcpy(groups, ordered, sizeof *groups * (size_t)n);
+  arena_free(tmp);
+}
+
+static void take(const Planner *p, Plan *plan, Group g) {
+  for (int i = 0; i < g.size; i++) p->steps[g.step[i]].taken = true;
+  add_group(plan, g);
+}
+
+/* First those that do not fit alone, each flipped and with another beside it; then what fits without masks;
+ * what is left over by pairs of which one is flipped, since a mask costs less than a widening. */
+static void make_groups(const Planner *p, Plan *plan) {
+  static const Sums nothing;
+  Arena *tmp = arena_new();
+  int64_t fitting = 0, n_alone = 0, *alone = ARENA_NEW_ARRAY(tmp, int64_t, (size_t)p->n_sized + 1);
+  for (; fitting < p->n_sized && !fits_with(p, &nothing, p->by_size[fitting], NULL); fitting++) {
+  }
+  for (int64_t i = 0; i < fitting; i++) take(p, plan, grow_flipped(p, i, fitting));
+  for (int64_t i = fitting; i < p->n_sized; i++) {
     if (p->by_size[i]->taken) continue;
-    int size = make_group(p, n, i, members);
-    for (int m = 0; m < size; m++) in_group[size - 1][count[size - 1]++] = members[m]->step;
+    Group g = grow_plain(p, i);
+    if (g.size > 1)
+      take(p, plan, g);
+    else
+      alone[n_alone++] = i;
   }
-  for (int i = 0; i < PLAN_GROUP; i++) {
-    memcpy(plan.order + plan.ends[i], in_group[i], sizeof *plan.order * (size_t)count[i]);
-    plan.ends[i + 1] = plan.ends[i] + count[i];
+  for (int64_t i = 0; i < n_alone; i++) {
+    if (p->by_size[alone[i]]->taken) continue;
+    Group g = grow_flipped(p, alone[i], alone[i] + 1);
+    g.flipped = g.size > 1;
+    take(p, plan, g);
   }
+  arena_free(tmp);
+}
+
+static Plan plan_vector(Planner *p) {
+  Arena *a = p->s->cg->arena;
+  int64_t k = p->s->k_steps;
+  Plan plan = {.count = {0}};
+  for (int size = 1; size <= PLAN_GROUP; size++)
+    plan.groups[size] = ARENA_NEW_ARRAY(a, Group, (size_t)(k / size) + 1);
+  p->n_sized = 0;
+  for (int32_t i = 0; i < k; i++) {
+    measure(p, &p->steps[i], i);
+    if (p->steps[i].most) p->by_size[p->n_sized++] = &p->steps[i];
+  }
+  qsort(p->by_size, (size_t)p->n_sized, sizeof *p->by_size, by_size);
+  make_groups(p, &plan);
+  for (int size = 1; size <= PLAN_GROUP; size++) order_groups(&plan, size);
   return plan;
 }
 
-/* One k-step of a vector; where `mask` is not NULL pairs that do not fit are flipped. */
-static void pack_step(const Planner *p, int8_t *out, int8_t *mask, int32_t *bias, int64_t group, int64_t v,
-                      Run r, int64_t i) {
-  const DensePack *s = p->s;
-  for (int64_t l = 0; l < s->lanes; l++)
-    for (int64_t j = 0; j < 4; j += 2) {
-      int32_t w0 = weight_at(s, group, v, l, r, i + j), w1 = weight_at(s, group, v, l, r, i + j + 1);
-      out[4 * l + j] = (int8_t)w0;
-      out[4 * l + j + 1] = (int8_t)w1;
-      if (!mask || abs(w0 + w1) <= p->limit) continue;
-      out[4 * l + j + 1] = (int8_t)-w1; /* w1 * x = 255 * w1 + -w1 * (255 - x) */
-      mask[4 * l + j + 1] = -1;
-      int64_t c = group * s->d->oc + dense_channel(s, v, l);
-      bias[c] = (int32_t)((uint32_t)bias[c] + 255u * (uint32_t)w1);
-    }
+/* ---- the same numbers for all vectors ---- */
+
+/* A part of a group: what fits is still so, but a mask may no longer be needed, which costs nothing. */
+static Group part_of(const Group *g, int first, int size) {
+  Group part = {.size = size, .flipped = g->flipped && first + size == g->size};
+  memcpy(part.step, g->step + first, sizeof *part.step * (size_t)size);
+  return part;
 }
 
-static void pack_plan(const Planner *p, const Plan *plan, int8_t *out, int32_t *bias, int64_t phase,
-                      int64_t group, int64_t v) {
-  const DensePack *s = p->s;
-  for (int64_t i = 0; i < plan->ends[PLAN_GROUP]; i++) {
-    int64_t k = plan->order[i];
-    pack_step(p, out + i * s->vector, NULL, bias, group, v, run_of(s, phase, k), k % s->groups_per_run * 4);
+/* Groups beyond `keep` become smaller ones. */
+static void break_up(Plan *plan, int size, int64_t keep) {
+  int half = size == PLAN_GROUP ? size / 2 : size - 1;
+  while (plan->count[size] > keep) {
+    const Group *g = &plan->groups[size][--plan->count[size]];
+    add_group(plan, part_of(g, 0, half));
+    add_group(plan, part_of(g, half, size - half));
   }
-  out += s->plan_room * s->vector;
-  for (int64_t i = 0; i < plan->flips; i++, out += 2 * s->vector) {
-    int64_t k = plan->flipped[i];
-    pack_step(p, out, out + s->vector, bias, group, v, run_of(s, phase, k), k % s->groups_per_run * 4);
+  if (plan->plain[size] > keep) plan->plain[size] = keep;
+  for (int smaller = 1; smaller < size; smaller++) order_groups(plan, smaller);
+}
+
+/* Less than an eighth of the k-steps is not worth the code of a loop. */
+static int64_t worth(const DensePack *s, int64_t groups, int size) {
+  return groups * size * 8 < s->k_steps ? 0 : groups;
+}
+
+static void unify(DensePack *s, DensePlans *p) {
+  for (int size = PLAN_GROUP; size >= 1; size--) {
+    int64_t groups = size > 1 ? INT64_MAX : 0, plain = INT64_MAX;
+    for (int64_t i = 0; i < p->n; i++) {
+      int64_t n = p->plans[i].count[size];
+      if (size > 1 ? n < groups : n > groups) groups = n;
+    }
+    if (size > 1) groups = p->n ? worth(s, groups, size) : 0;
+    for (int64_t i = 0; i < p->n; i++) {
+      Plan *plan = &p->plans[i];
+      if (size > 1) break_up(plan, size, groups);
+      /* what a vector has less of than others it fills with weights of 0 */
+      int64_t n = plan->plain[size] + groups - plan->count[size];
+      if (n < plain) plain = n;
+    }
+    if (!p->n) plain = 0;
+    if (plain < groups) plain = worth(s, plain, size);
+    int kind = 2 * (PLAN_GROUP - size);
+    s->plan_groups[kind] = plain;
+    s->plan_groups[kind + 1] = groups - plain;
   }
+}
+
+DensePlans *dense_plans(DensePack *s) {
+  Arena *a = s->cg->arena;
+  int64_t vectors = dense_vectors(s);
+  DensePlans *plans = ARENA_NEW(a, DensePlans);
+  plans->n = s->d->phases * s->d->groups * vectors;
+  plans->plans = ARENA_NEW_ARRAY(a, Plan, (size_t)plans->n + 1);
+  int32_t x_most = s->x_most ? s->x_most : 255;
+  Planner p = {.s = s,
+               .limit = s->cg->target->dot_pair_sum / x_most,
+               .x_most = x_most,
+               .pairs = 2 * s->lanes,
+               .most = PLAN_GROUP,
+               .steps = ARENA_NEW_ARRAY(a, Step, (size_t)s->k_steps + 1),
+               .by_size = ARENA_NEW_ARRAY(a, Step *, (size_t)s->k_steps + 1)};
+  for (int64_t i = 0; i < plans->n; i++) {
+    p.phase = i / vectors / s->d->groups;
+    p.group = i / vectors % s->d->groups;
+    p.v = i % vectors;
+    plans->plans[i] = plan_vector(&p);
+    while (p.most > 2 && !worth(s, plans->plans[i].count[p.most], p.most)) {
+      p.most--; /* what would be broken up is not made */
+      plans->plans[i] = plan_vector(&p);
+    }
+  }
+  unify(s, plans);
+  return plans;
+}
+
+int64_t plan_vectors(const DensePack *s) {
+  int64_t n = 0;
+  for (int kind = 0; kind < PLAN_KINDS; kind++) n += plan_group_vectors(kind) * s->plan_groups[kind];
+  return n;
+}
+
+int64_t plan_places(const DensePack *s) {
+  int64_t n = 0;
+  for (int kind = 0; kind < PLAN_KINDS; kind++) n += plan_size(kind) * s->plan_groups[kind];
+  return n;
+}
+
+double plan_cost(const DensePack *s) {
+  /* two multiplications go at a time, each k-step is one, each widening another; a mask takes the time of
+   * half of one */
+  double products = 0;
+  for (int kind = 0; kind < PLAN_KINDS; kind++)
+    products += (plan_size(kind) + 1 + 0.4 * plan_is_flipped(kind)) * (double)s->plan_groups[kind];
+  return s->k_steps ? products / 2.4 / (double)s->k_steps : 1;
+}
+
+/* ---- packing ---- */
+
+typedef struct {
+  const Planner *p;
+  int8_t *weights; /* of the vector: where the next go */
+  int32_t *places, *bias;
+} Packer;
+
+static void put_plain(Packer *k, int64_t step) {
+  const Planner *p = k->p;
+  for (int64_t l = 0; l < p->s->lanes; l++)
+    for (int64_t j = 0; j < 4; j++) k->weights[4 * l + j] = (int8_t)weight_at(p, step, l, j);
+  k->weights += p->s->vector;
+}
+
+/* Where w has the other sign: w * x = 255 * w + -w * (255 - x). */
+static void put_flipped_weight(Packer *k, int64_t l, int64_t j, int32_t w, bool positive) {
+  const Planner *p = k->p;
+  bool flip = w && (w > 0) != positive;
+  k->weights[4 * l + j] = (int8_t)(flip ? -w : w);
+  k->weights[p->s->vector + 4 * l + j] = flip ? -1 : 0;
+  if (!flip) return;
+  int64_t c = p->group * p->s->d->oc + dense_channel(p->s, p->v, l);
+  k->bias[c] = (int32_t)((uint32_t)k->bias[c] + 255u * (uint32_t)w);
+}
+
+/* The last k-step of a group with what `sums` says of the others: signs as add_flipped chooses them. */
+static void put_flipped(Packer *k, int64_t step, const Sums *sums) {
+  const Planner *p = k->p;
+  for (int i = 0; i < p->pairs; i++) {
+    int64_t l = i / 2, j = i % 2 * 2;
+    int32_t w[2] = {weight_at(p, step, l, j), weight_at(p, step, l, j + 1)};
+    int32_t positive = sums->positive[i], negative = sums->negative[i];
+    int large = abs(w[0]) < abs(w[1]);
+    for (int n = 0; n < 2; n++) {
+      int which = n ? !large : large;
+      bool to_positive = positive <= negative;
+      put_flipped_weight(k, l, j + which, w[which], to_positive);
+      balance(&positive, &negative, flipped_size(p, w[which]));
+    }
+  }
+  k->weights += 2 * p->s->vector;
 }
 
 /* Where a k-step reads the operand, from the window's first element. */
-static int64_t place_of(const DensePack *s, int64_t step) {
+static int32_t place_of(const DensePack *s, int64_t step) {
   const Dense *d = s->d;
+  if (step < 0) return 0;
   int64_t run = run_of(s, 0, step).run, at = step % s->groups_per_run * 4;
   for (int i = DENSE_RUNS - 1; i >= 0; i--) {
     at += run % d->runs[i] * d->run_step[i];
     run /= d->runs[i];
   }
-  return at;
+  return (int32_t)at;
 }
 
-/* How long the longest plan is. */
-static void measure_plans(DensePack *s, const Plan *plans, int64_t n) {
-  for (int64_t i = 0; i < n; i++) {
-    if (plans[i].ends[PLAN_GROUP] > s->plan_steps) s->plan_steps = plans[i].ends[PLAN_GROUP];
-    if (plans[i].flips > s->plan_flips) s->plan_flips = plans[i].flips;
-    if (plans[i].flips) s->plan_sections |= 1u;
-    for (int k = 0; k < PLAN_GROUP; k++)
-      if (plans[i].ends[k + 1] > plans[i].ends[k]) s->plan_sections |= 2u << k;
+/* A group in a place for its kind, which may have a mask that the group does not need. */
+static void put_group(Packer *k, const Group *g, bool masked) {
+  const Planner *p = k->p;
+  Sums sums = {.positive = {0}};
+  for (int i = 0; i < g->size; i++) {
+    bool last = i == g->size - 1;
+    Step e;
+    *k->places++ = place_of(p->s, g->step[i]);
+    if (last && g->flipped) {
+      put_flipped(k, g->step[i], &sums);
+      return;
+    }
+    measure(p, &e, g->step[i]);
+    if (!add_plain(p, &sums, &e)) BUG("a group leaves 16 bits");
+    put_plain(k, g->step[i]);
   }
-  s->plan_room = s->plan_steps + PLAN_GROUP - 1;
+  if (masked) k->weights += p->s->vector;
 }
 
-int64_t plan_vectors(const DensePack *s) { return s->plan_room + 2 * s->plan_flips; }
-int64_t plan_places(const DensePack *s) { return s->plan_room + s->plan_flips; }
-
-static char *comment_of(const DensePack *s, const Plan *plans, int64_t n) {
-  int64_t in[PLAN_GROUP] = {0}, flips = 0;
-  for (int64_t i = 0; i < n; i++) {
-    flips += plans[i].flips;
-    for (int k = 0; k < PLAN_GROUP; k++) in[k] += plans[i].ends[k + 1] - plans[i].ends[k];
+static void put_plan(Packer *k, const Plan *plan) {
+  static const Group nothing = {.size = 1, .step = {-1}};
+  const DensePack *s = k->p->s;
+  int64_t next[PLAN_GROUP + 1] = {0};
+  for (int kind = 0; kind < PLAN_KINDS; kind++) {
+    int size = plan_size(kind);
+    for (int64_t i = 0; i < s->plan_groups[kind]; i++) {
+      bool flipped = plan_is_flipped(kind), there = next[size] < plan->count[size];
+      if (!flipped && there && plan->groups[size][next[size]].flipped) there = false; /* for the next kind */
+      put_group(k, there ? &plan->groups[size][next[size]++] : &nothing, flipped);
+    }
   }
-  return arena_printf(
-      s->cg->arena,
-      "weights of '%s', packed [%lld vectors][k-steps in the order of each vector's plan]: of %lld "
-      "k-steps %lld alone, %lld in twos, %lld in threes, %lld in fours, %lld with sign-flip masks",
-      cg_title(s->cg, s->d->node), (long long)n, (long long)(n * s->k_steps), (long long)in[0],
-      (long long)in[1], (long long)in[2], (long long)in[3], (long long)flips);
 }
 
-/* A table of indices, which are not negative, with `each` of them for each plan. */
-typedef struct {
-  int32_t *values;
-  int64_t each;
-} Table;
-
-static Table table_of(const DensePack *s, int64_t n, int64_t each) {
-  return (Table){ARENA_NEW_ARRAY(s->cg->arena, int32_t, (size_t)(n * each) + 1), each};
-}
-static const VirBase *table_constant(const DensePack *s, const char *what, int64_t n, const Table *t) {
-  return vir_constant(s->cg->module, cg_name(s->cg, s->d->node, what), DT_S32, n * t->each, t->values, NULL);
-}
-
-static void make_tables(DensePack *s, const Plan *plans, int64_t n) {
-  Table ends = table_of(s, n, PLAN_ENDS), flips = table_of(s, n, 1), places = table_of(s, n, plan_places(s));
-  for (int64_t i = 0; i < n; i++) {
-    const Plan *plan = &plans[i];
-    int32_t *place = places.values + i * places.each;
-    for (int k = 0; k < PLAN_ENDS; k++) ends.values[i * PLAN_ENDS + k] = (int32_t)plan->ends[k];
-    flips.values[i] = (int32_t)plan->flips;
-    for (int64_t k = 0; k < plan->ends[PLAN_GROUP]; k++) place[k] = (int32_t)place_of(s, plan->order[k]);
-    for (int64_t k = 0; k < plan->flips; k++)
-      place[s->plan_room + k] = (int32_t)place_of(s, plan->flipped[k]);
-    for (int64_t k = 0; k < places.each; k++)
-      if (place[k] > s->plan_reach) s->plan_reach = place[k];
+static char *comment_of(const DensePack *s, const DensePlans *p) {
+  StrBuf b;
+  strbuf_init(&b, s->cg->arena);
+  strbuf_printf(&b,
+                "weights of '%s', packed [%lld vectors][%lld k-steps in the order of each vector's plan]:",
+                cg_title(s->cg, s->d->node), (long long)p->n, (long long)plan_places(s));
+  const char *separator = " ";
+  for (int kind = 0; kind < PLAN_KINDS; kind++) {
+    if (!s->plan_groups[kind]) continue;
+    strbuf_printf(&b, "%s%lld of %d%s", separator, (long long)s->plan_groups[kind], plan_size(kind),
+                  plan_is_flipped(kind) ? " with a sign-flip mask" : "");
+    separator = ", ";
   }
-  s->ends = table_constant(s, "ends", n, &ends);
-  s->flips = table_constant(s, "flips", n, &flips);
-  s->places = table_constant(s, "places", n, &places);
+  return b.text;
 }
 
-void plan_weights(DensePack *s, int32_t *bias) {
+void plan_weights(DensePack *s, const DensePlans *plans, int32_t *bias) {
   Arena *a = s->cg->arena;
   const Dense *d = s->d;
-  int64_t vectors = dense_vectors(s), n = d->phases * d->groups * vectors;
-  Planner p = {.s = s,
-               .limit = s->cg->target->dot_pair_sum / (s->x_most ? s->x_most : 255),
-               .n_sums = 4 * s->lanes,
-               .steps = ARENA_NEW_ARRAY(a, Step, (size_t)s->k_steps + 1),
-               .by_size = ARENA_NEW_ARRAY(a, const Step *, (size_t)s->k_steps + 1)};
-  Plan *plans = ARENA_NEW_ARRAY(a, Plan, (size_t)n + 1);
-  for (int64_t i = 0; i < n; i++)
-    plans[i] = plan_vector(&p, i / vectors / d->groups, i / vectors % d->groups, i % vectors);
-  measure_plans(s, plans, n);
-  int64_t each = plan_vectors(s) * s->vector;
-  int8_t *weights = arena_alloc(a, (size_t)(n * each) + 1);
-  for (int64_t i = 0; i < n; i++) {
-    int64_t phase = i / vectors / d->groups;
-    pack_plan(&p, &plans[i], weights + i * each, bias + phase * s->lc.channels, phase,
-              i / vectors % d->groups, i % vectors);
+  int64_t vectors = dense_vectors(s), each = plan_vectors(s) * s->vector, places_each = plan_places(s);
+  int8_t *weights = arena_alloc(a, (size_t)(plans->n * each + s->vector));
+  int32_t *places = ARENA_NEW_ARRAY(a, int32_t, (size_t)(plans->n * places_each) + 1);
+  int32_t x_most = s->x_most ? s->x_most : 255;
+  Planner p = {
+      .s = s, .limit = s->cg->target->dot_pair_sum / x_most, .x_most = x_most, .pairs = 2 * s->lanes};
+  for (int64_t i = 0; i < plans->n; i++) {
+    p.phase = i / vectors / d->groups;
+    p.group = i / vectors % d->groups;
+    p.v = i % vectors;
+    Packer k = {&p, weights + i * each, places + i * places_each, bias + p.phase * s->lc.channels};
+    put_plan(&k, &plans->plans[i]);
   }
-  s->weights = vir_constant(s->cg->module, cg_name(s->cg, d->node, "weights"), DT_S8, n * each, weights,
-                            comment_of(s, plans, n));
-  make_tables(s, plans, n);
+  int64_t n = plans->n * places_each, size = n ? plans->n * each : s->vector; /* nothing is read */
+  for (int64_t i = 0; i < n; i++)
+    if (places[i] > s->plan_reach) s->plan_reach = places[i];
+  s->weights = vir_constant(s->cg->module, cg_name(s->cg, d->node, "weights"), DT_S8, size, weights,
+                            comment_of(s, plans));
+  if (n) s->places = vir_constant(s->cg->module, cg_name(s->cg, d->node, "places"), DT_S32, n, places, NULL);
 }

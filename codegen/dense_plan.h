@@ -1,23 +1,29 @@
 /* The plan of a dense kernel on targets whose fast product adds two products in 16 bits and would saturate
- * (docs/decisions/exact-avx2.md): for each vector of output channels, the order of its k-steps. First those
- * that are proved to fit by ones, twos, threes and fours added up in 16 bits before they are widened; then
- * those with a pair of weights that could leave 16 bits, each followed by its sign-flip mask. K-steps whose
- * weights are all zero are left out. */
+ * (docs/decisions/exact-avx2.md): for each vector of output channels, which k-steps are added up in 16 bits
+ * before they are widened. In some of these groups the last k-step has a sign-flip mask. All vectors of a
+ * layer have the same number of groups of each kind, so that the loops over them are the same. */
 #ifndef QCC_CODEGEN_DENSE_PLAN_H
 #define QCC_CODEGEN_DENSE_PLAN_H
 
 #include "codegen/dense_pack.h"
 
-/* Groups of 1 to PLAN_GROUP k-steps; where those of each size begin, and where the last ones end. */
-enum { PLAN_GROUP = 4, PLAN_ENDS = PLAN_GROUP + 1 };
+/* Kinds of groups, in the order in which they lie: of PLAN_GROUP k-steps to one, without a mask, with one. */
+enum { PLAN_GROUP = 4 };
+static inline int plan_size(int kind) { return PLAN_GROUP - kind / 2; }
+static inline bool plan_is_flipped(int kind) { return kind % 2; }
+/* Vectors of weights and masks that a group takes. */
+static inline int plan_group_vectors(int kind) { return plan_size(kind) + plan_is_flipped(kind); }
 
-/* Packs the weights by plans: sets `weights`, `ends` (of each vector: where the groups of each size begin and
- * the last ones end, in k-steps), `flips` (of each vector: k-steps with masks), `places` (of each k-step,
- * those with masks from plan_room on: its place in the operand, from the window's first element) and their
- * sizes. `bias`: [phase][channel], flipped weights add to it. */
-void plan_weights(DensePack *s, int32_t *bias);
+/* Makes the plans of all vectors: sets `plan_groups`. `s` has the shape of one vector in a tile. */
+typedef struct DensePlans DensePlans;
+DensePlans *dense_plans(DensePack *s);
+/* The cost of a k-step by these plans, of what it is without any. */
+double plan_cost(const DensePack *s);
+/* Packs the weights by plans: sets `weights`, `places` (of each k-step: its place in the operand, from the
+ * window's first element) and `plan_reach`. `bias`: [phase][channel], flipped weights add to it. */
+void plan_weights(DensePack *s, const DensePlans *p, int32_t *bias);
 
-/* Vectors of weights and masks, and k-steps, that each vector of channels has room for. */
+/* Of each vector: vectors of weights and masks, and k-steps. */
 int64_t plan_vectors(const DensePack *s);
 int64_t plan_places(const DensePack *s);
 

@@ -236,7 +236,7 @@ static void epilogue_plain(TileBuild *t, const VirBase *y, int last) {
 
 /* Each is an element per channel of the tile; NULL where the kernel has none such. */
 typedef struct {
-  const VirBase *x, *w, *bias, *m, *addend, *zeros, *ends, *flips, *places, *y;
+  const VirBase *x, *w, *bias, *m, *addend, *zeros, *places, *y;
 } Params;
 
 /* In the order of TilePlace. */
@@ -254,11 +254,7 @@ static Params tile_params(const DensePack *s, VirBuilder *b, int mr, int nv, int
   if (scales) p.m = vir_param(b, "m", DT_F32, false, channels);
   if (s->addend) p.addend = vir_param(b, "addend", DT_F32, false, channels);
   if (s->zeros) p.zeros = vir_param(b, "zeros", DT_F32, false, channels);
-  if (s->form == FORM_PLAN) {
-    p.ends = vir_index_param(b, "ends", PLAN_ENDS, (int32_t)s->plan_steps);
-    p.flips = vir_index_param(b, "flips", 1, (int32_t)s->plan_flips);
-    p.places = vir_index_param(b, "places", plan_places(s), (int32_t)s->plan_reach);
-  }
+  if (s->places) p.places = vir_index_param(b, "places", plan_places(s), (int32_t)s->plan_reach);
   p.y = vir_param(b, "y", s->y_elem, true, (mr - 1) * step + (nv - 1) * s->lanes + last);
   return p;
 }
@@ -266,12 +262,12 @@ static Params tile_params(const DensePack *s, VirBuilder *b, int mr, int nv, int
 /* gcc would take the elements of constant arrays for constants, each to be loaded anew wherever it is used.
  */
 static void hide_constants(VirBuilder *b, const Params *p) {
-  const VirBase *const hidden[] = {p->w, p->bias, p->m, p->ends, p->flips, p->places};
+  const VirBase *const hidden[] = {p->w, p->bias, p->m, p->places};
   for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++)
     if (hidden[i]) vir_opaque(b, hidden[i]);
 }
 
-static void broadcast_start(TileBuild *t, const VirBase *bias) {
+void broadcast_start(TileBuild *t, const VirBase *bias) {
   char name[24];
   for (int p = 0; p < t->mr; p++)
     for (int n = 0; n < t->nv; n++) {
@@ -311,15 +307,8 @@ VirFunc *dense_tile(const DensePack *s, int mr, int nv, int last) {
            arena_printf(s->cg->arena, "%d pixel%s x %d channels, %lld products each", mr, mr == 1 ? "" : "s",
                         (nv - 1) * s->lanes + last, (long long)(s->k_steps * s->step)));
   Params p = tile_params(s, &b, mr, nv, last);
-  TileBuild t = {.s = s,
-                 .b = &b,
-                 .mr = mr,
-                 .nv = nv,
-                 .x = vir_addr(p.x, 0),
-                 .w = vir_addr(p.w, 0),
-                 .ends = p.ends,
-                 .flips = p.flips,
-                 .places = p.places};
+  TileBuild t = {
+      .s = s, .b = &b, .mr = mr, .nv = nv, .x = vir_addr(p.x, 0), .w = vir_addr(p.w, 0), .places = p.places};
   hide_constants(&b, &p);
   start_tile(&t, &p);
   if (s->form == FORM_PLAN) {

@@ -15,7 +15,7 @@ typedef struct {
   const VirVar *sum[MAX_MR][MAX_NV];          /* of micro-kernels that form `acc` from others at the end */
   const VirVar *scale[MAX_NV], *zero[MAX_NV]; /* of 8-bit weights that are widened */
   VirAddr x, w;
-  const VirBase *ends, *flips, *places; /* FORM_PLAN */
+  const VirBase *places; /* FORM_PLAN */
 } TileBuild;
 
 /* All k-steps in the order of the plan of each vector: codegen/dense_plan.h. */
@@ -38,7 +38,10 @@ typedef struct TileKernel {
   /* Sets `acc` where that is not done; NULL. */
   void (*finish)(TileBuild *t, const VirBase *bias);
 } TileKernel;
+/* One vector of biases in each sum. */
+void broadcast_start(TileBuild *t, const VirBase *bias);
 extern const TileKernel tile_broadcast; /* an operand's k-step in every lane; codegen/dense_tile.c */
+extern const TileKernel tile_flips;     /* broadcasts, with sign-flip masks */
 extern const TileKernel tile_along_k;   /* operand and weights along k, added up at the end */
 extern const TileKernel tile_lanes;     /* a k-step of each lane of the operand */
 extern const TileKernel tile_mmla;      /* two pixels by two channels */

@@ -9,18 +9,15 @@ enum {
   SINGLE_COST = 3, /* more, for a vector that is packed and stored alone, not with three others */
 };
 
-/* Registers: the sums, a vector of weights each, an operand, and more where a product takes several
- * instructions, on groups of weights. */
-static bool fits(const Target *t, int m, int n) {
-  int products = t->dot_pair_sum ? 6 : 0;
-  return m * n + n + 1 + products <= t->registers;
+static bool fits(const Target *t, const TileLayer *l, int m, int n) {
+  return m * n + n * l->weights + l->others <= t->registers;
 }
 
 static int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
 
 /* One tile. Two loads go at a time, four of all instructions. */
 static int64_t tile_cost(const TileLayer *l, int m, int n) {
-  int64_t products = (int64_t)m * n, loads = m + n;
+  int64_t products = (int64_t)m * n, loads = m + n * l->weights;
   int64_t step = max_of(max_of(products * l->product_cost, loads), LATENCY);
   int64_t single = n % 4 * m * SINGLE_COST;
   return TILE_COST + l->k_steps * step + products * VECTOR_COST + single;
@@ -42,7 +39,7 @@ TileShape choose_tile(const Target *t, const TileLayer *layer) {
   int64_t least = INT64_MAX;
   for (int n = 1; n <= layer->most_vectors && n <= layer->vectors; n++)
     for (int m = 1; m <= MOST_TILE_PIXELS && m <= layer->pixels; m++) {
-      if (!fits(t, m, n)) continue;
+      if (!fits(t, layer, m, n)) continue;
       int64_t cost = layer_cost(layer, m, n);
       if (cost >= least) continue;
       least = cost;

@@ -7,11 +7,12 @@
 
 enum { MOST_TILE_PIXELS = 16, MOST_TILE_VECTORS = 16 };
 
-/* What the layer is: `pixels` in each of its rows, `vectors` of output channels, k-steps of a result, and
- * what a product costs, in half cycles. */
+/* What the layer is: `pixels` in each of its rows, `vectors` of output channels, k-steps of a result; what a
+ * product costs, in half cycles; registers of a step besides the sums: for each vector of weights, and
+ * others. */
 typedef struct {
   int64_t pixels, vectors, k_steps;
-  int product_cost;
+  int product_cost, weights, others;
   int most_vectors; /* that the micro-kernel can have */
 } TileLayer;
 typedef struct {

@@ -1,7 +1,7 @@
 #include "codegen/tile_row.h"
 
 static void call_tile(VirBuilder *b, VirFunc *tile, TilePlace p) {
-  const VirAddr optional[] = {p.m, p.extra, p.ends, p.flips, p.places};
+  const VirAddr optional[] = {p.m, p.extra, p.places};
   VirAddr args[3 + sizeof optional / sizeof *optional + 1] = {p.x, p.w, p.bias};
   int n = 3;
   for (size_t i = 0; i < sizeof optional / sizeof *optional; i++)

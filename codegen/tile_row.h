@@ -5,10 +5,10 @@
 #include "codegen/vir.h"
 
 /* What a tile is called with: the first pixel's window, the weights, biases, then where they have a base
- * multipliers, another array with an element for each channel, and the tables of codegen/dense_plan.h,
+ * multipliers, another array with an element for each channel, and the table of codegen/dense_plan.h,
  * and the first pixel's result. */
 typedef struct {
-  VirAddr x, w, bias, m, extra, ends, flips, places, y;
+  VirAddr x, w, bias, m, extra, places, y;
 } TilePlace;
 
 /* A row of `count` pixels that are x_step and y_step apart: whole tiles of `mr` pixels, then `rest`, a tile
