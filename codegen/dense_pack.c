@@ -225,6 +225,7 @@ static void choose_shape(DensePack *s) {
                        .product_cost = target->dot_cost,
                        .weights = 1,
                        .others = registers_beside[s->form],
+                       .vector_bytes = s->vector,
                        .most_vectors = s->form == FORM_PLAN ? 1 : MOST_TILE_VECTORS};
     TileShape tile = choose_tile(target, &layer);
     s->mr = tile.pixels;

@@ -19,7 +19,10 @@ static void broadcast_step(TileBuild *t, VirAddr x, VirAddr w, int64_t elements)
   const Target *target = s->cg->target;
   VirBuilder *b = t->b;
   const VirVar *weight[MAX_NV];
-  if (s->quantized) vir_opaque(b, t->w.base); /* or gcc would load the weights of many steps at once */
+  if (s->quantized) {
+    vir_opaque(b, t->w.base); /* or gcc would load the weights of many steps at once */
+    vir_opaque(b, t->x.base); /* and keep, on the stack, what the windows of several pixels read */
+  }
   for (int n = 0; n < t->nv; n++) {
     VirAddr at = vir_offset(w, n * s->vector);
     char name[24];

@@ -8,6 +8,9 @@ enum {
   VECTOR_COST = 5, /* the first value and the requantization of one vector of results */
   SINGLE_COST = 3, /* more, for a vector that is packed and stored alone, not with three others */
 };
+/* Weights of a panel that do not stay in the first cache beside the operand come from the second for each
+ * tile: so many bytes in half a cycle. */
+enum { NEAR_BYTES = 24 << 10, FAR_RATE = 13 };
 
 static bool fits(const Target *t, const TileLayer *l, int m, int n) {
   return m * n + n * l->weights + l->others <= t->registers;
@@ -15,10 +18,11 @@ static bool fits(const Target *t, const TileLayer *l, int m, int n) {
 
 static int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
 
-/* One tile. Two loads go at a time, four of all instructions. */
+/* One tile. Two loads go at a time, which never is quite reached, and four of all instructions. */
 static int64_t tile_cost(const TileLayer *l, int m, int n) {
-  int64_t products = (int64_t)m * n, loads = m + n * l->weights;
-  int64_t step = max_of(max_of(products * l->product_cost, loads), LATENCY);
+  int64_t products = (int64_t)m * n, loads = m + n * l->weights, bytes = n * l->weights * l->vector_bytes;
+  int64_t step = max_of(max_of(products * l->product_cost, loads + loads / 8), LATENCY);
+  if (bytes * l->k_steps > NEAR_BYTES) step = max_of(step, bytes / FAR_RATE);
   int64_t single = n % 4 * m * SINGLE_COST;
   return TILE_COST + l->k_steps * step + products * VECTOR_COST + single;
 }
