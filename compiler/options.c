@@ -60,7 +60,7 @@ static const OptionDesc options[] = {
      "how a float model is quantized: a Lua file, or a preset: qcc (default),\n"
      "                         fbgemm, qnnpack, onednn, tensorrt ... (docs/quantization.md)"},
     {"observer", OPT_STRING, AT(observer), "O",
-     "how ranges are found, with parameters: minmax (default),\n"
+     "how ranges are found, with parameters: extremes (default),\n"
      "                         percentile=99.9, entropy,num_bins=4096 ... (docs/quantization.md)"},
     {"record", OPT_STRING, AT(record), "FILE", "what the observer recording sees goes to this .npz"},
     {"shape", OPT_LIST, AT(shapes), "X=1,3,224,224",
