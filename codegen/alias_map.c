@@ -12,6 +12,12 @@ Tensor *alias_host(const Alias *a) {
 
 static int rank_of(const Alias *a) { return alias_inside(a)->type.shape.rank; }
 
+/* The inside tensor begins `n` elements behind the host. */
+static void move(Storage *s, int64_t n) {
+  s->base += n;
+  s->size -= n;
+}
+
 /* Dim `dim` of the inside tensor has nothing of the host's halo around it. */
 static void drop_halo(const Alias *a, int dim, Halo *h) {
   int at = halo_index(rank_of(a), dim);
@@ -62,17 +68,24 @@ static bool map_slice(const Alias *a, const Storage *host, Storage *s) {
   s->offset = host->offset;
   for (int i = 0; i < rank_of(a); i++) {
     if (slice->step.v[i] < 1) return false;
-    s->offset += slice->start.v[i] * host->stride[i];
+    move(s, slice->start.v[i] * host->stride[i]);
     /* one element takes no step: around it lies the host's halo */
     s->stride[i] = (y->dim[i] == 1 ? 1 : slice->step.v[i]) * host->stride[i];
   }
   return true;
 }
 
+/* What begins or ends with the operand has its halo there. */
 static void halo_slice(const Alias *a, Halo *h) {
   const Shape *x = &a->node->operands[0]->type.shape, *y = &a->node->results[0]->type.shape;
-  for (int i = 0; i < x->rank; i++)
-    if (x->dim[i] != y->dim[i]) drop_halo(a, i, h);
+  const SliceAttrs *slice = ATTRS(a->node, SliceAttrs);
+  for (int i = 0; i < x->rank; i++) {
+    int at = halo_index(rank_of(a), i);
+    if (at < 0 || x->dim[i] == y->dim[i]) continue;
+    bool even = slice->step.v[i] == 1;
+    if (!even || slice->start.v[i] != 0) h->before[at] = 0;
+    if (!even || slice->stop.v[i] != x->dim[i]) h->after[at] = 0;
+  }
 }
 
 /* ---- concat: the operand is a part of the result ---- */
@@ -81,11 +94,16 @@ static bool map_concat(const Alias *a, const Storage *host, Storage *s) {
   int axis = concat_axis(a->node);
   map_same(a, host, s);
   for (int i = 0; i < a->operand; i++)
-    s->offset += a->node->operands[i]->type.shape.dim[axis] * host->stride[axis];
+    move(s, a->node->operands[i]->type.shape.dim[axis] * host->stride[axis]);
   return true;
 }
 
-static void halo_concat(const Alias *a, Halo *h) { drop_halo(a, concat_axis(a->node), h); }
+static void halo_concat(const Alias *a, Halo *h) {
+  int at = halo_index(rank_of(a), concat_axis(a->node));
+  if (at < 0) return;
+  if (a->operand > 0) h->before[at] = 0;
+  if (a->operand < a->node->n_operands - 1) h->after[at] = 0;
+}
 
 /* ---- pad: the operand is the result's inside ---- */
 
@@ -120,11 +138,12 @@ static const Move *move_of(const Alias *a) { return a->overwrites ? &in_place : 
 bool alias_moves(OpId op) { return moves[op].map != NULL; }
 
 bool alias_map(const Alias *a, const Storage *host, bool channels_last, Storage *s) {
-  const Move *move = move_of(a);
-  if (!move->map(a, host, s)) return false;
+  const Move *how = move_of(a);
+  s->base = host->base;
   s->size = host->size;
+  if (!how->map(a, host, s)) return false;
   s->halo = host->halo;
-  move->halo(a, &s->halo);
+  how->halo(a, &s->halo);
   if (halo_is_none(s->halo)) storage_unit_strides(s, &alias_inside(a)->type.shape, channels_last);
   return true;
 }

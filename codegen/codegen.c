@@ -2,17 +2,35 @@
 #include "codegen/codegen.h"
 
 #include "codegen/alias.h"
+#include "codegen/fit.h"
 #include "codegen/names.h"
+#include "codegen/share.h"
 #include "codegen/split.h"
+
+static void fill_halo(Cg *cg, const Node *n, const Tensor *root) {
+  bool own = root == n->results[0];
+  Kernel **first = cg->kernels_tail;
+  if (own && share_kernels(cg, n, SHARE_HALO)) return;
+  cg_fill_halo(cg, n, root);
+  if (own) share_offer(cg, n, SHARE_HALO, *first);
+}
 
 /* Before the first kernel that writes something inside of them. */
 static void fill_halos(Cg *cg, const Node *n) {
   for (int r = 0; r < n->n_results; r++) {
     const Tensor *root = alias_root(cg, n->results[r]);
     Storage *s = cg_storage(cg, root);
-    if (!s->halo_filled) cg_fill_halo(cg, n, root);
+    if (!s->halo_filled) fill_halo(cg, n, root);
     s->halo_filled = true;
   }
+}
+
+static bool emit_node(Cg *cg, const Node *n) {
+  Kernel **first = cg->kernels_tail;
+  if (share_kernels(cg, n, SHARE_WORK)) return true;
+  if (!lowering_of[n->op]->emit(cg, n, strmap_get(cg->scratch_of, n->results[0]->name))) return false;
+  share_offer(cg, n, SHARE_WORK, *first);
+  return true;
 }
 
 static bool emit_kernels(Cg *cg) {
@@ -21,7 +39,7 @@ static bool emit_kernels(Cg *cg) {
   for (Node *n = cg->graph->first; n; n = n->next, cg->position++) {
     if (!shape_count(&n->results[0]->type.shape)) continue;
     fill_halos(cg, n);
-    ok &= lowering_of[n->op]->emit(cg, n, strmap_get(cg->scratch_of, n->results[0]->name));
+    ok &= emit_node(cg, n);
   }
   return ok;
 }
@@ -36,6 +54,33 @@ static VirModule *new_module(const Cg *cg, const Cg *first) {
   return m;
 }
 
+static const char *name_of(const Node *n) { return n->name && *n->name ? n->name : n->results[0]->name; }
+
+/* For those who are told. */
+static void note_chains(Cg *cg, const Graph *g, const Fit *fit) {
+  FusedChain *chains = ARENA_NEW_ARRAY(cg->arena, FusedChain, (size_t)fit->n_chains + 1);
+  for (int i = 0; i < fit->n_chains; i++) {
+    const Chain *c = &fit->chains[i];
+    const Node *first = g->first, *last;
+    for (int k = 0; k < c->first; k++) first = first->next;
+    last = first;
+    for (int k = c->first; k < c->last; k++) last = last->next;
+    chains[i] =
+        (FusedChain){name_of(first), name_of(last), c->last - c->first + 1, c->rows, chain_bands(c, last)};
+  }
+  cg->fused = chains;
+  cg->n_fused = fit->n_chains;
+  cg->unfused = fit->unfused;
+}
+
+static bool fuse_chains(Cg *cg, const Graph *g) {
+  Fit fit;
+  if (!fit_workspace(cg, g, &fit)) return false;
+  fit_apply(cg, &fit);
+  note_chains(cg, g, &fit);
+  return true;
+}
+
 /* The code for one target; `first`: that of the list's first one, NULL for itself. */
 static Cg *generate(const Cg *common, const Target *t, const Graph *g, const Cg *first) {
   Cg *cg = ARENA_NEW(common->arena, Cg);
@@ -45,12 +90,13 @@ static Cg *generate(const Cg *common, const Target *t, const Graph *g, const Cg 
   cg->graph->next_id = 0; /* names of copies do not tell how the graph came about */
   cg->module = new_module(cg, first);
   cg->kernels_tail = &cg->kernels;
-  if (!cg_place(cg)) return NULL;
+  if (!fuse_chains(cg, g) || !cg_place(cg)) return NULL;
   cg->ranges = ranges_analyse(cg->arena, cg->graph);
   cg_plan_memory(cg);
   if (!emit_kernels(cg)) return NULL;
   vir_verify(cg->module);
-  for (const Kernel *k = cg->kernels; k && cg->options->threads; k = k->next) cg_split(cg, k);
+  for (const Kernel *k = cg->kernels; k && cg->options->threads; k = k->next)
+    if (!k->task) cg_split(cg, k);
   return cg;
 }
 
@@ -59,6 +105,14 @@ MemoryFacts cg_most_memory(Cg *const *variants, int n) {
   for (int i = 0; i < n; i++)
     if (variants[i]->memory.workspace > most.workspace) most = variants[i]->memory;
   return most;
+}
+
+static CodegenFacts facts_of(Cg *const *variants, int n) {
+  const Cg *most = variants[0];
+  for (int i = 1; i < n; i++)
+    if (variants[i]->memory.workspace > most->memory.workspace) most = variants[i];
+  return (CodegenFacts){most->memory, vir_constant_bytes(variants[0]->module), most->unfused, most->fused,
+                        most->n_fused};
 }
 
 bool codegen_c(Diag *d, Arena *a, const Graph *g, const CodegenOptions *o, StrBuf *c, StrBuf *h) {
@@ -72,8 +126,7 @@ bool codegen_c(Diag *d, Arena *a, const Graph *g, const CodegenOptions *o, StrBu
     if (!variants[i]) return false;
   }
   cg_write_module(variants, n, c, h);
-  if (o->facts)
-    *o->facts = (CodegenFacts){cg_most_memory(variants, n), vir_constant_bytes(variants[0]->module)};
+  if (o->facts) *o->facts = facts_of(variants, n);
   return true;
 }
 

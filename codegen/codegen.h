@@ -12,10 +12,20 @@ typedef struct {
   int64_t bound;     /* what the tensors need that are live at the fullest position: no plan can need less */
 } MemoryFacts;
 
+/* Layers that -max-workspace made band by band: so many rows of the last one's result at a time. */
+typedef struct {
+  const char *first, *last; /* their names */
+  int layers;
+  int64_t rows, bands;
+} FusedChain;
+
 /* What the code needs, in bytes. */
 typedef struct {
   MemoryFacts memory; /* of the target that needs most */
   int64_t constants;
+  int64_t unfused; /* with a limit: the workspace that this target would have had without it */
+  const FusedChain *chains;
+  int n_chains;
 } CodegenFacts;
 
 typedef struct {
@@ -26,6 +36,7 @@ typedef struct {
   bool threads;            /* also a run function whose kernels are done in parts by the caller's threads */
   int64_t part_ops;        /* vector operations that a part has at least; 0: as many as pay (tests take 1) */
   bool instrument;         /* also one that calls back before and after each layer */
+  int64_t max_workspace;   /* bytes that the workspace may take; 0: any */
   bool nhwc_io;            /* public tensors of rank 3 and 4 are channels-last; default: as the model says */
   CodegenFacts *facts;     /* is filled in; NULL: nobody asks */
 } CodegenOptions;

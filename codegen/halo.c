@@ -80,7 +80,11 @@ static void fill_halo(Cg *cg, const Node *n, const Tensor *t, bool at_run_time, 
             (long long)h.after[1], (long long)h.after[2]);
   const VirBase *y = cg_write(cg, &b, t, "y");
   s->filler = at_run_time ? filler_of(cg, &b, s, zero) : NULL;
-  VirAddr base = vir_addr(y, 0);
+  VirAddr base = vir_addr(y, s->offset);
+  for (int i = 0; i < shape->rank; i++) {
+    int at = halo_index(shape->rank, i);
+    if (at >= 0) base = vir_offset(base, -h.before[at] * s->stride[i]);
+  }
   if (shape->dim[0] > 1) base = vir_plus(base, vir_loop(&b, "n", 0, shape->dim[0], 1), s->stride[0]);
   if (shape->rank == 5) {
     vir_comment(&b, "%lld planes in front, %lld behind", (long long)h.before[0], (long long)h.after[0]);

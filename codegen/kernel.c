@@ -1,7 +1,7 @@
 /* The kernel that is being built: its name, its parameters and the storage behind them. */
 #include <string.h>
 
-#include "codegen/lower.h"
+#include "codegen/layout.h"
 #include "codegen/names.h"
 #include "ir/quant.h"
 
@@ -30,17 +30,39 @@ void cg_kernel(Cg *cg, VirBuilder *b, const Node *n, const char *what, const cha
   cg->open->node = n;
 }
 
-static const VirBase *bind(Cg *cg, VirBuilder *b, Buffer *buffer, DType elem, int64_t count, bool writable,
-                           const char *name, const char *what) {
+static const VirBase *bind(Cg *cg, VirBuilder *b, KernelArg arg, int64_t count, const char *name) {
   Kernel *k = cg->open;
   if (k->n_args == sizeof k->args / sizeof *k->args) BUG("too many arguments in '%s'", b->f->name);
-  k->args[k->n_args++] = (KernelArg){buffer, elem, writable, what};
-  return vir_param(b, name, elem, writable, count);
+  k->args[k->n_args++] = arg;
+  return vir_param(b, name, arg.elem, arg.writable, count);
+}
+
+static const VirBase *bind_tensor(Cg *cg, VirBuilder *b, const Tensor *t, bool writable, int64_t count,
+                                  const char *name) {
+  const Storage *s = cg_storage(cg, t);
+  return bind(cg, b, (KernelArg){s->buffer, s->elem, writable, t->name, s->base, t}, count, name);
+}
+
+/* The elements that the tensor takes: of what lies in another one only its own, since kernels that bands
+ * share must not rely on what is behind one of them. */
+static int64_t taken(const Cg *cg, const Tensor *t) {
+  const Storage *s = cg_storage(cg, t);
+  const Shape *shape = &t->type.shape;
+  bool shares = cg->origins && t->producer && strmap_get(cg->origins, t->producer->results[0]->name);
+  if (!shares || !s->base) return s->size;
+  int64_t end = s->offset + 1;
+  for (int i = 0; i < shape->rank; i++) {
+    int at = halo_index(shape->rank, i);
+    end += (shape->dim[i] - 1 + (at < 0 ? 0 : s->halo.after[at])) * s->stride[i];
+  }
+  return end;
 }
 
 /* What may be read behind a tensor: nothing in a caller's buffer, the slack at least in the workspace. */
-static int64_t readable(const Storage *s) {
-  return s->size + (s->buffer->kind == BUFFER_WORKSPACE ? WORKSPACE_SLACK / dtype_info[s->elem].bytes : 0);
+static int64_t readable(const Cg *cg, const Tensor *t) {
+  const Storage *s = cg_storage(cg, t);
+  return taken(cg, t) +
+         (s->buffer->kind == BUFFER_WORKSPACE ? WORKSPACE_SLACK / dtype_info[s->elem].bytes : 0);
 }
 
 /* A constant in storage order and with the stored values. */
@@ -72,16 +94,16 @@ static const VirBase *constant_base(Cg *cg, const Tensor *t, const char *name) {
 const VirBase *cg_read(Cg *cg, VirBuilder *b, const Tensor *t, const char *name) {
   Storage *s = cg_storage(cg, t);
   if (!s->buffer) return constant_base(cg, t, arena_printf(cg->arena, "n%d_%s", cg->position, name));
-  return bind(cg, b, s->buffer, s->elem, readable(s), false, name, t->name);
+  return bind_tensor(cg, b, t, false, readable(cg, t), name);
 }
 
 const VirBase *cg_write(Cg *cg, VirBuilder *b, const Tensor *t, const char *name) {
-  Storage *s = cg_storage(cg, t);
-  return bind(cg, b, s->buffer, s->elem, s->size, true, name, t->name);
+  return bind_tensor(cg, b, t, true, taken(cg, t), name);
 }
 
 const VirBase *cg_scratch(Cg *cg, VirBuilder *b, Buffer *scratch, const char *name, DType elem) {
-  return bind(cg, b, scratch, elem, scratch->bytes / dtype_info[elem].bytes, true, name, "scratch");
+  const KernelArg arg = {.buffer = scratch, .elem = elem, .writable = true, .what = "scratch"};
+  return bind(cg, b, arg, scratch->bytes / dtype_info[elem].bytes, name);
 }
 
 /* A constant of s32 whose elements become index variables. */
@@ -106,16 +128,20 @@ const VirVar *cg_phases(Cg *cg, VirBuilder *b, const Node *n, int64_t phases, co
   return phase;
 }
 
-void cg_done(Cg *cg, VirBuilder *b) {
-  Kernel *k = cg->open;
+void cg_call(Cg *cg, Kernel *k) {
   for (int i = 0; i < k->n_args; i++) /* in place: the parameters may not be restrict */
     for (int j = 0; j < k->n_args; j++)
       if (i != j && k->args[i].buffer == k->args[j].buffer && (k->args[i].writable || k->args[j].writable))
-        b->f->params[i]->aliased = true;
+        k->func->params[i]->aliased = true;
   k->first_of_layer = k->node != cg->layer;
   cg->layer = k->node;
   *cg->kernels_tail = k;
   cg->kernels_tail = &k->next;
+}
+
+void cg_done(Cg *cg, VirBuilder *b) {
+  if (cg->open->func != b->f) BUG("'%s' is not the open kernel", b->f->name);
+  cg_call(cg, cg->open);
   cg->open = NULL;
 }
 

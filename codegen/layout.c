@@ -128,6 +128,7 @@ bool storage_has_rows(const Storage *s, const Shape *shape, int64_t *step) {
 }
 
 bool storage_alike(const Storage *a, const Storage *b) {
-  return a->elem == b->elem && a->bias == b->bias && a->offset == b->offset && a->size == b->size &&
-         !memcmp(a->stride, b->stride, sizeof a->stride) && !memcmp(&a->halo, &b->halo, sizeof a->halo);
+  return a->elem == b->elem && a->bias == b->bias && a->base == b->base && a->offset == b->offset &&
+         a->size == b->size && !memcmp(a->stride, b->stride, sizeof a->stride) &&
+         !memcmp(&a->halo, &b->halo, sizeof a->halo);
 }

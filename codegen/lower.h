@@ -35,8 +35,9 @@ typedef struct {
 typedef struct Storage {
   DType elem;
   int64_t stride[MAX_RANK]; /* in elements, per logical dim */
-  int64_t offset;           /* of element (0, ..., 0) from the buffer's start: the halo's */
-  int64_t size;             /* elements of the buffer, halo included */
+  int64_t base;             /* from the buffer's start to where kernels begin to count: in another tensor */
+  int64_t offset;           /* of element (0, ..., 0) from the base: the halo's */
+  int64_t size;             /* elements of the buffer from the base on, halo included */
   Halo halo;
   Buffer *buffer;          /* NULL: a constant */
   const VirBase *constant; /* made when first used */
@@ -54,7 +55,9 @@ typedef struct KernelArg {
   Buffer *buffer;
   DType elem;
   bool writable;
-  const char *what; /* the tensor's name, for the comment */
+  const char *what;     /* the tensor's name, for the comment */
+  int64_t base;         /* elements from the buffer's start to what is passed */
+  const Tensor *tensor; /* NULL: scratch */
 } KernelArg;
 
 /* One call of the run function. */
@@ -65,6 +68,7 @@ typedef struct Kernel {
   const char *comment; /* printed above the call; or NULL */
   const Node *node;    /* the layer that it belongs to */
   bool first_of_layer;
+  const char *task; /* what its parts are called as; NULL: the function's name and _part */
   struct Kernel *next;
 } Kernel;
 
@@ -77,10 +81,15 @@ typedef struct Cg {
   const Tensor *const *public_outputs; /* the outputs as the caller's graph names them */
   const Ranges *ranges;                /* of that graph */
   VirModule *module;
-  StrMap *channels_last; /* names of the tensors that lie so */
-  StrMap *storage_of;    /* tensor name -> Storage */
-  StrMap *scratch_of;    /* name of a node's first result -> Buffer */
-  StrMap *position_of;   /* name of a node's first result -> its position + 1 */
+  StrMap *channels_last;   /* names of the tensors that lie so */
+  StrMap *storage_of;      /* tensor name -> Storage */
+  StrMap *scratch_of;      /* name of a node's first result -> Buffer */
+  StrMap *position_of;     /* name of a node's first result -> its position + 1 */
+  const StrMap *origins;   /* of the nodes of bands: codegen/chain.h; NULL: there are none */
+  const FusedChain *fused; /* what -max-workspace has fused */
+  int n_fused;
+  int64_t unfused;       /* bytes of workspace without that */
+  StrMap *shared;        /* kernels that bands share: codegen/share.h */
   struct Alias *aliases; /* what may lie in what: codegen/alias.h */
   int n_aliases;
   StrMap *alias_of,
@@ -140,13 +149,15 @@ bool cg_lies_in_place(const Cg *cg, const Node *n, int i);
  * gets the node's name, op, and the text. */
 void cg_kernel(Cg *cg, VirBuilder *b, const Node *n, const char *what, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
-/* The base of a tensor in the open kernel: a parameter bound to its buffer, or the constant. Addresses start
- * at the buffer's start: element (0, ..., 0) is at cg_storage(t)->offset. */
+/* The base of a tensor in the open kernel: a parameter bound to its buffer, or the constant. Element
+ * (0, ..., 0) is at cg_storage(t)->offset from it. */
 const VirBase *cg_read(Cg *cg, VirBuilder *b, const Tensor *t, const char *name);
 const VirBase *cg_write(Cg *cg, VirBuilder *b, const Tensor *t, const char *name);
 const VirBase *cg_scratch(Cg *cg, VirBuilder *b, Buffer *scratch, const char *name, DType elem);
 /* Ends it: the run function calls it at this point. */
 void cg_done(Cg *cg, VirBuilder *b);
+/* What cg_done does with any kernel. */
+void cg_call(Cg *cg, Kernel *k);
 /* A kernel that does the same thing at `phases` places, whose origins in x and y are given in elements: adds
  * the only one to the addresses, or opens a loop over them and returns its variable (the caller ends it). */
 const VirVar *cg_phases(Cg *cg, VirBuilder *b, const Node *n, int64_t phases, const int64_t *x_origin,
@@ -181,6 +192,8 @@ bool cg_place(Cg *cg);
 void cg_plan_memory(Cg *cg);
 /* What the buffers need at least, in bytes, and the position of the node where they do (-1: nothing). */
 int64_t cg_memory_bound(const Cg *cg, int *position);
+/* The same of each position. */
+int64_t *cg_memory_profile(const Cg *cg, Arena *a);
 /* Of the variant whose workspace is the largest. */
 MemoryFacts cg_most_memory(Cg *const *variants, int n);
 void cg_write_module(Cg *const *variants, int n, StrBuf *c, StrBuf *h);

@@ -27,6 +27,18 @@ int64_t cg_memory_bound(const Cg *cg, int *position) {
   return bound;
 }
 
+int64_t *cg_memory_profile(const Cg *cg, Arena *a) {
+  int n, positions = cg->graph->n_nodes;
+  Arena *tmp = arena_new();
+  const PlanItem *items = items_of(cg, tmp, &n);
+  int64_t *bytes = ARENA_NEW_ARRAY(a, int64_t, (size_t)positions + 1);
+  for (int i = 0; i < n; i++)
+    for (int p = items[i].first; p <= items[i].last && p < positions; p++) bytes[p] += items[i].size;
+  for (int p = 0; p < positions; p++) bytes[p] = workspace_bytes(bytes[p]);
+  arena_free(tmp);
+  return bytes;
+}
+
 void cg_plan_memory(Cg *cg) {
   int n;
   Arena *tmp = arena_new();

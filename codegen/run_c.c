@@ -39,22 +39,28 @@ static void put_parameters(const Module *m, StrBuf *c, RunKind kind, const char 
 
 /* ---- calls ---- */
 
+static void put_base(StrBuf *c, const KernelArg *a) {
+  if (a->base) strbuf_printf(c, " + %lld", (long long)a->base);
+}
+
 static void put_arg(const Module *m, StrBuf *c, const KernelArg *a) {
   const char *type = dtype_info[a->elem].c_name, *constant = a->writable ? "" : "const ";
+  int64_t at = a->buffer->offset + a->base * dtype_info[a->elem].bytes;
   switch (a->buffer->kind) {
   case BUFFER_WORKSPACE:
     if (a->elem == DT_U8) {
-      strbuf_printf(c, "ws + %lld", (long long)a->buffer->offset);
+      strbuf_printf(c, "ws + %lld", (long long)at);
     } else {
-      strbuf_printf(c, "(%s%s *)(%svoid *)(ws + %lld)", constant, type, constant,
-                    (long long)a->buffer->offset);
+      strbuf_printf(c, "(%s%s *)(%svoid *)(ws + %lld)", constant, type, constant, (long long)at);
     }
     break;
   case BUFFER_INPUT:
     strbuf_printf(c, "in->%s", m->inputs[a->buffer->index]);
+    put_base(c, a);
     break;
   case BUFFER_OUTPUT:
     strbuf_printf(c, "out->%s", m->outputs[a->buffer->index]);
+    put_base(c, a);
     break;
   }
 }
@@ -113,9 +119,13 @@ static Uses uses_of(const Kernel *k, const Kernel *end) {
 
 /* ---- parts for threads ---- */
 
+static const char *task_name(const Module *m, const Kernel *k) {
+  return arena_printf(m->cg->arena, "%s_part", k->task ? k->task : k->func->name);
+}
+
 static void define_task(const Module *m, const char *suffix, StrBuf *c, const Kernel *k) {
   Uses u = uses_of(k, k->next);
-  strbuf_printf(c, "static void %s_part(void *context, int part) {\n", k->func->name);
+  strbuf_printf(c, "static void %s(void *context, int part) {\n", task_name(m, k));
   strbuf_printf(c, "  const run%s_places *places = (const run%s_places *)context;\n", suffix, suffix);
   if (u.in) strbuf_printf(c, "  const %s_inputs *in = places->in;\n", m->name);
   if (u.out) strbuf_printf(c, "  const %s_outputs *out = places->out;\n", m->name);
@@ -150,7 +160,7 @@ static void write_calls(const Module *m, StrBuf *c, RunKind kind, int layer, con
     layer += k->first_of_layer;
     if (kind == RUN_LAYERS && k->first_of_layer) strbuf_printf(c, "  layer(user, %d, 0);\n", layer - 1);
     if (kind == RUN_THREADS && k->func->parts)
-      strbuf_printf(c, "  parallel_for(pool, %s_part, &places, %d);\n", k->func->name, k->func->parts);
+      strbuf_printf(c, "  parallel_for(pool, %s, &places, %d);\n", task_name(m, k), k->func->parts);
     else
       put_call(m, c, k, NULL);
     bool last = !k->next || k->next->first_of_layer;

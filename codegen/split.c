@@ -552,7 +552,9 @@ void cg_split(const Cg *cg, const Kernel *k) {
   Split *s = ARENA_NEW(a, Split);
   Binding bindings[sizeof k->args / sizeof *k->args] = {{0}};
   for (int i = 0; i < k->n_args; i++)
-    bindings[i] = (Binding){.param = k->func->params[i], .memory = k->args[i].buffer};
+    bindings[i] = (Binding){.param = k->func->params[i],
+                            .memory = k->args[i].buffer,
+                            .at = k->args[i].base * dtype_info[k->args[i].elem].bytes};
   *s = (Split){.arena = a, .m = cg->module, .kernel = k, .f = k->func, .repeated = 1};
   s->bindings = bindings;
   s->n_bindings = k->n_args;

@@ -345,6 +345,7 @@ static CodegenOptions codegen_options(const Driver *r) {
       .model_file = file_base(strcmp(r->options->model, "-") ? r->options->model : "standard input"),
       .threads = r->options->threads,
       .instrument = r->options->instrument,
+      .max_workspace = r->options->max_workspace,
       .nhwc_io = r->options->layout == LAYOUT_NHWC,
   };
 }
@@ -370,6 +371,14 @@ static bool verify(Driver *r) {
   return put_text(r->diag, &report) && ok;
 }
 
+static void say_chains(const CodegenFacts *f) {
+  for (int i = 0; i < f->n_chains; i++)
+    fprintf(stderr, "band by band: '%s' to '%s', %d layers, %" PRId64 " bands of %" PRId64 " rows\n",
+            f->chains[i].first, f->chains[i].last, f->chains[i].layers, f->chains[i].bands,
+            f->chains[i].rows);
+  if (f->n_chains) fprintf(stderr, "workspace %" PRId64 " bytes without bands\n", f->unfused);
+}
+
 static bool emit_c(Driver *r) {
   StrBuf c, h;
   CodegenOptions o = codegen_options(r);
@@ -381,6 +390,7 @@ static bool emit_c(Driver *r) {
   if (r->options->verbose)
     fprintf(stderr, "workspace %" PRId64 " bytes, lower bound %" PRId64 "\n", facts.memory.workspace,
             facts.memory.bound);
+  if (r->options->verbose) say_chains(&facts);
   add_file(r, r->output, c.text, c.len);
   if (r->beside) add_file(r, r->beside, h.text, h.len);
   return true;

@@ -8,6 +8,7 @@ typedef enum {
   OPT_GROUP,  /* a title in --help */
   OPT_FLAG,   /* bool */
   OPT_STRING, /* const char * */
+  OPT_BYTES,  /* int64_t, at least 1 */
   OPT_LIST,   /* OptionList: may be given again */
   OPT_CHOICE, /* int: 1 + index into choices */
   OPT_LATER,  /* known, but not in this version */
@@ -41,6 +42,9 @@ static const OptionDesc options[] = {
      LIST("float", "quantized"), NULL},
     {"layout", OPT_CHOICE, AT(layout), "L",
      "nchw, nhwc: order of image inputs and outputs (default: the model's)", LIST("nchw", "nhwc"), NULL},
+    {"max-workspace", OPT_BYTES, AT(max_workspace), "BYTES",
+     "what the tensors between layers may take, in bytes, or with K or M in KiB\n"
+     "                         or MiB: where it needs less, layers are computed band by band"},
     {"threads", OPT_FLAG, AT(threads), NULL,
      "add a run function that shares its work out among the caller's threads"},
     {"instrument", OPT_FLAG, AT(instrument), NULL,
@@ -95,7 +99,6 @@ static const OptionDesc options[] = {
     {"weights", OPT_LATER},
     {"runtime", OPT_LATER},
     {"unroll", OPT_LATER},
-    {"max-workspace", OPT_LATER},
 };
 enum { N_OPTIONS = sizeof options / sizeof *options };
 
@@ -169,6 +172,23 @@ static bool set_choice(Parser *p, const OptionDesc *o, int *field, const char *v
       p, arena_printf(p->arena, "unknown value '%.100s' of -%s (it may be %s)", value, o->name, known.text));
 }
 
+/* Digits, and K or M. */
+static bool set_bytes(Parser *p, const OptionDesc *o, int64_t *field, const char *value) {
+  enum { MOST = 1 << 30 };
+  int64_t n = 0;
+  const char *c = value;
+  for (; *c >= '0' && *c <= '9' && n <= MOST; c++) n = n * 10 + (*c - '0');
+  int64_t unit = *c == 'K' ? 1 << 10 : *c == 'M' ? 1 << 20 : 1;
+  bool well_formed = c > value && !c[unit > 1];
+  if (!well_formed || !n || n > MOST / unit)
+    return usage(p, arena_printf(p->arena,
+                                 "-%s takes a number of bytes from 1 to %d, which may end in K or M, not "
+                                 "'%.100s'",
+                                 o->name, (int)MOST, value));
+  *field = n * unit;
+  return true;
+}
+
 static bool set_option(Parser *p, const OptionDesc *o, const char *value) {
   void *field = (char *)p->out + o->offset;
   if (o->kind == OPT_LATER)
@@ -182,6 +202,7 @@ static bool set_option(Parser *p, const OptionDesc *o, const char *value) {
   if (!value) return usage(p, arena_printf(p->arena, "-%s needs a value: -%s %s", o->name, o->name, o->arg));
   if (!*value) return usage(p, arena_printf(p->arena, "the value of -%s is empty", o->name));
   if (o->kind == OPT_CHOICE) return set_choice(p, o, field, value);
+  if (o->kind == OPT_BYTES) return set_bytes(p, o, field, value);
   if (o->kind == OPT_LIST) {
     append(p, field, value);
   } else {

@@ -27,7 +27,8 @@ typedef struct {
   const char *target, *output, *config, *observer, *record;
   const char *eval, *run;
   const char *name;
-  const char *depfile; /* -MF */
+  const char *depfile;   /* -MF */
+  int64_t max_workspace; /* bytes; 0: not given */
   const char *dump_after, *stop_after;
   OptionList shapes, calib;
   OptionList no_warnings;         /* -Wno-NAME */
