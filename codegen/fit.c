@@ -1,42 +1,13 @@
 /* Greedily: where the most memory is needed, the chain around that node is taken which brings it below the
  * limit with the least work done twice, or, where none does, which needs the least memory; until all fits, or
  * the fullest node cannot be helped. Candidates are estimated; the one that is taken is placed in earnest. */
-#include "codegen/fit.h"
+#include "codegen/fit_search.h"
 
 #include <inttypes.h>
 
-#include "codegen/alias.h"
 #include "codegen/place.h"
 
 enum { MAX_TRIALS = 400 };
-
-/* The graph's nodes and what is known of them. */
-typedef struct {
-  const Cg *cg;
-  const Graph *graph;
-  Arena *arena;
-  Node **nodes;
-  int n;
-  StrMap *index; /* name of a node's first result -> its position + 1 */
-  int *last_use; /* position of the last node that reads the result; n: a public one */
-  StrMap *tried; /* candidates, as text */
-  int64_t limit; /* on what a plan needs at least */
-} Search;
-
-/* Some chains, placed. */
-typedef struct {
-  Arena *arena;
-  Cg *cg;
-  Chain *chains;
-  int n_chains;
-  int64_t *need; /* of each node: bytes of the workspace in use while it, or any band of it, runs */
-  int64_t bound; /* the largest */
-} Trial;
-
-typedef struct {
-  Chain chain;
-  int64_t bytes, cost; /* estimated: memory, and what is computed twice */
-} Candidate;
 
 void fit_apply(Cg *cg, const Fit *fit) {
   Graph *g = cg->graph;
@@ -101,69 +72,6 @@ static Trial *try_chains(const Search *s, const Chain *chains, int n_chains) {
   return t;
 }
 
-/* ---- estimates ---- */
-
-static int position_of(const Search *s, const Node *n) {
-  return (int)(intptr_t)strmap_get(s->index, n->results[0]->name) - 1;
-}
-
-static int64_t row_bytes(const Tensor *t) { return type_bytes(&t->type) / rows_of(t); }
-
-/* What lies in memory all the time: what the chain reads or others will, and its result. */
-static int64_t bytes_around(const Search *s, Chain c) {
-  int64_t bytes = type_bytes(&s->nodes[c.last]->results[0]->type);
-  for (int i = 0; i < c.first; i++)
-    for (int r = 0; r < s->nodes[i]->n_results; r++)
-      if (s->last_use[i] >= c.first) bytes += type_bytes(&s->nodes[i]->results[r]->type);
-  return bytes;
-}
-
-/* The most that the rows within a band take, copied rows of public inputs too. */
-static int64_t bytes_within(const Search *s, Chain c, const Rows *rows) {
-  int64_t most = 0;
-  for (int at = c.first; at <= c.last; at++) {
-    int64_t bytes = 0;
-    for (int i = c.first; i <= at; i++)
-      if (s->last_use[i] >= at && i < c.last)
-        bytes += rows_count(rows[i - c.first]) * row_bytes(s->nodes[i]->results[0]);
-    const Tensor *x = s->nodes[at]->operands[0];
-    if (x && x->is_input && rows_operand(s->nodes[at], 0))
-      bytes += rows_count(rows_needed(s->nodes[at], 0, rows[at - c.first])) * row_bytes(x);
-    if (bytes > most) most = bytes;
-  }
-  return most;
-}
-
-static int64_t cost_of_row(const Node *n) {
-  int64_t macs = op_info[n->op]->macs ? op_info[n->op]->macs(n) : 0;
-  return macs / rows_of(n->results[0]) + row_bytes(n->results[0]);
-}
-
-/* Of the first band, of those between, and of the last one. */
-static int64_t cost_of(const Search *s, Chain c, Rows (*rows)[CHAIN_MOST], int64_t bands) {
-  int64_t cost = 0;
-  for (int i = c.first; i <= c.last; i++) {
-    const Rows *r[3] = {&rows[0][i - c.first], &rows[1][i - c.first], &rows[2][i - c.first]};
-    int64_t computed = rows_count(*r[0]) + rows_count(*r[1]) * (bands - 2) + rows_count(*r[2]);
-    cost += (computed - rows_of(s->nodes[i]->results[0])) * cost_of_row(s->nodes[i]);
-  }
-  return cost;
-}
-
-static Candidate estimate(const Search *s, Chain c) {
-  Rows rows[3][CHAIN_MOST];
-  int64_t bands = chain_bands(&c, s->nodes[c.last]);
-  chain_rows(s->nodes, c, 0, rows[0]);
-  chain_rows(s->nodes, c, bands > 2 ? 1 : 0, rows[1]);
-  chain_rows(s->nodes, c, bands - 1, rows[2]);
-  int64_t within = 0;
-  for (int i = 0; i < 3; i++) {
-    int64_t bytes = bytes_within(s, c, rows[i]);
-    if (bytes > within) within = bytes;
-  }
-  return (Candidate){c, bytes_around(s, c) + within, cost_of(s, c, rows, bands)};
-}
-
 /* ---- choosing ---- */
 
 static bool overlap(Chain a, Chain b) { return a.first <= b.last && b.first <= a.last; }
@@ -195,7 +103,7 @@ static void offer_heights(const Search *s, const Trial *t, Chain c, int peak, Ca
   int64_t rows = rows_of(s->nodes[c.last]->results[0]);
   while (rows > 1) {
     c.rows = rows = (rows + 1) / 2;
-    Candidate k = estimate(s, c);
+    Candidate k = fit_estimate(s, c);
     if (k.bytes >= t->need[peak] || (best->chain.rows && !is_better(s, &k, best))) continue;
     if (!strmap_get(s->tried, key_of(s, c)) && chain_possible(s->nodes, c)) *best = k;
   }
@@ -257,37 +165,11 @@ static Trial *improve(const Search *s, const Trial *t, int *trials) {
   return NULL;
 }
 
-/* ---- what the user is told ---- */
-
-static void note_tensors(const Search *s, const Trial *t, int position) {
-  const Graph *g = t->cg->graph;
-  for (const Node *n = g->first; n; n = n->next) {
-    for (int r = 0; r < n->n_results; r++) {
-      const Storage *st = cg_storage(t->cg, n->results[r]);
-      const Buffer *b = st->buffer;
-      bool own = b && b->kind == BUFFER_WORKSPACE && alias_root(t->cg, n->results[r]) == n->results[r];
-      if (own && b->first <= position && position <= b->last && cg_last_use(t->cg, n->results[r]) >= 0)
-        diag_note(s->cg->diag, n->results[r]->loc, "%" PRId64 " bytes: '%s', %s", b->bytes,
-                  n->results[r]->name, type_text(s->arena, &n->results[r]->type));
-    }
-  }
-}
-
-static bool too_large(const Search *s, const Trial *t, int64_t least) {
-  int position;
-  cg_memory_bound(t->cg, &position);
-  const Node *n = t->cg->graph->first;
-  for (int i = 0; i < position; i++) n = n->next;
-  diag_error(s->cg->diag, node_loc(n),
-             "the workspace does not fit -max-workspace=%" PRId64 ": at least %" PRId64
-             " bytes are needed, for %s at '%s' (%s), where these are in memory:",
-             s->cg->options->max_workspace, least, s->cg->target->name, n->results[0]->name,
-             op_info[n->op]->name);
-  note_tensors(s, t, position);
-  return false;
-}
-
 /* ---- the search ---- */
+
+static int position_of(const Search *s, const Node *n) {
+  return (int)(intptr_t)strmap_get(s->index, n->results[0]->name) - 1;
+}
 
 static Search begin(const Cg *cg, const Graph *g, Arena *a) {
   Search s = {.cg = cg, .graph = graph_clone(a, g), .arena = a, .n = g->n_nodes};
@@ -312,44 +194,65 @@ static Search begin(const Cg *cg, const Graph *g, Arena *a) {
   return s;
 }
 
-/* Takes one chain after the other; returns the trial that fits, or the last one. */
-static Trial *search(Search *s, Trial *t, int64_t limit) {
+static bool plan_fits(Trial *t, int64_t limit) {
+  cg_plan_memory(t->cg);
+  return t->cg->memory.workspace <= limit;
+}
+
+/* Takes one chain after the other; returns the trial that fits, or the last one. `least`: each of them as low
+ * as can be, so that the last one does not depend on the limit. */
+static Trial *search(Search *s, int64_t limit, bool least) {
   int trials = MAX_TRIALS;
-  for (;;) {
-    if (t->bound <= s->limit) {
-      cg_plan_memory(t->cg);
-      int64_t plan = t->cg->memory.workspace;
-      if (plan <= limit) return t;
-      s->limit = limit - (plan - t->bound); /* as much as the plan misses its bound by */
-    }
+  Trial *t = try_chains(s, NULL, 0);
+  s->limit = least ? 0 : limit;
+  while (t) {
+    if (t->bound <= (least ? limit : s->limit) && plan_fits(t, limit)) return t;
+    if (t->bound <= s->limit) s->limit -= t->cg->memory.workspace - limit; /* by which the plan misses it */
     Trial *next = improve(s, t, &trials);
-    if (!next) return t;
+    if (!next) break;
     arena_free(t->arena);
     t = next;
   }
+  return t;
+}
+
+static void take(const Cg *cg, const Trial *t, Fit *fit) {
+  fit->chains = arena_memdup(cg->arena, t->chains, sizeof *t->chains * (size_t)t->n_chains);
+  fit->n_chains = t->n_chains;
+}
+
+/* What is chosen with a view to the limit does little twice; where that leads nowhere, only memory counts. */
+static bool choose(const Cg *cg, const Graph *g, Arena *a, Fit *fit) {
+  int64_t limit = cg->options->max_workspace;
+  for (int least = 0; least < 2; least++) {
+    Search s = begin(cg, g, a);
+    Trial *t = search(&s, limit, least);
+    if (!t) return true; /* placing will say why */
+    bool ok = plan_fits(t, limit);
+    if (ok) take(cg, t, fit);
+    if (!ok && least) fit_error(&s, t);
+    arena_free(t->arena);
+    if (ok) return true;
+  }
+  return false;
+}
+
+static int64_t unfused_workspace(const Cg *cg, const Graph *g, Arena *a) {
+  Search s = begin(cg, g, a);
+  Trial *t = try_chains(&s, NULL, 0);
+  if (!t) return 0;
+  cg_plan_memory(t->cg);
+  int64_t bytes = t->cg->memory.workspace;
+  arena_free(t->arena);
+  return bytes;
 }
 
 bool fit_workspace(const Cg *cg, const Graph *g, Fit *fit) {
-  int64_t limit = cg->options->max_workspace;
   *fit = (Fit){.chains = NULL};
-  if (!limit) return true;
+  if (!cg->options->max_workspace) return true;
   Arena *a = arena_new();
-  Search s = begin(cg, g, a);
-  s.limit = limit;
-  Trial *t = try_chains(&s, NULL, 0);
-  if (!t) {
-    arena_free(a);
-    return true;
-  }
-  cg_plan_memory(t->cg);
-  fit->unfused = t->cg->memory.workspace;
-  t = search(&s, t, limit);
-  cg_plan_memory(t->cg);
-  int64_t reached = t->cg->memory.workspace;
-  bool ok = reached <= limit || too_large(&s, t, reached);
-  fit->chains = arena_memdup(cg->arena, t->chains, sizeof *t->chains * (size_t)t->n_chains);
-  fit->n_chains = t->n_chains;
-  arena_free(t->arena);
+  fit->unfused = unfused_workspace(cg, g, a);
+  bool ok = choose(cg, g, a, fit);
   arena_free(a);
   return ok;
 }

@@ -18,6 +18,7 @@ typedef struct {
   int max_ops, reduce;
   OpId only; /* OP_COUNT: any */
   const char *targets, *out, *file, *flags, *cc;
+  int squeeze;
   bool keep, verbose, threads, passes;
 } Options;
 
@@ -88,6 +89,8 @@ static Toolchain toolchain(const Session *s, const Target *t, int64_t batch) {
   }
   if (s->o.flags) tc.flags = s->o.flags;
   if (s->o.cc && !*t->runner) tc.cc = s->o.cc;
+  tc.squeeze = s->o.squeeze;
+  if (!s->o.file && !s->o.squeeze && batch % 3 == 1) tc.squeeze = 10 + 20 * (int)(batch / 3 % 5);
   tc.threads = s->o.threads || (!s->o.file && batch % 2);
   return tc;
 }
@@ -146,6 +149,14 @@ static void report(Session *s, const Trial *t, const char *where, const char *me
   s->failed++;
 }
 
+/* The command that shows it again. */
+static char *again(const Session *s, Arena *a, const Toolchain *tc, const Trial *t, const char *name) {
+  char *squeeze = tc->squeeze ? arena_printf(a, " --squeeze %d", tc->squeeze) : "";
+  return arena_printf(a, "%s --file %s/%s.ir --seed %llu --targets %s --flags '%s'%s%s%s%s", s->program,
+                      s->o.out, name, (unsigned long long)t->seed, tc->target->name, tc->flags,
+                      tc->threads ? " --threads" : "", squeeze, tc->cc ? " --cc " : "", tc->cc ? tc->cc : "");
+}
+
 static void report_emitted(Session *s, Arena *a, const Toolchain *tc, Trial *t, const char *message) {
   char *where = arena_printf(a, "%s (%s %s)", tc->target->name, tc->cc ? tc->cc : tc->target->cc, tc->flags);
   report(s, t, where, message);
@@ -157,12 +168,7 @@ static void report_emitted(Session *s, Arena *a, const Toolchain *tc, Trial *t, 
   char *name = arena_printf(a, "diff-%llu-%s", (unsigned long long)t->seed, tc->target->name);
   const char *error = save_graph(a, g, s->o.out, name);
   printf("  %s\n",
-         error
-             ? error
-             : arena_printf(
-                   a, "%d nodes; again: %s --file %s/%s.ir --seed %llu --targets %s --flags '%s'%s%s%s",
-                   g->n_nodes, s->program, s->o.out, name, (unsigned long long)t->seed, tc->target->name,
-                   tc->flags, tc->threads ? " --threads" : "", tc->cc ? " --cc " : "", tc->cc ? tc->cc : ""));
+         error ? error : arena_printf(a, "%d nodes; again: %s", g->n_nodes, again(s, a, tc, t, name)));
   fflush(stdout);
 }
 
@@ -277,7 +283,8 @@ static void run_file(Session *s, const Target *const *targets, int n_targets) {
 static const char usage[] = "usage: diff [--seed N] [--count M] [--ops K] [--max-ops K] [--targets a,b|none] "
                             "[--out DIR] [--reduce K]\n"
                             "            [--only OP] [--flags 'CFLAGS'] [--cc CC] [--file X.ir [--passes]] "
-                            "[--threads] [--keep] [--verbose]\n";
+                            "[--threads]\n"
+                            "            [--squeeze PERCENT] [--keep] [--verbose]\n";
 
 static bool parse_option(Options *o, const char *name, const char *value) {
   const struct {
@@ -297,6 +304,7 @@ static bool parse_option(Options *o, const char *name, const char *value) {
   if (!strcmp(name, "--seed")) return o->seed = strtoull(value, NULL, 10), true;
   if (!strcmp(name, "--max-ops")) return o->max_ops = atoi(value), o->max_ops > 0;
   if (!strcmp(name, "--only")) return o->only = op_from_name(value, strlen(value)), o->only != OP_COUNT;
+  if (!strcmp(name, "--squeeze")) return o->squeeze = atoi(value), o->squeeze > 0;
   if (!strcmp(name, "--reduce")) return o->reduce = atoi(value), true;
   return false;
 }

@@ -12,7 +12,7 @@
 enum { MAX_WORDS = 96, CPU_SECONDS = 240 };
 
 /* How code generation ends; an internal error has a code of its own. */
-enum { EMIT_DONE, EMIT_REFUSED, EMIT_NOT_WRITTEN };
+enum { EMIT_DONE, EMIT_REFUSED, EMIT_NOT_WRITTEN, EMIT_LEAST_MISSED };
 
 /* ---- processes ---- */
 
@@ -87,13 +87,43 @@ static const char *run_command(Arena *a, Command *c, const char *dir) {
 
 /* ---- files ---- */
 
+/* False where codegen refuses: `said` is why. */
+static bool generate(Arena *a, const Graph *g, CodegenOptions *o, StrBuf *code, StrBuf *header,
+                     const char **said) {
+  char *text = NULL;
+  size_t size = 0;
+  FILE *f = open_memstream(&text, &size);
+  Diag d;
+  diag_init(&d, a, f);
+  strbuf_init(code, a);
+  strbuf_init(header, a);
+  bool ok = codegen_c(&d, a, g, o, code, header);
+  fclose(f);
+  *said = arena_strdup(a, text);
+  free(text);
+  return ok;
+}
+
+/* The limit on the workspace that is a part of what it takes without one, or the least that can be reached:
+ * the refusal says it, and must not be mistaken. */
+static bool squeeze(Arena *a, const Graph *g, CodegenOptions *o, int percent, const char **said) {
+  static const char least[] = ": at least ";
+  StrBuf code, header;
+  CodegenFacts facts;
+  o->facts = &facts;
+  bool ok = generate(a, g, o, &code, &header, said);
+  o->facts = NULL;
+  if (!ok) return false;
+  o->max_workspace = facts.memory.workspace * percent / 100;
+  if (!o->max_workspace || generate(a, g, o, &code, &header, said)) return true;
+  const char *at = strstr(*said, least);
+  if (at) o->max_workspace = strtoll(at + sizeof least - 1, NULL, 10);
+  return at != NULL;
+}
+
 /* Writes gN.c and gN.h, in a child: an internal error ends the process. Its exit code. */
 static int emit_files(Arena *a, const Toolchain *tc, const EmitCase *c, int which) {
-  Diag d;
-  diag_init(&d, a, stderr);
   StrBuf code, header;
-  strbuf_init(&code, a);
-  strbuf_init(&header, a);
   char *name = arena_printf(a, "g%d", which);
   CodegenOptions o = {.targets = (const Target *const[]){tc->target, NULL},
                       .name = name,
@@ -102,7 +132,11 @@ static int emit_files(Arena *a, const Toolchain *tc, const EmitCase *c, int whic
                       .threads = tc->threads,
                       .part_ops = 1,
                       .nhwc_io = c->nhwc};
-  if (!codegen_c(&d, a, c->graph, &o, &code, &header)) return EMIT_REFUSED;
+  const char *said;
+  bool ok = (!tc->squeeze || squeeze(a, c->graph, &o, tc->squeeze, &said)) &&
+            generate(a, c->graph, &o, &code, &header, &said);
+  if (!ok) fprintf(stderr, "%s%s", o.max_workspace ? "the least is not reached: " : "", said);
+  if (!ok) return o.max_workspace ? EMIT_LEAST_MISSED : EMIT_REFUSED;
   bool written = write_file(arena_printf(a, "%s/%s.c", tc->dir, name), code.text, code.len) &&
                  write_file(arena_printf(a, "%s/%s.h", tc->dir, name), header.text, header.len);
   return written ? EMIT_DONE : EMIT_NOT_WRITTEN;

@@ -20,6 +20,7 @@ typedef struct {
   const char *dir;   /* for the files; exists */
   bool threads; /* kernels are done in parts, however small, from the last to the first; at once, where the
                    flags have -fsanitize=thread */
+  int squeeze;  /* percent of its workspace that the code may take, or as near to it as can be; 0: no limit */
 } Toolchain;
 
 /* NULL, or what went wrong: the compiler's or the program's last words, in the arena. */
