@@ -92,6 +92,8 @@ static Tensor *slice_rows(Cutter *k, Tensor *t, Rows held, Rows r, int node, int
   a->stop.v[ROW_DIM] = r.end - held.first;
   n->results[0]->type = t->type;
   n->results[0]->type.shape.dim[ROW_DIM] = rows_count(r);
+  const Tensor *whole = k->nodes[node]->operands[operand];
+  n->name = whole->name;
   set_origin(k, n, node, operand);
   k->slices[k->n_slices++] = (Slice){t, r, n->results[0]};
   return n->results[0];
@@ -108,6 +110,9 @@ static Tensor *cut_operand(Cutter *k, int i, int operand) {
   return slice_rows(k, cut, held, rows_needed(n, operand, k->rows[i]), k->chain.first + i, operand);
 }
 
+/* Kernels of bands are named after the node, not after one of the bands. */
+static const char *name_of(const Node *n) { return n->name && *n->name ? n->name : n->results[0]->name; }
+
 static void cut_node(Cutter *k, int i) {
   const Node *n = k->nodes[k->chain.first + i];
   Graph *g = k->graph;
@@ -116,7 +121,7 @@ static void cut_node(Cutter *k, int i) {
   Node *m = graph_node1(g, n->op, operands, n->n_operands, n->results[0]->name, node_loc(n),
                         k->nodes[k->chain.first]);
   if (n->attrs) memcpy(m->attrs, n->attrs, op_info[n->op]->attrs_size);
-  m->name = n->name;
+  m->name = name_of(n);
   m->in_float = n->in_float;
   m->locs = n->locs;
   m->n_locs = n->n_locs;
@@ -158,7 +163,7 @@ static void cut_chain(Graph *g, Node *const *nodes, Chain c, StrMap *origins) {
   for (int64_t b = 0; b < bands; b++) parts[b] = cut_band(&k, b);
   Node *joined = graph_node1(g, OP_concat, parts, (int)bands, y->name, node_loc(last), nodes[c.first]);
   ATTRS(joined, AxisAttrs)->axis = ROW_DIM;
-  joined->name = last->name;
+  joined->name = name_of(last);
   joined->results[0]->type = y->type;
   tensor_replace_uses(y, joined->results[0]);
   tensor_take_name(joined->results[0], y);

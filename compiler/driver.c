@@ -373,10 +373,10 @@ static bool verify(Driver *r) {
 
 static void say_chains(const CodegenFacts *f) {
   for (int i = 0; i < f->n_chains; i++)
-    fprintf(stderr, "band by band: '%s' to '%s', %d layers, %" PRId64 " bands of %" PRId64 " rows\n",
-            f->chains[i].first, f->chains[i].last, f->chains[i].layers, f->chains[i].bands,
-            f->chains[i].rows);
-  if (f->n_chains) fprintf(stderr, "workspace %" PRId64 " bytes without bands\n", f->unfused);
+    fprintf(stderr, "band by band: %d operations from '%s' to '%s', %" PRId64 " bands of %" PRId64 " row%s\n",
+            f->chains[i].layers, f->chains[i].first, f->chains[i].last, f->chains[i].bands, f->chains[i].rows,
+            f->chains[i].rows > 1 ? "s" : "");
+  if (f->n_chains) fprintf(stderr, "workspace %" PRId64 " bytes without these\n", f->unfused);
 }
 
 static bool emit_c(Driver *r) {

@@ -165,6 +165,20 @@ static void put_total_removed(const Report *r) {
   strbuf_printf(r->out, "clamps      dropped because no value reaches them: %d\n", r->in->removals->clamps);
 }
 
+static void put_chains(const Report *r) {
+  const CodegenFacts *code = r->in->code;
+  if (!code->n_chains) return;
+  strbuf_printf(r->out, "            %" PRId64 " bytes if no layers were computed band by band, as are:\n",
+                code->unfused);
+  for (int i = 0; i < code->n_chains; i++) {
+    const FusedChain *c = &code->chains[i];
+    strbuf_printf(r->out,
+                  "            %d operations from '%s' to '%s', %" PRId64 " bands of %" PRId64 " row%s\n",
+                  c->layers, comment_text(r->out->arena, c->first), comment_text(r->out->arena, c->last),
+                  c->bands, c->rows, c->rows > 1 ? "s" : "");
+  }
+}
+
 static void put_model(const Report *r) {
   const ReportInput *in = r->in;
   int64_t bytes = 0;
@@ -179,6 +193,7 @@ static void put_model(const Report *r) {
   strbuf_printf(
       r->out, "workspace   %" PRId64 " bytes; the tensors that are live at once need at least %" PRId64 "\n",
       in->code->memory.workspace, in->code->memory.bound);
+  put_chains(r);
 }
 
 void report_print(StrBuf *out, const ReportInput *in) {

@@ -126,11 +126,36 @@ static void misuse_is_refused(void **state) {
   refuse("m -verify -emit ir", "-verify checks C");
 }
 
+static void numbers_of_bytes(void **state) {
+  (void)state;
+  static const struct {
+    const char *text;
+    int64_t bytes;
+  } forms[] = {{"1", 1}, {"200000", 200000}, {"64K", 64 << 10}, {"3M", 3 << 20}, {"1024M", 1 << 30}};
+  for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+    Options o;
+    assert_true(parse(arena_printf(arena, "m -max-workspace=%s", forms[i].text), &o));
+    assert_int_equal(o.max_workspace, forms[i].bytes);
+  }
+  static const char *const wrong[] = {"0",    "0K",  "-1", "1k",    "K",          "1KB",
+                                      "1.5M", "0x9", "+1", "1025M", "1073741825", "99999999999999999999",
+                                      "9G"};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    refuse(
+        arena_printf(arena, "m -max-workspace %s", wrong[i]),
+        arena_printf(arena,
+                     "-max-workspace takes a number of bytes from 1 to 1073741824, which may end in K or M, "
+                     "not '%s'",
+                     wrong[i]));
+  }
+  refuse("m -max-workspace", "-max-workspace needs a value: -max-workspace BYTES");
+}
+
 static void later_options_are_refused(void **state) {
   (void)state;
   const char *const later[] = {
-      "jit",         "pass f.lua",       "accuracy-target=0.5%", "weights incbin", "runtime include",
-      "unroll full", "max-workspace 10", "emit package"};
+      "jit",         "pass f.lua",  "accuracy-target=0.5%", "weights incbin", "runtime include",
+      "unroll full", "emit package"};
   for (size_t i = 0; i < sizeof later / sizeof *later; i++)
     refuse(arena_printf(arena, "m -%s", later[i]), "is not in this version of qcc");
 }
@@ -198,6 +223,7 @@ int main(void) {
       TEST(values_may_hold_anything),
       TEST(unknown_options_get_a_suggestion),
       TEST(misuse_is_refused),
+      TEST(numbers_of_bytes),
       TEST(later_options_are_refused),
       TEST(help_names_every_option),
       TEST(file_names),
