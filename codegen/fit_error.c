@@ -29,21 +29,32 @@ static void add(Held *held, int *n, Held h) {
   held[i].rows += h.rows;
 }
 
-/* Each buffer by the outermost tensor in it. */
-static int find_held(const Search *s, const Trial *t, int position, Held *held) {
-  int n_held = 0;
-  for (const Node *n = t->cg->graph->first; n; n = n->next) {
-    const Origin *o = origin_of(t, n);
+static bool is_live(const Trial *t, const Tensor *x, int position) {
+  return cg_position(t->cg, x->producer) <= position && position <= alias_last_use(t->cg, x);
+}
+
+/* The outermost tensor in the buffer, of several that take it in turn the one that is there. */
+static const Tensor *tensor_in(const Trial *t, const Buffer *b, int position) {
+  const Tensor *found = NULL;
+  for (const Node *n = t->cg->graph->first; n; n = n->next)
     for (int r = 0; r < n->n_results; r++) {
       const Tensor *x = n->results[r];
-      const Buffer *b = cg_storage(t->cg, x)->buffer;
-      if (!b || b->kind != BUFFER_WORKSPACE || alias_root(t->cg, x) != x) continue;
-      if (b->first > position || position > b->last || cg_position(t->cg, n) > position) continue;
-      if (cg_last_use(t->cg, x) < position && alias_last_use(t->cg, x) < position) continue;
-      add(held, &n_held, o ? (Held){whole_of(s, o), b->bytes, rows_of(x)} : (Held){x, b->bytes, 0});
+      if (cg_storage(t->cg, x)->buffer != b || alias_root(t->cg, x) != x) continue;
+      if (!found || is_live(t, x, position)) found = x;
     }
+  return found;
+}
+
+static int find_held(const Search *s, const Trial *t, int position, Held *held) {
+  int n = 0;
+  for (const Buffer *b = t->cg->buffers; b; b = b->next) {
+    if (b->kind != BUFFER_WORKSPACE || b->first > position || position > b->last) continue;
+    const Tensor *x = tensor_in(t, b, position);
+    if (!x) continue; /* scratch */
+    const Origin *o = origin_of(t, x->producer);
+    add(held, &n, o ? (Held){whole_of(s, o), b->bytes, rows_of(x)} : (Held){x, b->bytes, 0});
   }
-  return n_held;
+  return n;
 }
 
 static void note(const Search *s, const Held *h) {
