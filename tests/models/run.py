@@ -7,6 +7,7 @@ where they are not set, ../shared beside the project. For each model:
   measure    models without labels: what their source measures, of the float and the quantized model, against bars
   TARGET/CC  the emitted C, built by each compiler for each target, gives the interpreter's outputs, bit for
              bit, on all evaluation inputs; arm64 runs under qemu
+  tight      the same with half the workspace, or the least that can be reached (-max-workspace)
   integer    models that came quantized: nothing is left in float (-Werror)
 Networks of 150x150 and more are built for one target by one compiler, with a few inputs; --soak (or
 QCC_SOAK=1) does all. A model whose operators are not all supported must be refused with a diagnostic and
@@ -84,6 +85,7 @@ FEW = 2
 Compiler = collections.namedtuple('Compiler', 'name command runner')
 ARM = ['qemu-aarch64', '-cpu', 'cortex-a53', '-L', '/usr/aarch64-linux-gnu']
 ARM72 = ['qemu-aarch64', '-cpu', 'cortex-a72', '-L', '/usr/aarch64-linux-gnu']
+TIGHT = Compiler('tight', ['gcc', '-O1'], [])
 TARGETS = {
     'generic': [Compiler('gcc', ['gcc', '-O2'], []), Compiler('clang', ['clang', '-O2'], [])],
     'x86-64-v3': [Compiler('gcc', ['gcc', '-O2'], []), Compiler('clang', ['clang', '-O2'], [])],
@@ -261,7 +263,8 @@ class Suite:
         for target, compilers in TARGETS.items():
             if model.large and not self.soak and target != 'x86-64-v3':
                 continue
-            for c in compilers[:1] if model.large and not self.soak else compilers:
+            tight = [TIGHT] if target == 'x86-64-v3' else []
+            for c in (compilers[:1] if model.large and not self.soak else compilers) + tight:
                 missing = [t for t in (c.command[0], *c.runner[:1]) if not shutil.which(t)]
                 if not c.runner and target not in self.here:
                     missing.append(f'a CPU for {target}')
@@ -270,11 +273,26 @@ class Suite:
                 else:
                     yield target, c
 
+    def limit(self, model, target, folder):
+        """Half of what the workspace would be, or the least that the refusal names."""
+        p = self.run_qcc(model, '-io', 'float', '-target', target, '-name', 'm', '-o', f'{folder}/free.c')
+        if p.returncode:
+            return None
+        with open(f'{folder}/free.h') as f:
+            half = int(re.search(r'M_WORKSPACE_SIZE (\d+)', f.read()).group(1)) // 2
+        p = self.run_qcc(model, '-io', 'float', '-target', target, '-o', f'{folder}/half.c', f'-max-workspace={half or 1}')
+        least = re.search(r'at least (\d+) bytes', p.stderr)
+        return least.group(1) if least else str(half or 1)
+
     def emitted(self, model, target, compiler, folder, wanted, stdin):
         what = f'{target}/{compiler.name}'
         folder = os.path.join(folder, what.replace('/', '_'))
         os.mkdir(folder)
-        p = self.run_qcc(model, '-io', 'float', '-target', target, '-name', 'm', '-o', f'{folder}/m.c')
+        options = []
+        if compiler.name == TIGHT.name:
+            limit = self.limit(model, target, folder)
+            options = [f'-max-workspace={limit}'] if limit else []
+        p = self.run_qcc(model, '-io', 'float', '-target', target, '-name', 'm', '-o', f'{folder}/m.c', *options)
         if p.returncode:
             return self.result(model, what, p.stderr)
         with open(f'{folder}/m.h') as f, open(f'{folder}/main.c', 'w') as g:
