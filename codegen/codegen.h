@@ -28,6 +28,10 @@ typedef struct {
   int n_chains;
 } CodegenFacts;
 
+/* Where large constants stand: in the C file, as string literals; in a file that it includes by the
+ * assembler's .incbin; in an ELF object that it is linked with. */
+typedef enum { WEIGHTS_STRING, WEIGHTS_INCBIN, WEIGHTS_OBJECT } WeightsKind;
+
 typedef struct {
   const Target *const *targets; /* ends with NULL; different ones. Several: the file chooses at run time */
   const char *name;             /* prefix of the public names: a C identifier */
@@ -38,7 +42,10 @@ typedef struct {
   bool instrument;         /* also one that calls back before and after each layer */
   int64_t max_workspace;   /* bytes that the workspace may take; 0: any */
   bool nhwc_io;            /* public tensors of rank 3 and 4 are channels-last; default: as the model says */
-  CodegenFacts *facts;     /* is filled in; NULL: nobody asks */
+  WeightsKind weights;
+  const char *weights_file; /* its name; NULL with WEIGHTS_STRING */
+  StrBuf *weights_out;      /* gets its bytes; initialised */
+  CodegenFacts *facts;      /* is filled in; NULL: nobody asks */
 } CodegenOptions;
 
 /* What a run function of a target is called: `model_run`, of one of several `model_run_x86_64_v3`; `kind` is

@@ -5,6 +5,7 @@
 #include "codegen/module.h"
 #include "codegen/names.h"
 #include "codegen/runtime_text.h"
+#include "codegen/weights.h"
 
 /* Members named after the caller's graph: the clone's outputs may be copies with other names. */
 static void name_members(Module *m) {
@@ -133,6 +134,7 @@ static void write_c(const Module *m, StrBuf *c, const char *header) {
     strbuf_printf(c, "\n%s\n", header);
   }
   write_runtime(m, c);
+  weights_declare(m, c);
   write_constants(m, c);
   for (int i = 0; i < m->n_variants; i++) write_variant(m, m->variants[i], c);
   if (module_is_list(m)) module_define_select(m, c);
@@ -144,7 +146,9 @@ void cg_write_module(Cg *const *variants, int n, StrBuf *c, StrBuf *h) {
   const CodegenOptions *o = variants[0]->options;
   Module m = {variants, n, variants[0], o->name, c_upper(c->arena, o->name), NULL, NULL};
   name_members(&m);
+  weights_lay_out(variants[0]->module, o);
   size_t start = h->len;
   module_write_header(&m, h);
   write_c(&m, c, h->text + start);
+  if (o->weights) weights_file(&m, o->weights_out);
 }

@@ -133,8 +133,19 @@ static void put_string(StrBuf *out, const uint8_t *data, int64_t n) {
   strbuf_puts(out, "\";\n");
 }
 
-static void print_constant(StrBuf *out, const VirBase *b) {
+/* It stands in the file of weights. */
+static void print_apart(StrBuf *out, const VirModule *m, const VirBase *b, int64_t offset) {
+  strbuf_printf(out, "static const %s *const %s = (const %s *)(const void *)(%s + %lld);\n", elem_name(b),
+                b->name, elem_name(b), m->blob_name, (long long)offset);
+}
+
+static void print_constant(StrBuf *out, const VirModule *m, const VirBase *b) {
   if (b->comment) vir_print_comment(out, 0, b->comment);
+  int64_t apart = m->apart ? (int64_t)(intptr_t)strmap_get(m->apart, b->name) : 0;
+  if (apart) {
+    print_apart(out, m, b, apart - 1);
+    return;
+  }
   bool bytes = !b->elem16 && dtype_info[b->elem].bytes == 1;
   strbuf_printf(out, "static const %s %s[", elem_name(b), b->name);
   if (bytes && b->count > SMALL_BYTES) {
@@ -151,7 +162,7 @@ void vir_print_group(StrBuf *out, const VirModule *m, unsigned set) {
   bool long_literal = false;
   for (int i = 0; i < m->n_constants; i++) {
     const VirBase *b = m->constants[i];
-    if (arch_set(b->groups) == set)
+    if (arch_set(b->groups) == set && !(m->apart && strmap_get(m->apart, b->name)))
       long_literal |= !b->elem16 && dtype_info[b->elem].bytes == 1 && b->count > MAX_LITERAL;
   }
   if (long_literal)
@@ -159,7 +170,7 @@ void vir_print_group(StrBuf *out, const VirModule *m, unsigned set) {
                      "#pragma GCC diagnostic ignored \"-Woverlength-strings\"\n#endif\n\n");
   for (int i = 0; i < m->n_constants; i++) {
     if (arch_set(m->constants[i]->groups) != set) continue;
-    print_constant(out, m->constants[i]);
+    print_constant(out, m, m->constants[i]);
     strbuf_puts(out, "\n");
   }
   if (long_literal) strbuf_puts(out, "#if defined(__GNUC__)\n#pragma GCC diagnostic pop\n#endif\n\n");

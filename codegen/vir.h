@@ -138,7 +138,10 @@ typedef struct VirModule {
   unsigned group;          /* its architecture, as a set */
   const char *prefix;      /* of its functions' names */
   struct VirModule
-      *owner; /* of the constants, and of what is named in the file: itself, or the first of several */
+      *owner;    /* of the constants, and of what is named in the file: itself, or the first of several */
+  StrMap *apart; /* of the owner: constants in a file of their own -> their offset + 1; NULL: none are */
+  StrBuf blob;   /* that file's bytes */
+  const char *blob_name; /* what the C file calls them */
   const StrMap
       *renamed; /* operations and types of the runtime -> their names in this file; NULL: their own */
 } VirModule;

@@ -25,7 +25,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { EXIT_DONE = 0, EXIT_INPUT = 1, EXIT_USAGE = 2, MAX_THREADS = 8, MAX_FILES = 3 };
+enum { EXIT_DONE = 0, EXIT_INPUT = 1, EXIT_USAGE = 2, MAX_THREADS = 8, MAX_FILES = 4 };
 
 /* One compilation, from the options to the files. */
 typedef struct {
@@ -36,6 +36,7 @@ typedef struct {
   EmitKind emit;                /* EMIT_UNSET: nothing is written but what -run gives */
   const char *output;           /* the main file, "-", or NULL */
   const char *beside;           /* model.h beside model.c, model.npz beside model.ir; NULL: none */
+  const char *weights;          /* the file of -weights; or NULL */
   const char *depfile;          /* or NULL */
   const char *c_name;           /* prefix of the C names */
   const QConfigSet *qconfig;
@@ -128,12 +129,34 @@ static void name_main_output(Driver *r) {
   r->output = named ? path_with_suffix(r->arena, file_base(o->model), suffix) : "-";
 }
 
+/* An object is for one architecture. */
+static bool check_object(Driver *r) {
+  for (int i = 0; r->targets[i]; i++)
+    if (r->targets[i]->arch != r->targets[0]->arch || r->targets[i]->arch == ARCH_ANY)
+      return usage(r->diag, "-weights obj is for one architecture (-weights incbin for any), not for",
+                   r->targets[i]->name, NULL);
+  return true;
+}
+
+static bool name_weights(Driver *r) {
+  static const char *const suffixes[] = {[WEIGHTS_IN_BIN] = ".bin", [WEIGHTS_IN_OBJECT] = "_weights.o"};
+  int kind = r->options->weights;
+  if (kind <= WEIGHTS_IN_TEXT) return true;
+  if (kind == WEIGHTS_IN_OBJECT && !check_object(r)) return false;
+  if (r->emit != EMIT_C) return true;
+  if (output_is_stream(r->output))
+    return usage(r->diag, "-weights makes a second file: it needs -o FILE.c, not", r->output, NULL);
+  r->weights = path_with_suffix(r->arena, r->output, suffixes[kind]);
+  return true;
+}
+
 /* What stands beside the main file, and the depfile. */
 static bool name_companions(Driver *r) {
   const Options *o = r->options;
   bool stream = r->output && output_is_stream(r->output), wants_depfile = o->make_depfile || o->depfile;
   if (r->output && !stream && r->emit == EMIT_C) r->beside = path_with_suffix(r->arena, r->output, ".h");
   if (r->output && !stream && r->emit == EMIT_IR) r->beside = path_with_suffix(r->arena, r->output, ".npz");
+  if (!name_weights(r)) return false;
   if (!wants_depfile) return true;
   if (!r->output) return diag_error(r->diag, (SrcLoc){0}, "a depfile needs an output file: -o FILE");
   if (stream && !o->depfile) return usage(r->diag, "-MD needs -MF FILE where the output is", r->output, NULL);
@@ -142,7 +165,7 @@ static bool name_companions(Driver *r) {
 }
 
 static bool check_outputs_fit(Driver *r) {
-  const char *const paths[] = {r->output, r->beside, r->depfile, r->options->record};
+  const char *const paths[] = {r->output, r->beside, r->weights, r->depfile, r->options->record};
   for (int i = 0; i < (int)(sizeof paths / sizeof *paths); i++)
     for (int k = 0; k < i; k++)
       if (paths[i] && paths[k] && !strcmp(paths[i], paths[k]))
@@ -225,6 +248,7 @@ static bool resolve_options(Driver *r) {
 static bool check_outputs(Driver *r) {
   return (!r->output || output_check(r->diag, r->output)) &&
          (!r->beside || output_check(r->diag, r->beside)) &&
+         (!r->weights || output_check(r->diag, r->weights)) &&
          (!r->depfile || output_check(r->diag, r->depfile)) &&
          (!r->options->record || output_check(r->diag, r->options->record));
 }
@@ -345,6 +369,7 @@ static CodegenOptions codegen_options(const Driver *r) {
       .model_file = file_base(strcmp(r->options->model, "-") ? r->options->model : "standard input"),
       .threads = r->options->threads,
       .instrument = r->options->instrument,
+      .weights = r->options->weights ? (WeightsKind)(r->options->weights - 1) : WEIGHTS_STRING,
       .max_workspace = r->options->max_workspace,
       .nhwc_io = r->options->layout == LAYOUT_NHWC,
   };
@@ -386,6 +411,10 @@ static bool emit_c(Driver *r) {
   strbuf_init(&h, r->arena);
   CodegenFacts facts;
   o.facts = &facts;
+  StrBuf *weights = ARENA_NEW(r->arena, StrBuf);
+  strbuf_init(weights, r->arena);
+  o.weights_file = r->weights ? file_base(r->weights) : NULL;
+  o.weights_out = weights;
   if (!codegen_c(r->diag, r->arena, r->graph, &o, &c, &h)) return false;
   if (r->options->verbose)
     fprintf(stderr, "workspace %" PRId64 " bytes, lower bound %" PRId64 "\n", facts.memory.workspace,
@@ -393,6 +422,7 @@ static bool emit_c(Driver *r) {
   if (r->options->verbose) say_chains(&facts);
   add_file(r, r->output, c.text, c.len);
   if (r->beside) add_file(r, r->beside, h.text, h.len);
+  if (r->weights) add_file(r, r->weights, weights->text, weights->len);
   return true;
 }
 
@@ -457,6 +487,7 @@ static bool emit_report(Driver *r) {
   CodegenFacts facts;
   CodegenOptions o = codegen_options(r);
   o.facts = &facts;
+  o.weights = WEIGHTS_STRING; /* the code is dropped */
   strbuf_init(&c, r->arena);
   strbuf_init(&h, r->arena);
   strbuf_init(&text, r->arena);
@@ -480,9 +511,10 @@ static bool emit(Driver *r) {
 
 static void add_depfile(Driver *r) {
   StrBuf text;
-  const char *outputs[] = {r->output, r->beside};
+  const char *outputs[] = {r->output, r->beside, r->weights};
+  int n = !r->beside ? 1 : r->weights ? 3 : 2;
   strbuf_init(&text, r->arena);
-  depfile_text(&text, outputs, r->beside ? 2 : 1, r->diag->files, r->diag->n_files);
+  depfile_text(&text, outputs, n, r->diag->files, r->diag->n_files);
   add_file(r, r->depfile, text.text, text.len);
 }
 

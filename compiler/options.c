@@ -42,6 +42,10 @@ static const OptionDesc options[] = {
      LIST("float", "quantized"), NULL},
     {"layout", OPT_CHOICE, AT(layout), "L",
      "nchw, nhwc: order of image inputs and outputs (default: the model's)", LIST("nchw", "nhwc"), NULL},
+    {"weights", OPT_CHOICE, AT(weights), "W",
+     "string (in the C file, default), incbin (MODEL.bin, for gcc and clang),\n"
+     "                         obj (MODEL_weights.o, an ELF object to link with)",
+     LIST("string", "incbin", "obj"), NULL},
     {"max-workspace", OPT_BYTES, AT(max_workspace), "BYTES",
      "what the tensors between layers may take, in bytes, or with K or M in KiB\n"
      "                         or MiB: where it needs less, layers are computed band by band"},
@@ -96,7 +100,6 @@ static const OptionDesc options[] = {
     {"jit", OPT_LATER},
     {"pass", OPT_LATER},
     {"accuracy-target", OPT_LATER},
-    {"weights", OPT_LATER},
     {"runtime", OPT_LATER},
     {"unroll", OPT_LATER},
 };

@@ -144,14 +144,22 @@ static bool write_harness(Verify *v) {
   return write_file(v, "harness.c", out.text, out.len);
 }
 
+/* Beside the emitted file, by WeightsKind. */
+static const char *const weights_names[] = {NULL, "model.bin", "model_weights.o"};
+
 static bool write_code(Verify *v) {
   StrBuf c, h;
   CodegenOptions o = *v->options;
+  StrBuf weights;
   o.header_name = "model.h";
+  o.weights_file = weights_names[o.weights];
+  o.weights_out = &weights;
+  strbuf_init(&weights, v->arena);
   strbuf_init(&c, v->arena);
   strbuf_init(&h, v->arena);
   return codegen_c(v->diag, v->arena, v->graph, &o, &c, &h) && write_file(v, "model.c", c.text, c.len) &&
-         write_file(v, "model.h", h.text, h.len) && write_inputs(v);
+         write_file(v, "model.h", h.text, h.len) &&
+         (!o.weights || write_file(v, o.weights_file, weights.text, weights.len)) && write_inputs(v);
 }
 
 /* ---- building and running ---- */
@@ -184,7 +192,10 @@ static bool build(Verify *v, const char *source, const char *word, const char *r
   words_split(v->arena, &w, compiler(v));
   if (!w.n) return verify_error(v, "QCC_CC names no compiler");
   words_add(v->arena, &w, "-O2");
+  words_add(v->arena, &w, arena_printf(v->arena, "-I%s", v->folder)); /* for .incbin */
   words_add(v->arena, &w, file_in(v, source));
+  if (strcmp(word, "-c") && v->options->weights == WEIGHTS_OBJECT)
+    words_add(v->arena, &w, file_in(v, weights_names[WEIGHTS_OBJECT]));
   words_add(v->arena, &w, word);
   words_add(v->arena, &w, "-o");
   words_add(v->arena, &w, file_in(v, result));
@@ -373,8 +384,8 @@ static bool verify_in_folder(Verify *v, StrBuf *report) {
 }
 
 static void remove_folder(Verify *v) {
-  const char *const names[] = {"model.c", "model.h",    "model.o",     "harness.c",
-                               "program", "inputs.bin", "outputs.bin", "log"};
+  const char *const names[] = {"model.c",   "model.h", "model.o",    "model.bin",   "model_weights.o",
+                               "harness.c", "program", "inputs.bin", "outputs.bin", "log"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) unlink(file_in(v, names[i]));
   rmdir(v->folder);
 }

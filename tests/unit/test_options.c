@@ -90,6 +90,8 @@ static void values_may_hold_anything(void **state) {
   assert_true(o.print_qconfig);
   assert_true(parse("m -quantize none -io quantized -layout nhwc -observer minmax -name p", &o));
   assert_true(o.quantize == QUANTIZE_NONE && o.io == IO_QUANTIZED && o.layout == LAYOUT_NHWC);
+  assert_true(parse("m -weights incbin", &o));
+  assert_true(o.weights == WEIGHTS_IN_BIN);
   assert_true(parse("m -quantize f16", &o));
   assert_true(o.quantize == QUANTIZE_F16);
   assert_true(parse("-- -m", &o));
@@ -153,9 +155,8 @@ static void numbers_of_bytes(void **state) {
 
 static void later_options_are_refused(void **state) {
   (void)state;
-  const char *const later[] = {
-      "jit",         "pass f.lua",  "accuracy-target=0.5%", "weights incbin", "runtime include",
-      "unroll full", "emit package"};
+  const char *const later[] = {"jit",         "pass f.lua",  "accuracy-target=0.5%", "runtime include",
+                               "unroll full", "emit package"};
   for (size_t i = 0; i < sizeof later / sizeof *later; i++)
     refuse(arena_printf(arena, "m -%s", later[i]), "is not in this version of qcc");
 }
