@@ -79,7 +79,8 @@ static int64_t most_unrolled(const TileBuild *t) {
   const TileKernel *k = t->s->kernel;
   int each = t->s->quantized ? k->products : 2; /* the product apart */
   int weights = is_widened(t->s) ? 4 : k->weights, pixel = t->s->quantized ? 1 : 2;
-  return MAX_TILE_LINES / (2 + t->nv * weights + t->mr * (pixel + t->nv * each));
+  int around = t->s->quantized ? 4 : 2; /* braces, fences */
+  return MAX_TILE_LINES / (around + t->nv * weights + t->mr * (pixel + t->nv * each));
 }
 
 /* The loops over the planes of the weights and the runs. */
