@@ -57,9 +57,13 @@ static void put_caret(FILE *out, const Source *s, uint32_t begin, uint32_t end) 
 }
 
 static void report(Diag *d, SrcLoc loc, const char *kind, const char *suffix, const char *fmt, va_list ap) {
-  if (!d->out) return;
   char message[MAX_MESSAGE];
   vsnprintf(message, sizeof message, fmt, ap);
+  if (!d->out && !d->first_message && !strcmp(kind, "error")) {
+    d->first_loc = loc;
+    d->first_message = arena_strdup(d->arena, message);
+  }
+  if (!d->out) return;
   bool text = loc.source && loc.source->text && !loc.path;
   if (loc.source) {
     put_escaped(d->out, loc.source->path, strlen(loc.source->path));

@@ -23,11 +23,13 @@ typedef struct {
 
 typedef struct Diag {
   Arena *arena;
-  FILE *out;            /* stderr, unless a test captures it; NULL: silent */
+  FILE *out;            /* stderr, unless a test captures it; NULL: silent, the first error is kept below */
   int errors, warnings; /* counted */
   int max_errors;       /* further errors are counted, not printed; default 8 */
   bool warnings_as_errors;
-  StrMap *disabled;   /* names given with -Wno-NAME, or NULL */
+  SrcLoc first_loc;
+  const char *first_message; /* or NULL */
+  StrMap *disabled;          /* names given with -Wno-NAME, or NULL */
   const char **files; /* every file read in this run, in order, each once: for depfiles, and so that no output
                          overwrites an input */
   int n_files;

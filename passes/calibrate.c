@@ -66,7 +66,10 @@ static void watch_tensor(void *user, int64_t i, const Tensor *t, const void *dat
   w->finite = all_finite(data, n);
   c->failed = !w->finite ||
               (w->recorded >= 0 && !npz_writer_put(c->record, w->recorded, data, (size_t)n * sizeof(float)));
-  if (!c->failed) w->group->spec.observer->observe(w->group->state, data, 1, n);
+  if (c->failed) return;
+  int errors = c->ctx->diag->errors;
+  w->group->spec.observer->observe(w->group->state, data, 1, n);
+  c->failed = c->ctx->diag->errors > errors; /* the observer is a script's, which has failed */
 }
 
 static bool sample_done(void *user, int64_t i, const void *const *out) {
@@ -155,7 +158,7 @@ static bool report_failure(const Calibration *c) {
           "calibration: tensor '%s' takes values that are not finite numbers, in sample %" PRId64 " of '%s'",
           t->name, c->sample, c->ctx->calib[c->file]);
   }
-  return false; /* what could not be recorded has been reported */
+  return false; /* what could not be recorded, or a script's observer, has been reported */
 }
 
 static bool run_file(Calibration *c, const Executor *e) {

@@ -1,71 +1,79 @@
-/* The sandbox that users' Lua files run in. */
+/* Scripts: their life, their limits, and the places that messages point to. */
 #include "passes/lua.h"
-#include "ir/suggest.h"
-#include "passes/lua_locate.h"
 
-#include <lualib.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "passes/lua_state.h"
+
 enum {
-  MAX_MEMORY_MIB = 32,
+  MAX_MEMORY_MIB = 64,
+  MAX_CHARGE_MIB = 1024,
   MAX_STEPS = 10 * 1000 * 1000,
+  STEPS_PER_VALUE = 10,
   STEPS_PER_CHECK = 100,
-  MAX_FUNCTIONS = 64,
   MAX_SECONDS = 2, /* of the processor's time: few steps can do much, too */
 };
+static const double seconds_per_value = 1e-7;
+/* By which what takes no steps is ended later than what does, and so says more. */
+static const double grace_seconds = 0.25;
 #define CHUNK "lua" /* Lua puts CHUNK:LINE: before its messages */
 
-typedef struct {
-  Diag *diag;
-  Arena *arena;
-  const Source *source;
-  const LuaIndex *index; /* its lines */
-  void *user;
-  size_t memory;
-  int64_t steps;
-  clock_t start;
-  void (*open)(lua_State *L);
-  const char *functions[MAX_FUNCTIONS]; /* the application's */
-  int n_functions;
-  int line;     /* that is being run */
-  char stopped; /* its address is the error value of lua_script_stop */
-} Script;
+LuaScript *lua_script_of(lua_State *L) { return *(LuaScript **)lua_getextraspace(L); }
 
-static Script *script_of(lua_State *L) { return *(Script **)lua_getextraspace(L); }
+lua_State *lua_script_state(LuaScript *s) { return s->state; }
+const Source *lua_script_source(const LuaScript *s) { return s->source; }
+void *lua_script_user(lua_State *L) { return lua_script_of(L)->user; }
+Diag *lua_script_diag(lua_State *L) { return lua_script_of(L)->diag; }
+Arena *lua_script_arena(lua_State *L) { return lua_script_of(L)->host->arena; }
+const char *lua_script_name(lua_State *L) {
+  const char *name =
+      lua_type(L, lua_upvalueindex(1)) == LUA_TSTRING ? lua_tostring(L, lua_upvalueindex(1)) : NULL;
+  return name ? name : "";
+}
 
-void *lua_script_user(lua_State *L) { return script_of(L)->user; }
-Diag *lua_script_diag(lua_State *L) { return script_of(L)->diag; }
-Arena *lua_script_arena(lua_State *L) { return script_of(L)->arena; }
-const char *lua_script_name(lua_State *L) { return lua_tostring(L, lua_upvalueindex(1)); }
-
-void lua_script_function(lua_State *L, const char *name, lua_CFunction f) {
-  Script *s = script_of(L);
-  if (s->n_functions == MAX_FUNCTIONS) BUG("too many functions for Lua");
-  s->functions[s->n_functions++] = name;
+void lua_script_push(lua_State *L, const char *name, lua_CFunction f) {
   lua_pushstring(L, name);
   lua_pushcclosure(L, f, 1);
+}
+
+void lua_script_value(lua_State *L, const char *name) {
+  LuaScript *s = lua_script_of(L);
+  if (s->n_functions == LUA_MAX_FUNCTIONS) BUG("too many functions for Lua");
+  s->functions[s->n_functions++] = name;
   lua_setglobal(L, name);
 }
 
+void lua_script_function(lua_State *L, const char *name, lua_CFunction f) {
+  lua_script_push(L, name, f);
+  lua_script_value(L, name);
+}
+
 void lua_script_stop(lua_State *L) {
-  lua_pushlightuserdata(L, &script_of(L)->stopped);
+  LuaScript *s = lua_script_of(L);
+  s->ended = true;
+  lua_pushlightuserdata(L, &s->stopped);
   lua_error(L);
   abort(); /* lua_error does not return */
 }
 
 /* ---- places ---- */
 
-static int current_line(lua_State *L) {
+static bool is_own(lua_State *L, lua_Debug *ar) {
+  return !lua_script_of(L)->mixed || (lua_getinfo(L, "S", ar) && !strcmp(ar->short_src, CHUNK));
+}
+
+int lua_current_line(lua_State *L) {
   lua_Debug ar;
   for (int level = 0; lua_getstack(L, level, &ar); level++)
-    if (lua_getinfo(L, "l", &ar) && ar.currentline > 0) return ar.currentline;
-  return script_of(L)->line;
+    if (lua_getinfo(L, "l", &ar) && ar.currentline > 0 && is_own(L, &ar)) return ar.currentline;
+  return lua_script_of(L)->line;
 }
 
 SrcLoc lua_script_here(lua_State *L) {
-  return lua_locate_call(script_of(L)->index, current_line(L), lua_script_name(L));
+  return lua_locate_call(lua_script_of(L)->index, lua_current_line(L), lua_script_name(L));
 }
 
 SrcLoc lua_script_key(lua_State *L, const char *key, int value) {
@@ -76,19 +84,29 @@ SrcLoc lua_script_key(lua_State *L, const char *key, int value) {
     v = (LuaValue){lua_tostring(L, -1), type == LUA_TSTRING};
   else if (type == LUA_TBOOLEAN)
     v.text = lua_toboolean(L, value) ? "true" : "false";
-  SrcLoc loc = lua_locate_key(script_of(L)->index, current_line(L), lua_script_name(L), key, v);
+  SrcLoc loc = lua_locate_key(lua_script_of(L)->index, lua_current_line(L), lua_script_name(L), key, v);
   if (value) lua_pop(L, 1);
   return loc.source ? loc : lua_script_here(L);
 }
 
 SrcLoc lua_script_word(lua_State *L, const char *word) {
-  return lua_locate_word(script_of(L)->index, current_line(L), word);
+  return lua_locate_word(lua_script_of(L)->index, lua_current_line(L), word);
+}
+
+SrcLoc lua_trace_place(Arena *a, const Source *s, int line) {
+  return lua_locate_word(lua_index(a, s), line, "");
 }
 
 /* ---- limits ---- */
 
+static double thread_seconds(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 static void *allocate(void *user, void *block, size_t old, size_t size) {
-  Script *s = user;
+  LuaScript *s = user;
   if (!block) old = 0; /* Lua passes the kind of the new object there */
   if (!size) {
     free(block);
@@ -102,170 +120,49 @@ static void *allocate(void *user, void *block, size_t old, size_t size) {
   return fresh;
 }
 
-static void check_limits(lua_State *L, lua_Debug *ar) {
-  Script *s = script_of(L);
-  if (ar->event == LUA_HOOKLINE) {
+static void check_steps(lua_State *L) {
+  LuaScript *s = lua_script_of(L);
+  bool long_time = thread_seconds() - s->start >= s->max_seconds;
+  if (s->steps < s->max_steps && !long_time) return;
+  SrcLoc loc = lua_locate_word(s->index, lua_current_line(L), "");
+  if (s->ended)
+    ; /* said once */
+  else if (long_time)
+    diag_error(s->diag, loc, "this script runs for more than %.3g seconds", s->max_seconds);
+  else
+    diag_error(s->diag, loc, "this script runs for more than %lld million steps",
+               (long long)(s->max_steps / 1000000));
+  lua_script_stop(L);
+}
+
+static void follow(lua_State *L, lua_Debug *ar) {
+  LuaScript *s = lua_script_of(L);
+  if (ar->event != LUA_HOOKLINE) {
+    s->steps += STEPS_PER_CHECK;
+    check_steps(L);
+  } else if (is_own(L, ar)) {
     s->line = ar->currentline;
-    return;
+    if (s->host->trace) s->host->trace->line = s->line;
   }
-  s->steps += STEPS_PER_CHECK;
-  bool long_time = (clock() - s->start) / CLOCKS_PER_SEC >= MAX_SECONDS;
-  if (s->steps < MAX_STEPS && !long_time) return;
-  SrcLoc loc = lua_locate_word(s->index, current_line(L), "");
-  if (long_time)
-    diag_error(s->diag, loc, "this file runs for more than %d seconds", MAX_SECONDS);
-  else
-    diag_error(s->diag, loc, "this file runs for more than %d million steps", MAX_STEPS / 1000000);
+}
+
+void lua_script_work(lua_State *L, int64_t steps) {
+  lua_script_of(L)->steps += steps;
+  check_steps(L);
+}
+
+void lua_script_charge(lua_State *L, int64_t bytes) {
+  LuaScript *s = lua_script_of(L);
+  s->host->charged += bytes;
+  if (s->host->charged <= (int64_t)MAX_CHARGE_MIB << 20) return;
+  diag_error(s->diag, lua_script_here(L), "the scripts make constants of more than %d MiB", MAX_CHARGE_MIB);
   lua_script_stop(L);
 }
 
-/* ---- what a file may use ---- */
+/* ---- what a message speaks of ---- */
 
-/* Not what shows addresses, the order of hash tables or chance, not what works without steps (patterns, rep,
- * move, sort, insert, remove), not what differs from libm to libm, nothing that hides errors. */
-static const char *const base_names[] = {"assert",   "error",    "ipairs", "select",
-                                         "tonumber", "tostring", "type",   NULL};
-static const char *const string_names[] = {"byte",    "char", "format", "len", "lower",
-                                           "reverse", "sub",  "upper",  NULL};
-static const char *const table_names[] = {"concat", "pack", "unpack", NULL};
-static const char *const math_names[] = {"abs",        "ceil", "floor",      "fmod", "huge", "max",
-                                         "maxinteger", "min",  "mininteger", "modf", "pi",   "sqrt",
-                                         "tointeger",  "type", "ult",        NULL};
-/* What a user may know from Lua and miss here. */
-static const char *const missing_names[] = {
-    "_G",           "_VERSION", "collectgarbage", "coroutine", "debug",  "dofile",  "getmetatable",
-    "io",           "load",     "loadfile",       "next",      "os",     "package", "pairs",
-    "pcall",        "print",    "rawequal",       "rawget",    "rawlen", "rawset",  "require",
-    "setmetatable", "utf8",     "warn",           "xpcall",    NULL};
-
-static const struct {
-  const char *name;
-  lua_CFunction open;
-  const char *const *names;
-} libraries[] = {
-    {LUA_GNAME, luaopen_base, base_names},
-    {LUA_STRLIBNAME, luaopen_string, string_names},
-    {LUA_TABLIBNAME, luaopen_table, table_names},
-    {LUA_MATHLIBNAME, luaopen_math, math_names},
-};
-
-static bool is_among(const char *const *names, const char *name) {
-  for (; *names; names++)
-    if (!strcmp(*names, name)) return true;
-  return false;
-}
-
-/* Removes all other fields of the table at the top of the stack. */
-static void keep_only(lua_State *L, const char *const *names) {
-  for (lua_pushnil(L); lua_next(L, -2);) {
-    lua_pop(L, 1);
-    if (lua_type(L, -1) == LUA_TSTRING && is_among(names, lua_tostring(L, -1))) continue;
-    lua_pushvalue(L, -1);
-    lua_pushnil(L);
-    lua_rawset(L, -4);
-  }
-}
-
-/* tostring, but for the addresses of tables and functions. */
-static int to_string(lua_State *L) {
-  luaL_checkany(L, 1);
-  if (lua_type(L, 1) <= LUA_TSTRING && lua_type(L, 1) != LUA_TLIGHTUSERDATA)
-    luaL_tolstring(L, 1, NULL);
-  else
-    lua_pushstring(L, luaL_typename(L, 1));
-  return 1;
-}
-
-/* string.format (in upvalue 1), but for addresses. */
-static int format(lua_State *L) {
-  for (const char *f = strchr(luaL_checkstring(L, 1), '%'); f; f = *f ? strchr(f + 1, '%') : NULL) {
-    f += 1 + strspn(f + 1, "-+ #0123456789.");
-    if (*f == 'p') return luaL_error(L, "'%%p' is not available in this file");
-  }
-  int n = lua_gettop(L);
-  for (int i = 2; i <= n; i++)
-    if (lua_type(L, i) > LUA_TSTRING)
-      return luaL_argerror(L, i, lua_pushfstring(L, "a %s has no text", luaL_typename(L, i)));
-  lua_pushvalue(L, lua_upvalueindex(1));
-  lua_insert(L, 1);
-  lua_call(L, n, 1);
-  return 1;
-}
-
-/* What is no global of the file's own: a function of the application (upvalue 1), or a mistake. */
-static int other_global(lua_State *L) {
-  Script *s = script_of(L);
-  if (lua_type(L, 2) != LUA_TSTRING) return 0;
-  const char *name = lua_tostring(L, 2);
-  if (lua_getfield(L, lua_upvalueindex(1), name) != LUA_TNIL) return 1;
-  SrcLoc loc = lua_locate_word(s->index, current_line(L), name);
-  Suggest near = {.word = name};
-  for (int i = 0; i < s->n_functions; i++) suggest_offer(&near, s->functions[i]);
-  for (int i = 0; base_names[i]; i++) suggest_offer(&near, base_names[i]);
-  if (is_among(missing_names, name))
-    diag_error(s->diag, loc, "Lua's '%s' is not available in this file", name);
-  else if (near.best)
-    diag_error(s->diag, loc, "there is no '%.100s'; did you mean '%s'?", name, near.best);
-  else
-    diag_error(s->diag, loc, "there is no '%.100s'", name);
-  lua_script_stop(L);
-}
-
-/* `default = {}` would take the place of the function, and say nothing. */
-static int new_global(lua_State *L) {
-  Script *s = script_of(L);
-  if (lua_type(L, 2) == LUA_TSTRING && lua_getfield(L, lua_upvalueindex(1), lua_tostring(L, 2)) != LUA_TNIL) {
-    const char *name = lua_tostring(L, 2);
-    diag_error(s->diag, lua_locate_word(s->index, current_line(L), name),
-               "'%s' is a function to call, and cannot be set", name);
-    lua_script_stop(L);
-  }
-  lua_settop(L, 3);
-  lua_rawset(L, 1);
-  return 0;
-}
-
-/* Moves the application's functions out of the globals, where files could overwrite them. */
-static void guard_functions(lua_State *L) {
-  const Script *s = script_of(L);
-  lua_pushglobaltable(L);
-  lua_createtable(L, 0, 2); /* its metatable */
-  lua_createtable(L, 0, s->n_functions);
-  for (int i = 0; i < s->n_functions; i++) {
-    lua_getglobal(L, s->functions[i]);
-    lua_setfield(L, -2, s->functions[i]);
-    lua_pushnil(L);
-    lua_setglobal(L, s->functions[i]);
-  }
-  lua_pushvalue(L, -1);
-  lua_pushcclosure(L, other_global, 1);
-  lua_setfield(L, -3, "__index");
-  lua_pushcclosure(L, new_global, 1);
-  lua_setfield(L, -2, "__newindex");
-  lua_setmetatable(L, -2);
-}
-
-static int open_all(lua_State *L) {
-  for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
-    luaL_requiref(L, libraries[i].name, libraries[i].open, i > 0);
-    keep_only(L, libraries[i].names);
-  }
-  lua_getglobal(L, LUA_STRLIBNAME);
-  lua_getfield(L, -1, "format");
-  lua_pushcclosure(L, format, 1);
-  lua_setfield(L, -2, "format");
-  lua_pushcfunction(L, to_string);
-  lua_setglobal(L, "tostring");
-  lua_settop(L, 0);
-  script_of(L)->open(L);
-  guard_functions(L);
-  return 0;
-}
-
-/* ---- running ---- */
-
-/* What a message of Lua speaks of: the word that it quotes last. */
-static SrcLoc place_of(const Script *s, int line, const char *message) {
+/* The word that it quotes last. */
+static SrcLoc place_of(const LuaScript *s, int line, const char *message) {
   const char *last = strrchr(message, '\''), *first = last;
   size_t n = strlen(message), eof = strlen("<eof>");
   if (n >= eof && !strcmp(message + n - eof, "<eof>")) {
@@ -274,24 +171,45 @@ static SrcLoc place_of(const Script *s, int line, const char *message) {
     return (SrcLoc){.source = s->source, .begin = (uint32_t)end, .end = (uint32_t)end};
   }
   while (first && first > message && first[-1] != '\'') first--;
-  const char *word = first && first > message ? arena_strndup(s->arena, first, (size_t)(last - first)) : "";
+  const char *word =
+      first && first > message ? arena_strndup(s->host->arena, first, (size_t)(last - first)) : "";
   return lua_locate_word(s->index, line, word);
 }
 
-static void report(lua_State *L, Script *s, int status) {
-  if (status == LUA_ERRMEM) {
-    diag_error(s->diag, lua_locate_word(s->index, s->line, ""), "this file needs more than %d MiB of memory",
-               MAX_MEMORY_MIB);
+void lua_script_error(lua_State *L, SrcLoc loc, SrcLoc note, const char *message) {
+  LuaScript *s = lua_script_of(L);
+  s->error = (LuaError){message, loc, note};
+  lua_pushstring(L, message);
+  lua_error(L);
+  abort();
+}
+
+/* The last error of lua_script_error, unless pcall has caught it and there is another one. */
+static bool report_placed(LuaScript *s, const char *message) {
+  const LuaError *e = &s->error;
+  if (!e->message || strcmp(e->message, message)) return false;
+  diag_error(s->diag, e->loc, "%s", message);
+  if (e->note.source) diag_note(s->diag, e->note, "here in the model");
+  return true;
+}
+
+static void report(lua_State *L, LuaScript *s, int status) {
+  if (status == LUA_ERRMEM || s->no_memory) {
+    diag_error(s->diag, lua_locate_word(s->index, s->line, ""),
+               "this script needs more than %d MiB of memory", MAX_MEMORY_MIB);
+  } else if (s->ended) {
+    ; /* reported */
   } else if (lua_type(L, -1) == LUA_TSTRING) {
     const char *message = lua_tostring(L, -1);
     int line = s->line;
+    if (report_placed(s, message)) return;
     if (!strncmp(message, CHUNK ":", strlen(CHUNK ":"))) {
       char *end;
       line = (int)strtol(message + strlen(CHUNK ":"), &end, 10);
       message = end + strspn(end, ": ");
     }
     diag_error(s->diag, place_of(s, line, message), "%s", message);
-  } else if (lua_touserdata(L, -1) != &s->stopped) {
+  } else {
     diag_error(s->diag, lua_locate_word(s->index, s->line, "error"), "an error that is no text but a %s",
                luaL_typename(L, -1));
   }
@@ -302,41 +220,120 @@ static int panic(lua_State *L) {
   BUG("an error in Lua outside of a protected call");
 }
 
-static bool is_text(Script *s) {
+/* ---- running ---- */
+
+/* Ends this process when its thread has run too long, whatever it does. */
+static bool start_timer(const LuaScript *s, timer_t *timer) {
+  struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGXCPU};
+  double limit = s->max_seconds + grace_seconds;
+  struct itimerspec when = {.it_value = {(time_t)limit, (long)((limit - (double)(time_t)limit) * 1e9)}};
+  if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, timer)) return false;
+  if (!timer_settime(*timer, 0, &when, NULL)) return true;
+  timer_delete(*timer);
+  return false;
+}
+
+static int limited_call(LuaScript *s, int args, int results, int64_t work) {
+  LuaTrace *trace = s->host->trace;
+  timer_t timer;
+  s->steps = 0;
+  s->max_steps = MAX_STEPS + STEPS_PER_VALUE * work;
+  s->max_seconds = MAX_SECONDS + seconds_per_value * (double)work;
+  s->start = thread_seconds();
+  if (trace) {
+    if (!start_timer(s, &timer)) BUG("no timer for a script");
+    snprintf(trace->path, sizeof trace->path, "%s", s->source->path);
+    trace->line = s->line;
+    trace->running = true;
+  }
+  int status = lua_pcall(s->state, args, results, 0);
+  if (trace) {
+    trace->running = false;
+    timer_delete(timer);
+  }
+  return status;
+}
+
+bool lua_script_call(LuaScript *s, Diag *d, int args, int results, int64_t work) {
+  int errors = d->errors;
+  if (s->ended) return false;
+  s->diag = d;
+  int status = limited_call(s, args, results, work);
+  if (status) report(s->state, s, status);
+  if (d->errors == errors) return true;
+  lua_settop(s->state, 0);
+  return false;
+}
+
+/* A byte order mark and a first line with # are not Lua's; its lines must still be counted. */
+static int load(lua_State *L, const Source *s, const char *chunk) {
+  const char *text = s->text;
+  if (!strncmp(text, "\xef\xbb\xbf", 3)) text += 3;
+  if (*text == '#') text += strcspn(text, "\n");
+  return luaL_loadbufferx(L, text, s->len - (size_t)(text - s->text), chunk, "t");
+}
+
+bool lua_script_load(LuaScript *s) {
+  int status = load(s->state, s->source, "=" CHUNK);
+  if (!status) return lua_script_call(s, s->diag, 0, 0, 0);
+  report(s->state, s, status);
+  return false;
+}
+
+void lua_script_use(lua_State *L, const Source *s) {
+  lua_script_of(L)->mixed = true;
+  if (load(L, s, lua_pushfstring(L, "=%s", s->path))) lua_error(L);
+  lua_remove(L, -2);
+  lua_call(L, 0, 1);
+}
+
+static bool is_text(LuaScript *s) {
   if (s->source->len && s->source->text[0] == LUA_SIGNATURE[0])
     return diag_error(s->diag, (SrcLoc){.source = &(Source){.path = s->source->path}},
                       "is compiled Lua; only its source can be read");
   return true;
 }
 
-/* A byte order mark and a first line with # are not Lua's; its lines must still be counted. */
-static int load(lua_State *L, const Source *s) {
-  const char *text = s->text;
-  if (!strncmp(text, "\xef\xbb\xbf", 3)) text += 3;
-  if (*text == '#') text += strcspn(text, "\n");
-  return luaL_loadbufferx(L, text, s->len - (size_t)(text - s->text), "=" CHUNK, "t");
+LuaHost *lua_host_new(Diag *d, Arena *a, LuaTrace *trace) {
+  LuaHost *h = ARENA_NEW(a, LuaHost);
+  *h = (LuaHost){.diag = d, .arena = a, .trace = trace};
+  return h;
+}
+
+void lua_host_free(LuaHost *h) {
+  for (LuaScript *s = h ? h->scripts : NULL; s; s = s->next) lua_close(s->state);
+  if (h) h->scripts = NULL;
+}
+
+LuaScript *lua_script_new(LuaHost *h, const Source *source, void (*open)(lua_State *L), void *user) {
+  LuaScript *s = ARENA_NEW(h->arena, LuaScript);
+  *s = (LuaScript){.host = h,
+                   .diag = h->diag,
+                   .source = source,
+                   .index = lua_index(h->arena, source),
+                   .open = open,
+                   .user = user};
+  if (!is_text(s)) return NULL;
+  lua_State *L = s->state = lua_newstate(allocate, s);
+  if (!L) {
+    diag_error(s->diag, (SrcLoc){0}, "out of memory");
+    return NULL;
+  }
+  s->next = h->scripts;
+  h->scripts = s;
+  *(LuaScript **)lua_getextraspace(L) = s;
+  lua_atpanic(L, panic);
+  lua_pushcfunction(L, lua_open_all);
+  int status = lua_pcall(L, 0, 0, 0);
+  if (status) report(L, s, status);
+  lua_sethook(L, follow, LUA_MASKCOUNT | LUA_MASKLINE, STEPS_PER_CHECK);
+  return status ? NULL : s;
 }
 
 bool lua_script_run(Diag *d, Arena *a, const Source *source, void (*open)(lua_State *L), void *user) {
-  Script s = {.diag = d,
-              .arena = a,
-              .source = source,
-              .index = lua_index(a, source),
-              .open = open,
-              .user = user,
-              .start = clock()};
-  int errors = d->errors;
-  if (!is_text(&s)) return false;
-  lua_State *L = lua_newstate(allocate, &s);
-  if (!L) return diag_error(d, (SrcLoc){0}, "out of memory");
-  *(Script **)lua_getextraspace(L) = &s;
-  lua_atpanic(L, panic);
-  lua_pushcfunction(L, open_all);
-  int status = lua_pcall(L, 0, 0, 0);
-  lua_sethook(L, check_limits, LUA_MASKCOUNT | LUA_MASKLINE, STEPS_PER_CHECK);
-  if (!status) status = load(L, source);
-  if (!status) status = lua_pcall(L, 0, 0, 0);
-  if (status) report(L, &s, status);
-  lua_close(L);
-  return d->errors == errors;
+  LuaHost *h = lua_host_new(d, a, NULL);
+  LuaScript *s = lua_script_new(h, source, open, user);
+  bool ok = s && lua_script_load(s);
+  lua_host_free(h);
+  return ok;
 }

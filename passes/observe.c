@@ -50,8 +50,10 @@ static bool observed_params(PassCtx *ctx, const PlanGroup *g, Params *p) {
     *p = params_reaching(&s->quant, p->scale, p->zero);
     return true;
   }
+  int errors = ctx->diag->errors;
   if (!o->finish(g->state, &p->lo, &p->hi))
-    return diag_error(ctx->diag, g->loc, "calibration: tensor '%s' has no values", g->name);
+    return ctx->diag->errors == errors &&
+           diag_error(ctx->diag, g->loc, "calibration: tensor '%s' has no values", g->name);
   p->valid = qspec_params(&s->quant, p->lo, p->hi, &p->scale, &p->zero);
   return p->valid || (p->lo == 0 && p->hi == 0) || too_small(ctx, g, p->lo, p->hi);
 }

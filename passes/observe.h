@@ -96,6 +96,7 @@ const Observer *observer_find(const char *name, size_t len); /* NULL where unkno
 /* Sets the observer of that name with its default parameters; `spec->quant` stays as it is. False where there
  * is none. */
 bool observer_named(ObserverSpec *spec, const char *name, size_t len);
+void observer_defaults(ObserverSpec *spec, const Observer *o);
 /* Set one of its parameters. NULL, or what is wrong: "the bins of histogram is an integer from ...". */
 const char *observer_set(Arena *a, ObserverSpec *spec, const char *param, double value);
 const char *observer_set_text(Arena *a, ObserverSpec *spec, const char *param, const char *value);

@@ -80,12 +80,15 @@ const char *observer_set_text(Arena *a, ObserverSpec *spec, const char *name, co
                       domain(a, p), value);
 }
 
-bool observer_named(ObserverSpec *spec, const char *name, size_t len) {
-  const Observer *o = observer_find(name, len);
-  if (!o) return false;
+void observer_defaults(ObserverSpec *spec, const Observer *o) {
   spec->observer = o;
   for (int i = 0; o->params[i].name; i++) spec->param[i] = o->params[i].value;
-  return true;
+}
+
+bool observer_named(ObserverSpec *spec, const char *name, size_t len) {
+  const Observer *o = observer_find(name, len);
+  if (o) observer_defaults(spec, o);
+  return o != NULL;
 }
 
 static bool unknown_observer(Diag *d, const char *name) {
@@ -157,12 +160,14 @@ bool observe_channels(Diag *d, Arena *a, const ObserverSpec *spec, const char *n
       channels, ARENA_NEW_ARRAY(a, float, (size_t)channels), ARENA_NEW_ARRAY(a, float, (size_t)channels),
       ARENA_NEW_ARRAY(a, float, (size_t)channels), ARENA_NEW_ARRAY(a, int32_t, (size_t)channels)};
   bool seen = false;
+  int errors = d->errors;
   if (o->needs_data) {
     void *state = arena_alloc(a, o->state_size);
     o->init(state, a, spec, channels);
     o->observe(state, x, outer, inner);
     seen = o->finish(state, result->lo, result->hi);
   }
+  if (d->errors > errors) return false; /* the observer is a script's, which has failed */
   for (int64_t c = 0; c < channels; c++)
     if (!observer_params(spec, seen, result->lo[c], result->hi[c], &result->scale[c], &result->zero[c]) &&
         o->params_of)

@@ -5,23 +5,19 @@
 #include <time.h>
 
 #include "ir/text.h"
+#include "passes/pipeline.h"
+#include "passes/script.h"
 
-#define PASS(name, what) bool pass_##name(PassCtx *ctx, Graph *g);
+#define PASS(name, place, what) bool pass_##name(PassCtx *ctx, Graph *g);
 #include "passes/passes.def"
 #undef PASS
 
 const Pass pass_table[] = {
-#define PASS(name, what) {#name, what, pass_##name},
+#define PASS(name, place, what) {#name, what, place, pass_##name, NULL},
 #include "passes/passes.def"
 #undef PASS
     {0},
 };
-
-static bool known(const char *name) {
-  for (const Pass *p = pass_table; p->name; p++)
-    if (!strcmp(p->name, name)) return true;
-  return false;
-}
 
 static double seconds(void) {
   struct timespec t;
@@ -38,30 +34,55 @@ static void dump(PassCtx *ctx, const Graph *g, const char *pass) {
   arena_free(tmp);
 }
 
+static bool check_name(PassCtx *ctx, const Pass *passes, const char *option, const char *name) {
+  if (!name || pipeline_find(passes, name)) return true;
+  return diag_error(ctx->diag, (SrcLoc){0}, "%s: there is no pass '%s' (see -print-passes)", option, name);
+}
+
+/* Of some ops no code is made: a pass replaces them, unless scripts have put them in behind it. */
+static bool check_replaced(PassCtx *ctx, const Graph *g) {
+  static const char *const lowering[OP_COUNT] = {
+#define OP(name, lowering) [OP_##name] = #lowering,
+#include "ir/ops.def"
+#undef OP
+  };
+  bool ok = true;
+  for (const Node *n = g->first; n; n = n->next)
+    if (!strcmp(lowering[n->op], "none"))
+      ok =
+          diag_error(ctx->diag, node_loc(n),
+                     "'%s': %s is left at the end, of which no code can be made: a pass that replaces it was "
+                     "dropped, or has run before",
+                     n->results[0]->name, op_info[n->op]->name);
+  return ok;
+}
+
+bool pass_run(PassCtx *ctx, const Pass *p, Graph *g) {
+  double start = seconds();
+  int errors = ctx->diag->errors;
+  if (!(p->script ? script_pass_run(ctx, p->script, g) : p->run(ctx, g)) || ctx->diag->errors > errors)
+    return false;
+  if (ctx->verbose)
+    fprintf(stderr, "%-14s %8.1f ms  %d nodes\n", p->name, 1e3 * (seconds() - start), g->n_nodes);
+  if (graph_verify(ctx->diag, g)) return true;
+  diag_note(ctx->diag, (SrcLoc){0}, "the graph was valid before the pass '%s'", p->name);
+  return false;
+}
+
 bool passes_run(PassCtx *ctx, Graph *g, bool *stopped) {
+  const Pass *passes = ctx->passes ? ctx->passes : pass_table;
+  const char *dump_one = ctx->dump_after && strcmp(ctx->dump_after, "all") ? ctx->dump_after : NULL;
   *stopped = false;
-  if (ctx->dump_after && strcmp(ctx->dump_after, "all") && !known(ctx->dump_after))
-    return diag_error(ctx->diag, (SrcLoc){0}, "-dump-after: there is no pass '%s' (see -print-passes)",
-                      ctx->dump_after);
-  if (ctx->stop_after && !known(ctx->stop_after))
-    return diag_error(ctx->diag, (SrcLoc){0}, "-stop-after: there is no pass '%s' (see -print-passes)",
-                      ctx->stop_after);
-  for (const Pass *p = pass_table; p->name; p++) {
-    double start = seconds();
-    int errors = ctx->diag->errors;
-    if (!p->run(ctx, g) || ctx->diag->errors > errors) return false;
-    if (ctx->verbose)
-      fprintf(stderr, "%-14s %8.1f ms  %d nodes\n", p->name, 1e3 * (seconds() - start), g->n_nodes);
-    if (!graph_verify(ctx->diag, g)) {
-      diag_note(ctx->diag, (SrcLoc){0}, "the graph was valid before the pass '%s'", p->name);
-      return false;
-    }
-    if (ctx->dump_after && (!strcmp(ctx->dump_after, p->name) || !strcmp(ctx->dump_after, "all")))
-      dump(ctx, g, p->name);
+  if (!check_name(ctx, passes, "-dump-after", dump_one) ||
+      !check_name(ctx, passes, "-stop-after", ctx->stop_after))
+    return false;
+  for (const Pass *p = passes; p->name; p++) {
+    if (!pass_run(ctx, p, g)) return false;
+    if (ctx->dump_after && (!dump_one || !strcmp(dump_one, p->name))) dump(ctx, g, p->name);
     if (ctx->stop_after && !strcmp(ctx->stop_after, p->name)) {
       *stopped = p[1].name != NULL;
       break;
     }
   }
-  return true;
+  return *stopped || !ctx->passes || check_replaced(ctx, g);
 }

@@ -1,4 +1,5 @@
-/* The pipeline: the rows of passes.def in order, the verifier after each. Passes know no target. */
+/* The pipeline: the rows of passes.def in order, or what scripts have made of them, the verifier after each.
+ * Passes know no target. */
 #ifndef QCC_PASSES_PASS_H
 #define QCC_PASSES_PASS_H
 
@@ -12,7 +13,8 @@ typedef enum {
   MODE_NONE
 } QuantMode; /* static: by the configuration; auto: so where there is the data that it needs, else none */
 
-/* What the pipeline needs from outside. The driver fills it in; passes only read it, but for `plan`. */
+/* What the pipeline needs from outside. The driver fills it in; passes only read it, but for what is
+ * said to be theirs. */
 typedef struct PassCtx {
   Diag *diag;
   Arena *arena; /* the module's: what outlives the pass */
@@ -26,6 +28,7 @@ typedef struct PassCtx {
       quantized_io; /* -io quantized: inputs and outputs of a quantized model lose their (de)quantize nodes */
   bool float_io;    /* -io float: quantized inputs and outputs get (de)quantize nodes */
   const struct QConfigSet *qconfig; /* how a float model is quantized; passes/qconfig.h */
+  const struct Pass *passes;        /* what is run, where scripts have changed it; NULL: pass_table */
   int threads;
   void (*progress)(void *user, int64_t done, int64_t total); /* while calibrating; NULL: none */
   void *progress_user;
@@ -40,13 +43,23 @@ typedef struct PassCtx {
   struct Removals *removals; /* ranges: what it has taken out; passes/ranges.h */
 } PassCtx;
 
-typedef struct {
+enum PassPlace {
+  PASS_KEPT = 1,  /* is needed: it cannot be dropped, nor moved */
+  PASS_JOINED = 2 /* goes by what the pass before has noted about the graph: nothing can come between them */
+};
+
+typedef struct Pass {
   const char *name;
   const char *what;                    /* one line for -print-passes */
+  unsigned place;                      /* PassPlace */
   bool (*run)(PassCtx *ctx, Graph *g); /* false after a diagnostic */
+  const struct ScriptPass *script;     /* a pass of a user's script, which has no `run`; passes/script.h */
 } Pass;
 
 extern const Pass pass_table[]; /* passes.def; ends with a NULL name */
+
+/* Runs one pass. */
+bool pass_run(PassCtx *ctx, const Pass *p, Graph *g);
 
 /* Runs the pipeline. False after a diagnostic. Sets *stopped where -stop-after ended it. */
 bool passes_run(PassCtx *ctx, Graph *g, bool *stopped);

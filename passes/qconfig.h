@@ -60,7 +60,8 @@ QConfigPresetInfo qconfig_preset_info(int i); /* the i-th preset's; the name is 
 /* NULL where there is a preset of that name, else what to say. */
 const char *qconfig_unknown_preset(Arena *a, const char *name);
 
-/* The set of a user's Lua file (docs/quantization.md). NULL after diagnostics. */
+/* The set of a user's Lua file that defines no observers of its own: those end with the script
+ * (passes/script.h keeps it alive). NULL after diagnostics. */
 const QConfigSet *qconfig_read(Diag *d, Arena *a, const char *path);
 const QConfigSet *qconfig_read_source(Diag *d, Arena *a, const Source *s);
 

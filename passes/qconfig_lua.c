@@ -8,8 +8,9 @@
 
 #include "ir/graph.h"
 #include "ir/suggest.h"
-#include "passes/lua.h"
 #include "passes/qconfig_draft.h"
+#include "passes/rule_values.h"
+#include "passes/script_state.h"
 
 enum { MAX_RULES = 10000, MAX_UNKNOWN = 16 };
 #define MAX_CONFIG_BYTES ((int64_t)1 << 20)
@@ -233,7 +234,7 @@ static int make_observer(lua_State *L) {
   const char *name = lua_script_name(L);
   ObserverDraft o = {.loc = lua_script_here(L)};
   o.range_loc = o.loc;
-  observer_named(&o.spec, name, strlen(name));
+  observer_defaults(&o.spec, lua_touserdata(L, lua_upvalueindex(2)));
   if (lua_gettop(L) == 1 && lua_istable(L, 1))
     read_observer(L, &o);
   else if (lua_gettop(L) > 0)
@@ -283,7 +284,7 @@ static void read_rule(lua_State *L, int table, RuleDraft *r) {
 }
 
 static int make_default(lua_State *L) {
-  ConfigDraft *c = lua_script_user(L);
+  ConfigDraft *c = script_draft(L);
   c->base.loc = lua_script_here(L);
   if (lua_gettop(L) == 1 && lua_istable(L, 1))
     read_rule(L, 1, &c->base);
@@ -293,7 +294,7 @@ static int make_default(lua_State *L) {
 }
 
 static RuleDraft *add_rule(lua_State *L) {
-  ConfigDraft *c = lua_script_user(L);
+  ConfigDraft *c = script_draft(L);
   if (c->n_rules == MAX_RULES) {
     diag_error(lua_script_diag(L), lua_script_here(L), "more than %d rules", MAX_RULES);
     lua_script_stop(L);
@@ -339,7 +340,7 @@ static int make_op(lua_State *L) {
 /* ---- the set ---- */
 
 static int set_preset(lua_State *L) {
-  ConfigDraft *c = lua_script_user(L);
+  ConfigDraft *c = script_draft(L);
   Arena *a = lua_script_arena(L);
   if (lua_gettop(L) != 1 || lua_type(L, 1) != LUA_TSTRING) {
     error_at(L, lua_script_here(L), "preset takes a name: preset \"fbgemm\"");
@@ -367,27 +368,33 @@ static bool first_of_two(lua_State *L, const char *first, const char *second, co
 }
 
 static int set_sharing(lua_State *L) {
-  ConfigDraft *c = lua_script_user(L);
+  ConfigDraft *c = script_draft(L);
   c->has_sharing = true;
   c->torch_sharing = first_of_two(L, "torch", "moves", "sharing is \"torch\" or \"moves\"");
   return 0;
 }
 
 static int set_results(lua_State *L) {
-  ConfigDraft *c = lua_script_user(L);
+  ConfigDraft *c = script_draft(L);
   c->has_results = true;
   c->float_results = first_of_two(L, "float", "quantized", "results is \"float\" or \"quantized\"");
   return 0;
 }
 
 static int set_tuning(lua_State *L) {
-  ConfigDraft *c = lua_script_user(L);
+  ConfigDraft *c = script_draft(L);
   c->has_tuning = true;
   c->tune = first_of_two(L, "data", "none", "tuning is \"data\" or \"none\"");
   return 0;
 }
 
-static void open_config(lua_State *L) {
+void rule_push_observer(lua_State *L, const Observer *o) {
+  lua_pushstring(L, o->name);
+  lua_pushlightuserdata(L, (void *)(uintptr_t)o);
+  lua_pushcclosure(L, make_observer, 2);
+}
+
+void script_open_rules(lua_State *L) {
   luaL_newmetatable(L, OBSERVER_TYPE);
   lua_pop(L, 1);
   lua_script_function(L, "preset", set_preset);
@@ -398,12 +405,17 @@ static void open_config(lua_State *L) {
   lua_script_function(L, "op", make_op);
   lua_script_function(L, "pattern", make_pattern);
   lua_script_function(L, "node", make_node);
-  for (int i = 0; observer_table[i]; i++) lua_script_function(L, observer_table[i]->name, make_observer);
+  for (int i = 0; observer_table[i]; i++) {
+    rule_push_observer(L, observer_table[i]);
+    lua_script_value(L, observer_table[i]->name);
+  }
 }
 
-const QConfigSet *qconfig_read_source(Diag *d, Arena *a, const Source *s) {
-  ConfigDraft draft = {.preset = NULL};
-  return lua_script_run(d, a, s, open_config, &draft) ? config_draft_complete(d, a, &draft) : NULL;
+const QConfigSet *qconfig_read_source(Diag *d, Arena *a, const Source *source) {
+  Scripts *s = scripts_new(d, a, NULL);
+  const QConfigSet *set = scripts_read_source(s, source) ? scripts_qconfig(s, NULL) : NULL;
+  scripts_free(s);
+  return set;
 }
 
 const QConfigSet *qconfig_read(Diag *d, Arena *a, const char *path) {

@@ -1,81 +1,48 @@
-/* Functions that exporters write out in smaller ops, put together again: layer norm and GELU. The op that
- * takes their place computes the same in the same order (layer norm: bit for bit), and quantization sees one
- * function. */
+/* Layer norm that an exporter has written out in smaller ops, put together again. The op that takes their
+ * place computes the same in the same order, bit for bit, and quantization sees one function. What needs no
+ * more than a pattern is in Lua: lua/gelu.lua. */
 #include "passes/recognize.h"
 
 #include <math.h>
 #include <string.h>
 
+#include "passes/match.h"
 #include "passes/rewrite.h"
 
-/* The node that makes `t` if it is an `op` without a clamp. */
-static Node *made_by(const Tensor *t, OpId op) {
-  return t && produced_by(t, op) && !node_has_clamp(t->producer) ? t->producer : NULL;
-}
+/* --- layer norm --- */
 
-/* Is `t` a constant of one value, `want` to within a few units of the last place? */
-static bool is_value(const Tensor *t, double want) {
-  return is_const_f32(t) && shape_count(&t->type.shape) == 1 &&
-         fabs((double)const_f32(t)[0] - want) <= 1e-6 * fabs(want);
-}
-
-/* `n` is op(a, b) with operands in either order, one of which is the constant `want`: the other one. */
-static Tensor *beside_value(const Node *n, double want) {
-  for (int i = 0; n && i < 2; i++)
-    if (is_value(n->operands[1 - i], want) && !tensor_is_const(n->operands[i])) return n->operands[i];
-  return NULL;
-}
-
-/* --- layer norm ---
- * mean = reduce_mean(x), d = sub(x, mean), v = reduce_mean(mul(d, d) or pow(d, 2)), div(d, sqrt(add(v,
- * eps))), then mul by gamma and add of beta, each where it is. */
-
+/* What a pattern found; then mul by gamma and add of beta, each where it is. */
 typedef struct {
   Tensor *x;
   IntList axes;
   float eps;
 } Moments;
 
-static const ReduceAttrs *mean_attrs(const Tensor *t) {
-  const Node *n = made_by(t, OP_reduce_mean);
-  return n && ATTRS(n, ReduceAttrs)->keepdims ? ATTRS(n, ReduceAttrs) : NULL;
+static const char layer_norm[] =
+    "div(sub(%x, %mean=reduce_mean(%x){ keepdims = true }),"
+    "    sqrt(add(%variance=reduce_mean((mul(%d=sub(%x, %again=reduce_mean(%x)), %d)"
+    "                                  | pow(%d=sub(%x, %again=reduce_mean(%x))) { exponent = 2 }))"
+    "                       { keepdims = true },"
+    "             @eps)))";
+
+static const IntList *axes_of(const Pattern *p, Tensor *const *found, const char *mean) {
+  return &ATTRS(pattern_found(p, found, mean)->producer, ReduceAttrs)->axes;
 }
 
 static bool same_axes(const IntList *a, const IntList *b) {
   return a->n == b->n && !memcmp(a->v, b->v, sizeof *a->v * (size_t)a->n);
 }
 
-/* x - mean(x): x, and the axes of the mean. */
-static Tensor *centered(const Tensor *t, IntList *axes) {
-  const Node *sub = made_by(t, OP_sub);
-  const ReduceAttrs *mean = sub ? mean_attrs(sub->operands[1]) : NULL;
-  if (!mean || sub->operands[1]->producer->operands[0] != sub->operands[0]) return NULL;
-  *axes = mean->axes;
-  return sub->operands[0];
-}
-
-/* What `t` is the square of. */
-static Tensor *squared(const Tensor *t) {
-  const Node *mul = made_by(t, OP_mul), *pow = made_by(t, OP_pow);
-  if (mul && mul->operands[0] == mul->operands[1]) return mul->operands[0];
-  return pow && ATTRS(pow, PowAttrs)->exponent == 2 ? pow->operands[0] : NULL;
-}
-
-static bool match_moments(const Node *div, Moments *m) {
-  IntList axes;
-  m->x = centered(div->operands[0], &m->axes);
-  const Node *root = m->x && !node_has_clamp(div) ? made_by(div->operands[1], OP_sqrt) : NULL;
-  const Node *sum = root ? made_by(root->operands[0], OP_add) : NULL;
-  for (int i = 0; sum && i < 2; i++) {
-    const Tensor *eps = sum->operands[1 - i];
-    const ReduceAttrs *mean = mean_attrs(sum->operands[i]);
-    if (!mean || !is_const_f32(eps) || shape_count(&eps->type.shape) != 1) continue;
-    const Tensor *d = squared(sum->operands[i]->producer->operands[0]);
-    m->eps = const_f32(eps)[0];
-    return d && centered(d, &axes) == m->x && same_axes(&axes, &m->axes) && same_axes(&mean->axes, &axes) &&
-           m->eps >= 0 && isfinite(m->eps);
-  }
-  return false;
+static bool match_moments(const Pattern *p, const Node *div, Moments *m) {
+  Tensor *found[PATTERN_NAMES];
+  if (div->op != OP_div || pattern_match(p, div->results[0], found) != MATCH_YES) return false;
+  const Tensor *eps = pattern_found(p, found, "eps"), *again = pattern_found(p, found, "again");
+  m->x = pattern_found(p, found, "x");
+  m->axes = *axes_of(p, found, "mean");
+  if (!is_const_f32(eps) || shape_count(&eps->type.shape) != 1) return false;
+  m->eps = const_f32(eps)[0];
+  return ATTRS(again->producer, ReduceAttrs)->keepdims && same_axes(axes_of(p, found, "again"), &m->axes) &&
+         same_axes(axes_of(p, found, "variance"), &m->axes) && m->eps >= 0 && isfinite(m->eps);
 }
 
 static bool is_normalized(const IntList *axes, int dim) {
@@ -131,10 +98,10 @@ static Tensor *affine_operand(Graph *g, Tensor *t, const Moments *m) {
   return shape_equal(&t->type.shape, &type.shape) ? t : graph_constant(g, t->name, type, t->data, t->loc);
 }
 
-static bool recognize_layer_norm(PassCtx *ctx, Node *div) {
+static bool recognize_layer_norm(PassCtx *ctx, const Pattern *p, Node *div) {
   Moments m;
   Tensor *gamma = NULL, *beta = NULL;
-  if (div->op != OP_div || !match_moments(div, &m) || !m.axes.n) return false;
+  if (!match_moments(p, div, &m) || !m.axes.n) return false;
   Node *last = div, *step = affine_step(div->results[0], OP_mul, &m, &gamma);
   if (!step) gamma = NULL;
   if (step) last = step;
@@ -158,87 +125,20 @@ static bool recognize_layer_norm(PassCtx *ctx, Node *div) {
   return true;
 }
 
-/* --- GELU: x / 2 * (1 + erf(x / sqrt 2)), or with tanh(sqrt(2 / pi) * (x + 0.044715 x^3)) --- */
-
-static const double root_half = 0.70710678118654752, root_2_pi = 0.79788456080286536;
-
-/* x, where `t` is x / sqrt 2. */
-static Tensor *over_root_2(const Tensor *t) {
-  const Node *div = made_by(t, OP_div);
-  if (div) return is_value(div->operands[1], 1 / root_half) ? div->operands[0] : NULL;
-  return beside_value(made_by(t, OP_mul), root_half);
-}
-
-/* Is `t` the third power of x? */
-static bool is_cube(const Tensor *t, const Tensor *x) {
-  const Node *pow = made_by(t, OP_pow), *mul = made_by(t, OP_mul);
-  if (pow) return ATTRS(pow, PowAttrs)->exponent == 3 && pow->operands[0] == x;
-  for (int i = 0; mul && i < 2; i++)
-    if (mul->operands[i] == x && squared(mul->operands[1 - i]) == x) return true;
-  return false;
-}
-
-/* x, where `t` is sqrt(2 / pi) * (x + 0.044715 x^3). */
-static Tensor *tanh_argument(const Tensor *t) {
-  const Tensor *sum = beside_value(made_by(t, OP_mul), root_2_pi);
-  const Node *add = sum ? made_by(sum, OP_add) : NULL;
-  for (int i = 0; add && i < 2; i++) {
-    const Tensor *cube = beside_value(made_by(add->operands[1 - i], OP_mul), 0.044715);
-    if (cube && is_cube(cube, add->operands[i])) return add->operands[i];
-  }
-  return NULL;
-}
-
-/* x, where `t` is 1 + erf(x / sqrt 2) or 1 + tanh(...). */
-static Tensor *gate_of(const Tensor *t, int *form) {
-  const Tensor *g = beside_value(made_by(t, OP_add), 1);
-  if (!g || !g->producer) return NULL;
-  *form = g->producer->op == OP_tanh ? GELU_TANH : GELU_ERF;
-  if (g->producer->op == OP_tanh) return tanh_argument(g->producer->operands[0]);
-  return g->producer->op == OP_erf ? over_root_2(g->producer->operands[0]) : NULL;
-}
-
-/* A product of three, in any order: x, 1/2 and the gate; `n` is its last multiplication. */
-static Tensor *gelu_operand(const Node *n, int *form) {
-  const Tensor *half = beside_value(n, 0.5); /* (x * gate) * 1/2 */
-  const Node *inner = half ? made_by(half, OP_mul) : NULL;
-  for (int i = 0; inner && i < 2; i++) {
-    Tensor *x = gate_of(inner->operands[i], form);
-    if (x && x == inner->operands[1 - i]) return x;
-  }
-  for (int i = 0; i < 2; i++) {
-    Tensor *x = gate_of(n->operands[i], form); /* (x * 1/2) * gate */
-    const Tensor *scaled = x ? n->operands[1 - i] : NULL;
-    if (scaled && beside_value(made_by(scaled, OP_mul), 0.5) == x) return x;
-    const Tensor *gate = beside_value(made_by(n->operands[i], OP_mul), 0.5); /* x * (gate * 1/2) */
-    x = gate ? gate_of(gate, form) : NULL;
-    if (x && x == n->operands[1 - i]) return x;
-  }
-  return NULL;
-}
-
-static bool recognize_gelu(PassCtx *ctx, Node *n) {
-  int form;
-  Tensor *x = n->op == OP_mul && !node_has_clamp(n) ? gelu_operand(n, &form) : NULL;
-  if (!x || !shape_equal(&x->type.shape, &n->results[0]->type.shape)) return false;
-  Node *gelu = node_replacement(n, OP_gelu, &x, 1);
-  ATTRS(gelu, GeluAttrs)->approximate = form;
-  node_replace(ctx, n, gelu);
-  return true;
-}
-
-static bool recognize_one(PassCtx *ctx, Graph *g) {
+static bool recognize_one(PassCtx *ctx, const Pattern *p, Graph *g) {
   for (Node *n = g->first; n; n = n->next)
-    if (n->results[0]->type.dtype == DT_F32 && (recognize_layer_norm(ctx, n) || recognize_gelu(ctx, n)))
-      return true;
+    if (n->results[0]->type.dtype == DT_F32 && recognize_layer_norm(ctx, p, n)) return true;
   return false;
 }
 
 int recognize(PassCtx *ctx, Graph *g) {
+  Arena *tmp = arena_new();
+  const Pattern *p = pattern_of(tmp, layer_norm);
   int found = 0;
-  while (recognize_one(ctx, g)) { /* which removes nodes further down: from the start again */
+  while (recognize_one(ctx, p, g)) { /* which removes nodes further down: from the start again */
     graph_remove_dead(g);
     found++;
   }
+  arena_free(tmp);
   return found;
 }

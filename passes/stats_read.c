@@ -188,7 +188,8 @@ static bool parse_observer(Parser *p, const PlanGroup *g) {
   if (p->tok.kind != TOK_WORD) return parser_expected(p, "the name of an observer");
   const char *name = token_text(p->arena, p->source, &p->tok);
   SrcLoc loc = parser_here(p);
-  const Observer *o = observer_find(name, strlen(name));
+  const Observer *o =
+      strcmp(wanted->observer->name, name) ? observer_find(name, strlen(name)) : wanted->observer;
   if (!o) return diag_error(p->diag, loc, "there is no observer '%.60s'", name);
   if (!gather_alike(o, wanted->observer))
     return diag_error(p->diag, loc, "'%.100s' was observed by %s, this run wants %s", g->name, name,

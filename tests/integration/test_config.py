@@ -129,9 +129,9 @@ def test_hostile_files(t):
     t.write('c.lua', b'\x1bLua\x54\x00\x19\x93\r\n\x1a\n')
     t.fail('tiny.ir', '-config', 'c.lua', '-o', 'm.c', message='c.lua: error: is compiled Lua')
     t.write('c.lua', 'while true do end')
-    t.fail('tiny.ir', '-config', 'c.lua', '-o', 'm.c', message='c.lua:1:1: error: this file runs for more than')
+    t.fail('tiny.ir', '-config', 'c.lua', '-o', 'm.c', message='c.lua:1:1: error: this script runs for more than')
     t.write('c.lua', 'local t = {}\nwhile true do t[#t + 1] = {} end')
-    t.fail('tiny.ir', '-config', 'c.lua', '-o', 'm.c', message='c.lua:2:1: error: this file needs more than 32 MiB')
+    t.fail('tiny.ir', '-config', 'c.lua', '-o', 'm.c', message='c.lua:2:1: error: this script needs more than 64 MiB')
     t.write('c.lua', 'node("\\27[31m", { mode = "\\7" })')
     t.fail('tiny.ir', '-config', 'c.lua', '-o', 'm.c', message="not '\\x07'")
 

@@ -1,0 +1,49 @@
+/* Users' scripts and what they define: passes, rules of quantization, observers. docs/lua.md is their manual.
+ */
+#ifndef QCC_PASSES_SCRIPT_H
+#define QCC_PASSES_SCRIPT_H
+
+#include "passes/lua.h"
+#include "passes/qconfig.h"
+
+typedef struct Scripts Scripts;
+typedef struct ScriptPass ScriptPass;
+
+/* `trace`: of the process that watches, or NULL. */
+Scripts *scripts_new(Diag *d, Arena *a, LuaTrace *trace);
+void scripts_free(
+    Scripts *s); /* passes and observers of the scripts cannot be used any more; NULL is allowed */
+
+/* Reads a script. False after diagnostics. */
+bool scripts_read_source(Scripts *s, const Source *source);
+/* A file; where `name` has neither a dot nor a slash, one of qcc's own. */
+bool scripts_read(Scripts *s, const char *name);
+
+/* What the rules of all scripts come to, with `preset` (NULL: qcc) for what they start from. NULL after
+ * diagnostics. */
+const QConfigSet *scripts_qconfig(Scripts *s, const char *preset);
+bool scripts_have_rules(const Scripts *s);
+/* Where passes add rules: what is done with a set before it is used (options on the command line). NULL after
+ * diagnostics. */
+typedef const QConfigSet *(*ScriptsFinish)(void *user, const QConfigSet *set);
+void scripts_on_rules(Scripts *s, ScriptsFinish finish, void *user);
+
+/* The pipeline as they have changed it; NULL: they have not. */
+const Pass *scripts_passes(const Scripts *s);
+/* Names and hashes (FNV-1a, 64 bits) of what was read, for the header of what is emitted: "a.lua
+ * 0123456789abcdef"; NULL behind the last. */
+const char *scripts_id(const Scripts *s, int i);
+
+/* Runs a script's pass. False after diagnostics. */
+bool script_pass_run(PassCtx *ctx, const ScriptPass *p, Graph *g);
+
+/* qcc's own scripts (passes/lua/), embedded in the program. */
+typedef struct {
+  const char *name, *what, *text; /* what: its first line of comment */
+} OwnScript;
+extern const OwnScript own_scripts[];                        /* ends with a NULL name */
+const Source *own_script_source(Arena *a, const char *name); /* NULL where there is none */
+/* Runs the passes that one of them defines. */
+bool own_script_run(PassCtx *ctx, Graph *g, const char *name);
+
+#endif
