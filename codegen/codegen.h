@@ -37,6 +37,7 @@ typedef struct {
   const char *name;             /* prefix of the public names: a C identifier */
   const char *header_name; /* what the C file includes: "model.h"; NULL: the header's text stands in it */
   const char *model_file;  /* for the comment at the top: the model's file name without folders */
+  const char *scripts;     /* for the same: names and hashes of users' scripts; NULL: none */
   bool threads;            /* also a run function whose kernels are done in parts by the caller's threads */
   int64_t part_ops;        /* vector operations that a part has at least; 0: as many as pay (tests take 1) */
   bool instrument;         /* also one that calls back before and after each layer */

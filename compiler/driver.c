@@ -11,6 +11,7 @@
 #include "compiler/output.h"
 #include "compiler/progress.h"
 #include "compiler/report.h"
+#include "compiler/supervise.h"
 #include "compiler/target_list.h"
 #include "compiler/verify_c.h"
 #include "ir/suggest.h"
@@ -19,6 +20,7 @@
 #include "passes/pass.h"
 #include "passes/qconfig_print.h"
 #include "passes/rewrite.h"
+#include "passes/script.h"
 #include "passes/stats.h"
 
 #include <inttypes.h>
@@ -39,6 +41,7 @@ typedef struct {
   const char *weights;          /* the file of -weights; or NULL */
   const char *depfile;          /* or NULL */
   const char *c_name;           /* prefix of the C names */
+  Scripts *scripts;             /* NULL: there are none */
   const QConfigSet *qconfig;
   Graph *graph;
   Graph *reference; /* -eval: as it was imported */
@@ -68,12 +71,19 @@ static void put_row(StrBuf *out, const char *name, const char *what) {
   strbuf_printf(out, "%-16s %s\n", name, what);
 }
 
-static bool print_lists(Diag *d, const Options *o) {
+/* The pipeline as scripts have changed it, and qcc's own scripts that are not in it. */
+static void put_passes(StrBuf *out, const Pass *passes) {
+  for (const Pass *p = passes; p->name; p++) put_row(out, p->name, p->what);
+  strbuf_puts(out, "\nscripts for -pass NAME and use \"NAME\":\n");
+  for (const OwnScript *s = own_scripts; s->name; s++) put_row(out, s->name, s->what);
+}
+
+static bool print_lists(Diag *d, const Options *o, const Pass *passes) {
   StrBuf out;
   strbuf_init(&out, d->arena);
   if (o->help) options_help(&out);
   if (o->version) strbuf_puts(&out, "qcc " QCC_VERSION "\n");
-  for (const Pass *p = pass_table; o->print_passes && p->name; p++) put_row(&out, p->name, p->what);
+  if (o->print_passes) put_passes(&out, passes);
   if (o->print_targets) target_list_print(&out);
   if (o->print_observers) observers_list(&out);
   for (int i = 0; o->print_ops && i < OP_COUNT; i++) strbuf_printf(&out, "%s\n", op_info[i]->name);
@@ -100,9 +110,11 @@ static bool find_targets(Driver *r) {
   return r->targets != NULL;
 }
 
-static bool check_pass_name(Diag *d, const char *name, bool all) {
+/* A script may have passes of any name: where there is one, the pipeline asks. */
+static bool check_pass_name(Driver *r, const char *name, bool all) {
+  Diag *d = r->diag;
   Suggest s = {.word = name};
-  if (!name || (all && !strcmp(name, "all"))) return true;
+  if (!name || r->options->pass.n || (all && !strcmp(name, "all"))) return true;
   for (const Pass *p = pass_table; p->name; p++) {
     if (!strcmp(p->name, name)) return true;
     suggest_offer(&s, p->name);
@@ -204,42 +216,55 @@ static const struct {
                       [QUANTIZE_F16] = {"-quantize f16", true, QMODE_WEIGHTS, DT_F16},
                       [QUANTIZE_NONE] = {"-quantize none"}};
 
-static bool complete_qconfig(Driver *r) {
+/* The set with what the command line says on top; NULL after a diagnostic. */
+static const QConfigSet *with_options(void *user, const QConfigSet *set) {
+  Driver *r = user;
   const Options *o = r->options;
-  if (r->qconfig && quantize_modes[o->quantize].sets_mode)
-    r->qconfig = qconfig_with_mode(r->arena, r->qconfig, quantize_modes[o->quantize].mode,
-                                   quantize_modes[o->quantize].weight);
-  if (r->qconfig && o->observer)
-    r->qconfig = qconfig_with_observer(r->diag, r->arena, r->qconfig, o->observer);
-  return r->qconfig != NULL;
+  if (set && quantize_modes[o->quantize].sets_mode)
+    set = qconfig_with_mode(r->arena, set, quantize_modes[o->quantize].mode,
+                            quantize_modes[o->quantize].weight);
+  return set && o->observer ? qconfig_with_observer(r->diag, r->arena, set, o->observer) : set;
 }
+
+static bool is_file(const char *name) { return strpbrk(name, "./") != NULL; }
 
 /* The configuration of quantization, as far as the options name it: a preset, and -observer for the
  * activations that no rule gives one. A word with a dot or a slash is a file, which is read with the model.
  */
 static bool choose_qconfig(Driver *r) {
   const Options *o = r->options;
-  const char *name = !o->config || strpbrk(o->config, "./") ? "qcc" : o->config;
+  const char *name = !o->config || is_file(o->config) ? "qcc" : o->config;
   const char *complaint = qconfig_unknown_preset(r->arena, name);
   if (complaint)
     return diag_error(r->diag, (SrcLoc){0}, "-config: %s (the name of a file has a dot or a slash)",
                       complaint);
-  r->qconfig = qconfig_preset(r->arena, name);
-  return complete_qconfig(r);
+  r->qconfig = with_options(r, qconfig_preset(r->arena, name));
+  return r->qconfig != NULL;
 }
 
-static bool read_qconfig(Driver *r) {
+/* The files of -config and -pass, in this order. */
+static bool read_files(Driver *r) {
   const Options *o = r->options;
-  if (!o->config || !strpbrk(o->config, "./")) return true;
-  r->qconfig = qconfig_read(r->diag, r->arena, o->config);
-  return complete_qconfig(r);
+  bool ok = !o->config || !is_file(o->config) || scripts_read(r->scripts, o->config);
+  for (int i = 0; ok && i < o->pass.n; i++) ok = scripts_read(r->scripts, o->pass.items[i]);
+  return ok;
+}
+
+static bool read_scripts(Driver *r) {
+  const Options *o = r->options;
+  bool file = o->config && is_file(o->config);
+  if (!r->scripts) return true;
+  scripts_base(r->scripts, file ? NULL : o->config, with_options, r);
+  if (!read_files(r)) return false;
+  if (file || scripts_have_rules(r->scripts)) r->qconfig = scripts_qconfig(r->scripts);
+  return r->qconfig != NULL;
 }
 
 static bool resolve_options(Driver *r) {
   const Options *o = r->options;
   name_main_output(r);
-  return choose_qconfig(r) && find_targets(r) && check_pass_name(r->diag, o->dump_after, true) &&
-         check_pass_name(r->diag, o->stop_after, false) && name_companions(r) && check_outputs_fit(r) &&
+  return choose_qconfig(r) && find_targets(r) && check_pass_name(r, o->dump_after, true) &&
+         check_pass_name(r, o->stop_after, false) && name_companions(r) && check_outputs_fit(r) &&
          name_prefix(r);
 }
 
@@ -291,6 +316,7 @@ static PassCtx pass_context(const Driver *r) {
       .quantized_io = o->io == IO_QUANTIZED,
       .float_io = o->io == IO_FLOAT,
       .qconfig = r->qconfig,
+      .passes = r->scripts ? scripts_passes(r->scripts) : NULL,
       .threads = threads(),
       .dump_after = o->dump_after,
       .stop_after = o->stop_after,
@@ -312,6 +338,7 @@ static bool run_passes(Driver *r) {
   bool ok = passes_run(&ctx, r->graph, &r->stopped);
   progress_end(&progress);
   r->removals = ctx.removals;
+  if (r->scripts) supervise_lift_limit();
   return ok;
 }
 
@@ -367,6 +394,7 @@ static CodegenOptions codegen_options(const Driver *r) {
       .name = r->c_name,
       .header_name = r->beside ? file_base(r->beside) : NULL,
       .model_file = file_base(strcmp(r->options->model, "-") ? r->options->model : "standard input"),
+      .scripts = r->scripts ? scripts_id(r->scripts) : NULL,
       .threads = r->options->threads,
       .instrument = r->options->instrument,
       .weights = r->options->weights ? (WeightsKind)(r->options->weights - 1) : WEIGHTS_STRING,
@@ -525,23 +553,46 @@ static bool write_files(Driver *r) {
 }
 
 static bool compile(Driver *r) {
-  if (!read_qconfig(r) || !read_model(r) || (r->options->print_qconfig && !print_qconfig(r))) return false;
+  if (!read_scripts(r) || !read_model(r) || (r->options->print_qconfig && !print_qconfig(r))) return false;
   if (only_prints(r)) return r->diag->errors == 0;
   return run_passes(r) && (!r->options->verify || verify(r)) && (!r->options->eval || evaluate(r)) &&
          (!r->options->run || run(r)) && emit(r) && write_files(r);
 }
 
+static bool only_lists(const Options *o) {
+  return o->help || o->version || o->print_passes || o->print_targets || o->print_ops || o->print_observers;
+}
+
+static int run_lists(Driver *r) {
+  if (r->scripts && !read_files(r)) return EXIT_INPUT;
+  const Pass *passes = r->scripts ? scripts_passes(r->scripts) : NULL;
+  return print_lists(r->diag, r->options, passes ? passes : pass_table) ? EXIT_DONE : EXIT_INPUT;
+}
+
+/* All that the options ask for. `trace`: scripts are among it. */
+static int run_options(void *user, LuaTrace *trace) {
+  Driver *r = user;
+  int code = EXIT_USAGE;
+  if (trace) r->scripts = scripts_new(r->diag, r->arena, trace);
+  if (only_lists(r->options))
+    code = run_lists(r);
+  else if (resolve_options(r))
+    code = compile(r) ? EXIT_DONE : EXIT_INPUT;
+  scripts_free(r->scripts);
+  if (r->diag->errors > r->diag->max_errors)
+    fprintf(stderr, "qcc: %d more errors\n", r->diag->errors - r->diag->max_errors);
+  return code;
+}
+
 static int run_driver(Diag *d, Arena *a, int argc, char **argv) {
   Options o;
   if (!options_parse(d, a, argc, argv, &o)) return EXIT_USAGE;
-  if (o.help || o.version || o.print_passes || o.print_targets || o.print_ops || o.print_observers)
-    return print_lists(d, &o) ? EXIT_DONE : EXIT_INPUT;
   d->warnings_as_errors = o.werror;
   if (o.no_warnings.n) d->disabled = strmap_new(a);
   for (int i = 0; i < o.no_warnings.n; i++) strmap_put(d->disabled, o.no_warnings.items[i], d);
   Driver r = {.diag = d, .arena = a, .options = &o};
-  if (!resolve_options(&r)) return EXIT_USAGE;
-  return compile(&r) ? EXIT_DONE : EXIT_INPUT;
+  bool scripts = o.pass.n || (o.config && is_file(o.config));
+  return scripts ? supervise(d, a, run_options, &r) : run_options(&r, NULL);
 }
 
 int driver_main(int argc, char **argv) {
@@ -549,7 +600,6 @@ int driver_main(int argc, char **argv) {
   Diag d;
   diag_init(&d, a, stderr);
   int code = run_driver(&d, a, argc, argv);
-  if (d.errors > d.max_errors) fprintf(stderr, "qcc: %d more errors\n", d.errors - d.max_errors);
   arena_free(a);
   return code;
 }

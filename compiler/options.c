@@ -73,6 +73,9 @@ static const OptionDesc options[] = {
     {"record", OPT_STRING, AT(record), "FILE", "what the observer recording sees goes to this .npz"},
     {"shape", OPT_LIST, AT(shapes), "X=1,3,224,224",
      "fixes an ONNX model's input of this name; N=1 a symbolic dimension"},
+    {"pass", OPT_LIST, AT(pass), "F.lua",
+     "a script that adds passes, rules or observers, or one of qcc's own: silu ...\n"
+     "                         (docs/lua.md); may be given again"},
 
     {NULL, OPT_GROUP, .help = "Checking"},
     {"eval", OPT_STRING, AT(eval), "FILE",
@@ -98,7 +101,6 @@ static const OptionDesc options[] = {
     {"version", OPT_FLAG, AT(version), NULL, "the version"},
 
     {"jit", OPT_LATER},
-    {"pass", OPT_LATER},
     {"accuracy-target", OPT_LATER},
     {"runtime", OPT_LATER},
     {"unroll", OPT_LATER},

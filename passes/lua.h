@@ -10,16 +10,10 @@
 #define QCC_PASSES_LUA_H
 
 #include "ir/diag.h"
+#include "passes/lua_trace.h"
 
 #include <lauxlib.h>
 #include <lua.h>
-
-/* Memory that a watching process shares. */
-typedef struct {
-  char path[1024]; /* of the script, as the user gave it */
-  volatile int line;
-  volatile bool running;
-} LuaTrace;
 
 /* The scripts of one compilation. */
 typedef struct LuaHost LuaHost;

@@ -183,8 +183,8 @@ static void print_plan(StrBuf *out, const Plan *plan) {
   put_table(out, &t);
 }
 
-static const char *pass_before_plan(void) {
-  const Pass *p = pass_table;
+static const char *pass_before_plan(const PassCtx *ctx) {
+  const Pass *p = ctx->passes ? ctx->passes : pass_table;
   while (strcmp(p[1].name, "observe")) p++;
   return p->name;
 }
@@ -194,7 +194,7 @@ bool qconfig_print(StrBuf *out, const PassCtx *ctx, const Graph *original) {
   PassCtx before = *ctx;
   Plan *plan;
   bool stopped;
-  before.stop_after = pass_before_plan();
+  before.stop_after = pass_before_plan(ctx);
   before.dump_after = NULL;
   before.verbose = false;
   if (ctx->mode == MODE_AUTO) before.mode = MODE_STATIC; /* as it would be with data */

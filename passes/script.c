@@ -175,7 +175,13 @@ bool scripts_read(Scripts *s, const char *name) {
 }
 
 const Pass *scripts_passes(const Scripts *s) { return s->pipeline.changed ? s->pipeline.passes : NULL; }
-const char *scripts_id(const Scripts *s, int i) { return i < s->n ? s->list[i]->id : NULL; }
+
+const char *scripts_id(const Scripts *s) {
+  const char *ids = NULL;
+  for (int i = 0; i < s->n; i++)
+    ids = ids ? arena_printf(s->arena, "%s, %s", ids, s->list[i]->id) : s->list[i]->id;
+  return ids;
+}
 
 /* ---- rules ---- */
 
@@ -191,23 +197,17 @@ ConfigDraft *script_draft(lua_State *L) {
   return &s->all->draft;
 }
 
-const QConfigSet *scripts_qconfig(Scripts *s, const char *preset) {
-  s->preset = preset;
+const QConfigSet *scripts_qconfig(Scripts *s) {
   ConfigDraft draft = s->draft;
-  if (!draft.preset) draft.preset = preset;
-  return config_draft_complete(s->diag, s->arena, &draft);
+  if (!draft.preset) draft.preset = s->preset;
+  const QConfigSet *set = config_draft_complete(s->diag, s->arena, &draft);
+  return set && s->finish ? s->finish(s->finish_user, set) : set;
 }
 
-void scripts_on_rules(Scripts *s, ScriptsFinish finish, void *user) {
+void scripts_base(Scripts *s, const char *preset, ScriptsFinish finish, void *user) {
+  s->preset = preset;
   s->finish = finish;
   s->finish_user = user;
-}
-
-/* A pass has added rules. */
-static bool renew_rules(PassCtx *ctx, Scripts *s) {
-  ctx->qconfig = scripts_qconfig(s, s->preset);
-  if (ctx->qconfig && s->finish) ctx->qconfig = s->finish(s->finish_user, ctx->qconfig);
-  return ctx->qconfig != NULL;
 }
 
 /* ---- running ---- */
@@ -243,7 +243,8 @@ bool script_pass_run(PassCtx *ctx, const ScriptPass *p, Graph *g) {
   bool ok = lua_script_call(s->lua, ctx->diag, 1, 0, values_of(g));
   s->session = NULL;
   arena_free(session.arena);
-  return ok && (!session.rules_changed || renew_rules(ctx, s->all));
+  if (ok && session.rules_changed) ctx->qconfig = scripts_qconfig(s->all);
+  return ok && (!session.rules_changed || ctx->qconfig);
 }
 
 /* ---- qcc's own ---- */
@@ -253,6 +254,17 @@ const Source *own_script_source(Arena *a, const char *name) {
     if (!strcmp(s->name, name))
       return source_from_text(a, arena_printf(a, "qcc/%s.lua", name), s->text, strlen(s->text));
   return NULL;
+}
+
+SrcLoc script_place(Diag *d, Arena *a, const LuaTrace *trace) {
+  static const char own[] = "qcc/";
+  const char *path = trace->path;
+  const char *name = strncmp(path, own, strlen(own))
+                         ? NULL
+                         : arena_strndup(a, path + strlen(own), strcspn(path + strlen(own), "."));
+  const Source *s = name ? own_script_source(a, name) : NULL;
+  if (!s) s = source_read(d, a, path, MAX_SCRIPT_BYTES);
+  return s ? lua_trace_place(a, s, trace->line) : (SrcLoc){0};
 }
 
 bool own_script_run(PassCtx *ctx, Graph *g, const char *name) {

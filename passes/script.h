@@ -3,7 +3,7 @@
 #ifndef QCC_PASSES_SCRIPT_H
 #define QCC_PASSES_SCRIPT_H
 
-#include "passes/lua.h"
+#include "passes/lua_trace.h"
 #include "passes/qconfig.h"
 
 typedef struct Scripts Scripts;
@@ -19,20 +19,23 @@ bool scripts_read_source(Scripts *s, const Source *source);
 /* A file; where `name` has neither a dot nor a slash, one of qcc's own. */
 bool scripts_read(Scripts *s, const char *name);
 
-/* What the rules of all scripts come to, with `preset` (NULL: qcc) for what they start from. NULL after
- * diagnostics. */
-const QConfigSet *scripts_qconfig(Scripts *s, const char *preset);
-bool scripts_have_rules(const Scripts *s);
-/* Where passes add rules: what is done with a set before it is used (options on the command line). NULL after
- * diagnostics. */
+/* What is done with a set of rules before it is used (options on the command line); NULL after diagnostics.
+ */
 typedef const QConfigSet *(*ScriptsFinish)(void *user, const QConfigSet *set);
-void scripts_on_rules(Scripts *s, ScriptsFinish finish, void *user);
+/* Where the rules start from: a preset (NULL: qcc), and what is done with them in the end. */
+void scripts_base(Scripts *s, const char *preset, ScriptsFinish finish, void *user);
+/* What the rules of all scripts come to. NULL after diagnostics. */
+const QConfigSet *scripts_qconfig(Scripts *s);
+bool scripts_have_rules(const Scripts *s);
 
 /* The pipeline as they have changed it; NULL: they have not. */
 const Pass *scripts_passes(const Scripts *s);
-/* Names and hashes (FNV-1a, 64 bits) of what was read, for the header of what is emitted: "a.lua
- * 0123456789abcdef"; NULL behind the last. */
-const char *scripts_id(const Scripts *s, int i);
+/* Names and hashes (FNV-1a, 64 bits: to know versions apart, no protection) of what was read, for the header
+ * of what is emitted: "a.lua 0123456789abcdef, ..."; NULL: nothing was. */
+const char *scripts_id(const Scripts *s);
+
+/* What a trace says, for the process that watches; no source: it cannot be shown. */
+SrcLoc script_place(Diag *d, Arena *a, const LuaTrace *trace);
 
 /* Runs a script's pass. False after diagnostics. */
 bool script_pass_run(PassCtx *ctx, const ScriptPass *p, Graph *g);

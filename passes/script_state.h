@@ -2,6 +2,7 @@
 #ifndef QCC_PASSES_SCRIPT_STATE_H
 #define QCC_PASSES_SCRIPT_STATE_H
 
+#include "passes/lua.h"
 #include "passes/pipeline.h"
 #include "passes/qconfig_draft.h"
 #include "passes/script.h"

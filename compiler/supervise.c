@@ -1,0 +1,113 @@
+#include "compiler/supervise.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "passes/script.h"
+
+enum { EXIT_INPUT = 1, EXIT_INTERNAL = 70 };
+
+/* What whoever started qcc sends to end it. */
+static const int passed_on[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+enum { N_PASSED_ON = sizeof passed_on / sizeof *passed_on };
+
+/* ---- the child ---- */
+
+static void set_soft_limit(int what, rlim_t limit) {
+  struct rlimit r;
+  if (getrlimit(what, &r)) return;
+  r.rlim_cur = limit < r.rlim_max ? limit : r.rlim_max;
+  setrlimit(what, &r);
+}
+
+/* All memory of the machine, so that no script makes it swap. Sanitizers reserve more than any machine has.
+ */
+static void limit_memory(void) {
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+  if (pages > 0 && size > 0) set_soft_limit(RLIMIT_AS, (rlim_t)pages * (rlim_t)size);
+#endif
+}
+
+void supervise_lift_limit(void) { set_soft_limit(RLIMIT_AS, RLIM_INFINITY); }
+
+_Noreturn static void run_child(pid_t parent, const sigset_t *mask, int (*work)(void *user, LuaTrace *trace),
+                                void *user, LuaTrace *trace) {
+  sigset_t limit;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(EXIT_INTERNAL); /* it ended before it could be watched */
+  sigprocmask(SIG_SETMASK, mask, NULL);
+  sigemptyset(&limit);
+  sigaddset(&limit, SIGXCPU);
+  sigprocmask(SIG_UNBLOCK, &limit, NULL);
+  signal(SIGXCPU, SIG_DFL);
+  set_soft_limit(RLIMIT_CORE, 0); /* which SIGXCPU would write */
+  limit_memory();
+  exit(work(user, trace));
+}
+
+/* ---- the parent ---- */
+
+/* Waits for the child's end; signals from outside are passed on. */
+static int wait_for(pid_t child, const sigset_t *watched) {
+  int status;
+  for (;;) {
+    int sig = sigwaitinfo(watched, NULL);
+    if (sig > 0 && sig != SIGCHLD) kill(child, sig);
+    if (waitpid(child, &status, WNOHANG) == child) return status;
+  }
+}
+
+/* Ends this process as the child has ended. */
+static void end_by(int sig, const sigset_t *mask) {
+  set_soft_limit(RLIMIT_CORE, 0);
+  signal(sig, SIG_DFL);
+  sigprocmask(SIG_SETMASK, mask, NULL);
+  raise(sig);
+}
+
+static int judge(Diag *d, Arena *a, int status, const LuaTrace *trace, const sigset_t *mask) {
+  SrcLoc place = trace->running ? script_place(d, a, trace) : (SrcLoc){0};
+  if (WIFEXITED(status)) {
+    if (place.source && WEXITSTATUS(status)) diag_note(d, place, "this line of a script was being run");
+    return WEXITSTATUS(status);
+  }
+  int sig = WTERMSIG(status);
+  if (place.source && sig == SIGXCPU) {
+    diag_error(d, place, "this line of a script runs for too long: its processor time is limited");
+    return EXIT_INPUT;
+  }
+  if (place.source) diag_note(d, place, "this line of a script was being run");
+  end_by(sig, mask);
+  return EXIT_INTERNAL; /* the signal is blocked */
+}
+
+int supervise(Diag *d, Arena *a, int (*work)(void *user, LuaTrace *trace), void *user) {
+  LuaTrace *trace = mmap(NULL, sizeof *trace, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  sigset_t watched, mask;
+  if (trace == MAP_FAILED) {
+    diag_error(d, (SrcLoc){0}, "no memory to share with the process for scripts: %s", strerror(errno));
+    return EXIT_INPUT;
+  }
+  sigemptyset(&watched);
+  sigaddset(&watched, SIGCHLD);
+  for (int i = 0; i < N_PASSED_ON; i++) sigaddset(&watched, passed_on[i]);
+  sigprocmask(SIG_BLOCK, &watched, &mask);
+  signal(SIGCHLD, SIG_DFL); /* where it is ignored nothing can be waited for */
+  pid_t self = getpid(), child = fork();
+  if (child < 0) {
+    diag_error(d, (SrcLoc){0}, "no process for scripts: %s", strerror(errno));
+    return EXIT_INPUT;
+  }
+  if (!child) run_child(self, &mask, work, user, trace);
+  int code = judge(d, a, wait_for(child, &watched), trace, &mask);
+  munmap(trace, sizeof *trace);
+  return code;
+}

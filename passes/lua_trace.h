@@ -1,0 +1,13 @@
+/* What a script is doing, in memory that a watching process shares. */
+#ifndef QCC_PASSES_LUA_TRACE_H
+#define QCC_PASSES_LUA_TRACE_H
+
+#include <stdbool.h>
+
+typedef struct {
+  char path[1024]; /* of the script, as the user gave it */
+  volatile int line;
+  volatile bool running;
+} LuaTrace;
+
+#endif
