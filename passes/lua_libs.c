@@ -96,26 +96,42 @@ static int format(lua_State *L) {
   return 1;
 }
 
+/* Control bytes must not reach a terminal. */
+static void put_escaped(StrBuf *out, const char *text, size_t len) {
+  for (size_t i = 0; i < len; i++) {
+    unsigned char c = (unsigned char)text[i];
+    if ((c < 32 && c != '\n' && c != '\t') || c == 127)
+      strbuf_printf(out, "\\x%02x", c);
+    else
+      strbuf_put(out, &c, 1);
+  }
+}
+
 /* To standard error, since the output may go to the standard one. */
 static int print(lua_State *L) {
   LuaScript *s = lua_script_of(L);
   int n = lua_gettop(L);
+  luaL_checkstack(L, n + 8, "too many values to print");
   for (int i = 1; i <= n; i++) {
-    const char *text = lua_script_text(L, i);
-    s->printed += (int64_t)strlen(text) + 1;
-    if (s->printed > MAX_PRINTED)
-      return luaL_error(L, "this script prints more than %d KiB", MAX_PRINTED >> 10);
-    if (i > 1) fputc('\t', stderr);
-    for (; *text; text++) {
-      unsigned char c = (unsigned char)*text;
-      if ((c < 32 && c != '\n' && c != '\t') || c == 127)
-        fprintf(stderr, "\\x%02x", c);
-      else
-        fputc(c, stderr);
-    }
-    lua_pop(L, 1);
+    size_t len;
+    lua_script_text(L, i);
+    lua_tolstring(L, -1, &len);
+    s->printed += (int64_t)len + 1;
   }
-  fputc('\n', stderr);
+  if (s->printed > MAX_PRINTED)
+    return luaL_error(L, "this script prints more than %d KiB", MAX_PRINTED >> 10);
+  Arena *tmp = arena_new();
+  StrBuf line;
+  strbuf_init(&line, tmp);
+  for (int i = 1; i <= n; i++) {
+    size_t len;
+    const char *text = lua_tolstring(L, n + i, &len);
+    if (i > 1) strbuf_puts(&line, "\t");
+    put_escaped(&line, text, len);
+  }
+  strbuf_puts(&line, "\n");
+  fwrite(line.text, 1, line.len, stderr);
+  arena_free(tmp);
   return 0;
 }
 

@@ -1,0 +1,346 @@
+#!/usr/bin/env python3
+"""-pass and -config scripts: what they may do, what stops them, and how the process that runs them is watched."""
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+from harness import DIGITS, main
+
+IDLE = 'pass("p", { run = function(graph) end })\n'
+
+
+def in_pass(body, head=''):
+    """A script whose pass does this; its body starts in line 2, behind the head."""
+    return f'{head}pass("p", {{ run = function(graph)\n{body}\nend }})\n'
+
+
+# What a hostile script does, and what is said; each runs while the file is read and inside of a pass.
+ATTACKS = {
+    'while true do end': 'for more than',
+    'repeat until false': 'for more than',
+    'while true do pcall(function() while true do end end) end': 'for more than',
+    'pcall(function() pcall(function() while true do end end) end) print("on")': 'for more than',
+    'local t = setmetatable({}, { __index = function(t, k) return t[k + 1] end }) local x = t[1]': 'C stack overflow',
+    'local function f() return f() end f()': 'for more than',
+    'local function f() return 1 + f() end f()': 'more than 64 MiB',
+    'local f <close> = setmetatable({}, { __close = function() while true do end end }) error("x")': 'for more than',
+    'local c = coroutine.wrap(function() while true do end end) c()': "Lua's 'coroutine' is not available",
+    'string.find(("a"):rep(200000), ".-.-.-.-b")': 'runs for too long',
+    '("a"):rep(200):gsub("a*a*a*a*a*a*a*a*b", "")': 'runs for too long',
+    'string.match(("a"):rep(100000), ".-.-.-b$")': 'runs for too long',
+    'pcall(string.find, ("a"):rep(200000), ".-.-.-.-b")': 'runs for too long',
+    'for x in (("a"):rep(200000)):gmatch(".-.-.-.-b") do end': 'runs for too long',
+    'table.move({}, 1, math.maxinteger - 1, 2)': 'runs for too long',
+    'table.move(setmetatable({}, { __index = rawlen, __newindex = rawequal }), 1, 1 << 60, 2)': None,
+    'table.insert(setmetatable({}, { __len = function() return 1 << 60 end, __index = rawlen, __newindex = rawequal }), 1, 1)': None,
+    'local s = string.rep("", 1 << 62)': 'runs for too long',
+    'setmetatable({}, { __gc = function() while true do end end })': "'__gc' is not available",
+    'setmetatable({}, { __mode = "k" })': "'__mode' is not available",
+    'local t = {} for i = 1, 1e9 do t[i] = i end': 'more than 64 MiB',
+    'local s = "x" while true do s = s .. s end': 'more than 64 MiB',
+    'while true do pcall(function() local s = "x" while true do s = s .. s end end) end': 'more than 64 MiB',
+    'string.rep("x", 1 << 40)': 'too large',
+    'table.concat({ string.rep("x", 1 << 24), string.rep("x", 1 << 24), string.rep("x", 1 << 24) })': 'more than 64 MiB',
+    'string.dump(function() end)': 'attempt to call a nil value',
+    'load("\\27Lua")()': "Lua's 'load' is not available",
+    'loadfile("/etc/passwd")': "Lua's 'loadfile' is not available",
+    'dofile("/etc/passwd")': "Lua's 'dofile' is not available",
+    'require("os")': "Lua's 'require' is not available",
+    'os.execute("id")': "Lua's 'os' is not available",
+    'io.open("/etc/passwd")': "Lua's 'io' is not available",
+    'debug.sethook()': "Lua's 'debug' is not available",
+    'collectgarbage("stop")': "Lua's 'collectgarbage' is not available",
+    'getmetatable("").__index.io.open("x")': 'attempt to index a nil value',
+    'local e = getmetatable(_ENV) e.__index = nil': 'attempt to',
+    'while true do print(("x"):rep(1000)) end': 'prints more than 1024 KiB',
+    'for k in pairs({ [{}] = 1 }) do end': 'pairs has no order for a key that is a table',
+}
+
+
+def complaint(t, text, option, message, line):
+    """What is wrong with how the script was stopped; '': it was, in time, with the place in it."""
+    t.write('a.lua', text)
+    started = time.monotonic()
+    r = t.run('tiny.ir', option, 'a.lua', '-target', 'generic', '-quantize', 'none', '-o', 'm.c', code=None)
+    seconds = time.monotonic() - started
+    place = re.search(r'^a\.lua:(\d+):\d+: error: (.*)$', r.stderr, re.M)
+    said = f'{text}\n{r.stderr[-1000:]}'
+    if r.returncode != 1 or not place or int(place[1]) != line or (message or '') not in place[2]:
+        return f'exit code {r.returncode}, no "{message}" in line {line}: {said}'
+    if seconds >= 5:
+        return f'stopped after {seconds:.1f} s: {said}'
+    written = [f for f in t.files() if f.startswith('m.')]
+    for name in written:
+        os.unlink(t.dir / name)
+    return f'files appeared: {said}' if written else ''
+
+
+def test_attacks_while_a_file_is_read(t):
+    """Each is stopped, with its place."""
+    t.tiny()
+    wrong = [complaint(t, '\n\n' + text, '-config', message, 3) for text, message in ATTACKS.items()]
+    assert not any(wrong), '\n'.join(filter(None, wrong))
+
+
+def test_attacks_in_a_pass(t):
+    """The same in a pass, a third of them."""
+    t.tiny()
+    wrong = [complaint(t, in_pass(text), '-pass', message, 2) for text, message in list(ATTACKS.items())[::3]]
+    assert not any(wrong), '\n'.join(filter(None, wrong))
+
+
+def test_attacks_in_an_observer(t):
+    """Its functions run in other threads than the file did."""
+    t.tiny()
+    head = 'local o = observer("o", { state = { n = 0 }, finish = function() return 0, 1 end, observe = function(s, x)\n'
+    tail = '\nend })\ndefault { activation = o {} }\n'
+    for body in ('while true do end', 'string.find(("a"):rep(200000), ".-.-.-.-b")', 's.n = 0 / 0', 's.n = "x"', 's.n = nil',
+                 'error("no")', 'local t = {} for i = 1, 1e9 do t[i] = i end'):
+        t.write('a.lua', head + body + tail)
+        t.fail('tiny.ir', '-calib', 'calib.npz', '-config', 'a.lua', '-o', 'm.c', message='a.lua:2:' if 's.n' not in body else 'a.lua:')
+    t.write('a.lua', head.replace('0, 1', '1, 0') + tail)
+    r = t.fail('tiny.ir', '-calib', 'calib.npz', '-config', 'a.lua', '-o', 'm.c', message='the observer o gives a range')
+    assert r.stderr.count('error:') == 1, r.stderr
+
+
+def test_signals_reach_the_work(t):
+    """What ends qcc ends the process that runs scripts, and the other way round."""
+    t.tiny()
+    t.write('a.lua', in_pass('print("ready") string.find(("a"):rep(200000), ".-.-.-.-b")'))
+    command = [t.qcc, 'tiny.ir', '-quantize', 'none', '-pass', 'a.lua', '-o', 'm.c']
+    for sig, code in ((signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, -signal.SIGINT), (signal.SIGKILL, -signal.SIGKILL)):
+        with subprocess.Popen(command, cwd=t.dir, stderr=subprocess.PIPE, text=True) as p:
+            assert p.stderr.readline() == 'ready\n'
+            with open(f'/proc/{p.pid}/task/{p.pid}/children', encoding='ascii') as f:
+                child = int(f.read())
+            os.kill(p.pid, sig)
+            assert p.wait(5) == code, p.returncode
+        end = time.monotonic() + 2
+        while os.path.exists(f'/proc/{child}') and open(f'/proc/{child}/stat', encoding='ascii').read().split()[2] != 'Z':
+            assert time.monotonic() < end, 'the child lives on'
+            time.sleep(0.01)
+    with subprocess.Popen(command, cwd=t.dir, stderr=subprocess.PIPE, text=True) as p:
+        assert p.stderr.readline() == 'ready\n'
+        with open(f'/proc/{p.pid}/task/{p.pid}/children', encoding='ascii') as f:
+            os.kill(int(f.read()), signal.SIGKILL)
+        text = p.stderr.read()
+        assert p.wait(5) == -signal.SIGKILL and 'a.lua:2:1: note: this line of a script was being run' in text, text
+    assert not any(f.startswith('m.') for f in t.files())
+
+
+def test_exit_codes(t):
+    """They are those of a run without scripts."""
+    t.tiny()
+    t.write('a.lua', IDLE)
+    t.run('tiny.ir', '-quantize', 'none', '-pass', 'a.lua', '-target', 'generic', '-o', 'm.c')
+    t.fail('none.ir', '-pass', 'a.lua', '-o', 'n.c', message='No such file')
+    t.fail('tiny.ir', '-pass', 'a.lua', '-target', 'pdp11', '-o', 'n.c', code=2, message="target 'pdp11'")
+    t.fail('tiny.ir', '-pass', 'none.lua', '-o', 'n.c', message='none.lua: error: No such file')
+    t.fail('tiny.ir', '-pass', 'nosuch', '-o', 'n.c', message="qcc has no script 'nosuch' of its own")
+    t.fail('tiny.ir', '-pass', 'a.lua', '-o', 'a.lua', message='a.lua')
+
+
+def test_the_same_code(t):
+    """A script that changes nothing changes nothing but the comment, which names it with its hash."""
+    t.write('a.lua', IDLE)
+    args = [DIGITS / 'digits.ir', '-target', 'generic', '-name', 'm', '-o']
+    os.mkdir(t.dir / 'x')
+    t.run(*args, 'x/m.c')
+    t.run(*args, 'm.c', '-pass', 'a.lua', '-MD')
+    line = re.search(rb'^ \* With the scripts a\.lua [0-9a-f]{16}\.\n', t.read('m.c'), re.M)
+    assert line and t.read('m.c').replace(line[0], b'') == t.read('x/m.c')
+    assert b'a.lua' in t.read('m.d')
+    t.write('a.lua', IDLE + '\n')
+    t.run(*args, 'm.c', '-pass', 'a.lua')
+    assert line[0] not in t.read('m.c')
+
+
+GELU = """model g {
+  input %x : f32[1, 8]
+  %a = mul(%x, 0.70710677)
+  %b = erf(%a)
+  %c = add(%b, 1)
+  %d = mul(%x, %c)
+  %y = mul(%d, 0.5)
+  output %y
+}
+"""
+
+
+def test_the_list_of_passes(t):
+    """Passes can be added, dropped and moved, within what the pipeline needs."""
+    t.write('g.ir', GELU)
+
+    def names(script):
+        t.write('a.lua', script)
+        return [line.split()[0] for line in t.run('-print-passes', '-pass', 'a.lua').stdout.split('\n\n')[0].splitlines()]
+
+    usual = names('')
+    assert usual[:3] == ['canonicalize', 'gelu', 'qdq'] and names('print(#passes())') == usual
+    assert names(IDLE).index('p') == usual.index('observe')
+    assert names('pass("p", { after = "canonicalize", run = function() end })')[1] == 'p'
+    assert names('pass("p", { before = "canonicalize", run = function() end })')[0] == 'p'
+    assert names('drop "gelu"') == [n for n in usual if n != 'gelu']
+    assert names('move("gelu", { after = "ranges" })')[-1] == 'gelu'
+    for script, message in (
+            ('drop "gleu"', "there is no pass 'gleu'; did you mean 'gelu'?"),
+            ('drop "observe"', "the pass 'observe' is needed, and cannot be dropped"),
+            ('move("refine", { before = "io" })', "the pass 'refine' has its place, and cannot be moved"),
+            ('move("gelu", { after = "gelu" })', 'a pass cannot be moved to itself'),
+            ('move("gelu", {})', 'move takes a place'),
+            ('move("gelu", { after = "observe" })', "nothing can come between the passes 'observe' and 'quantize'"),
+            ('pass("p", { after = "quantize", run = function() end })', 'nothing can come between'),
+            ('pass("p", { after = "x", before = "y", run = function() end })', "'before' and 'after' exclude each other"),
+            ('pass("gelu", { run = function() end })', "there is a pass 'gelu' already"),
+            ('pass("a b", { run = function() end })', 'a pass has a name of letters'),
+            ('pass("p", {})', 'a pass has a function'),
+            ('pass("p", { run = 3 })', 'a pass has a function'),
+            ('pass("p", { rum = 3 })', "pass has no 'rum'"),
+            ('use "nosuch"', "qcc has no script 'nosuch' of its own")):
+        t.write('a.lua', script)
+        t.fail('g.ir', '-pass', 'a.lua', '-o', 'm.c', message='a.lua:1:1: error: ' + message)
+    t.write('a.lua', in_pass('drop "gelu"'))
+    t.fail('g.ir', '-quantize', 'none', '-pass', 'a.lua', '-o', 'm.c', message='cannot be changed while a pass runs')
+
+
+def test_every_list_compiles(t):
+    """Whatever may be dropped or moved: the code computes what the graph does."""
+    free = ['gelu', 'qdq', 'fuse', 'equalize', 'tables', 'ranges']
+    t.write('g.ir', GELU)
+    for name in free + ['refine']:
+        t.write('a.lua', f'drop "{name}"')
+        t.run(DIGITS / 'digits.ir', '-target', 'generic', '-pass', 'a.lua', '-verify', '-Wno-float-op')
+    for name in free:
+        for place in ('before = "canonicalize"', 'after = "refine"', 'after = "ranges"'):
+            if name not in place:
+                t.write('a.lua', f'move("{name}", {{ {place} }})')
+                t.run(DIGITS / 'digits.ir', '-target', 'generic', '-pass', 'a.lua', '-emit', 'ir', '-o', 'm.ir')
+
+
+def test_passes_are_dumped(t):
+    """-dump-after and -stop-after know them, and say what they do not know."""
+    t.write('g.ir', GELU)
+    t.write('a.lua', 'pass("mine", { after = "gelu", run = function(g) print(g) end })')
+    r = t.run('g.ir', '-pass', 'a.lua', '-stop-after', 'mine', '-dump-after', 'mine', '-o', '-')
+    assert 'gelu(%x)' in r.stdout and '// after mine' in r.stderr and r.stderr.count('gelu(%x)') == 2, r.stderr
+    t.fail('g.ir', '-pass', 'a.lua', '-stop-after', 'nosuch', '-o', '-', message="-stop-after: there is no pass 'nosuch'")
+
+
+def test_rewrites_that_are_wrong(t):
+    """Shown in the script, with the place in the model where there is one; the graph stays as it was."""
+    t.write('g.ir', GELU)
+    find = 'local x, y = graph:tensor("x"), graph:tensor("y").producer local c = graph:tensor("c")\n'
+    for body, message in (
+            ('graph:replace(y, "gleu", { x })', "there is no operator 'gleu'; did you mean 'gelu'?"),
+            ('graph:replace(y, "gelu", { x, x })', 'gelu takes exactly 1 operand, not 2'),
+            ('graph:replace(y, "gelu", { false })', 'operand 1 of gelu is missing'),
+            ('graph:replace(y, "gelu", { x }, { aproximate = "tanh" })', "gelu has no attribute 'aproximate'; did you mean 'approximate'?"),
+            ('graph:replace(y, "gelu", { x }, { approximate = "exp" })', "the attribute 'approximate' of gelu is \"none\" or \"tanh\", not exp"),
+            ('graph:replace(y, "clip", { x }, { min = "1" })', "the attribute 'min' of clip is a number"),
+            ('graph:replace(y, "clip", { x }, { min = 0/0 })', "the attribute 'min' of clip is a number"),
+            ('graph:replace(y, "softmax", { x }, { axis = 7 })', 'axis'),
+            ('graph:replace(y, "reshape", { x }, { shape = { 8 } })', "'y' is f32[1, 8], but reshape gives f32[8]"),
+            ('graph:replace(y, "transpose", { x }, { perm = { 0, 0 } })', 'perm'),
+            ('graph:replace(y, "transpose", { x }, { perm = { 0, 1.5 } })', "the attribute 'perm' of transpose is a list of integers"),
+            ('graph:replace(y, "relu", { y })', 'this rewrite makes the graph invalid and was taken back'),
+            ('graph:remove(y)', "'y' is used, and cannot be removed"),
+            ('graph:remove(x)', 'bad argument'),
+            ('graph:redirect(y, x)', "the output 'y' cannot become 'x'"),
+            ('graph:redirect(c, y)', "this rewrite makes the graph invalid and was taken back: operand 'y' of mul is not defined before it"),
+            ('graph:set_operand(y, 3, x)', 'mul has 2 operands, there is none 3'),
+            ('graph:set_operand(y, 1, false)', 'is missing'),
+            ('graph:set(y, { act_min = 1, act_max = 0 })', None),
+            ('graph:node("relu", { x })', 'a node alone is used by nothing'),
+            ('graph:constant({ 1, 2 }, { shape = { 3 } })', 'a constant of the shape [3] has 3 values, not 2'),
+            ('graph:constant({ 1, 300 }, { dtype = "u8" })', '300 is no value of u8'),
+            ('graph:constant({ 1, "2" })', 'value 2 of a constant is a string, no number'),
+            ('graph:constant(0, { shape = { 1 << 28, 1 << 28 } })', 'a shape beyond the limits'),
+            ('for i = 1, 9 do graph:constant(0, { shape = { 1 << 14, 1 << 13 } }) end', 'the scripts make constants of more than 1024 MiB'),
+            ('graph:constant(1, { dtype = "f31" })', "there is no element type 'f31'"),
+            ('graph:constant(1, { scale = 1, axis = 0 })', 'there is no axis 0'),
+            ('graph:rewrite(function() graph:rewrite(function() end) end)', 'a rewrite in a rewrite'),
+            ('graph.name = "x"', 'the fields of a graph cannot be set'),
+            ('y.name = "x"', 'the fields of a node cannot be set'),
+            ('local z = x.nosuch', "a tensor has no 'nosuch'"),
+            ('x:values()', "'x' is no constant"),
+            ('graph:match("mul(", y)', "in the pattern: expected a pattern at character 5"),
+            ('graph:match("mull(%x, %y)", y)', "there is no operator 'mull'"),
+            ('graph:match("gelu(%x){ a = 1 }", y)', "gelu has no attribute 'a'"),
+            ('graph:match("relu(%x, %x)", y)', 'relu takes at most 1 operands'),
+            ('graph:nodes("mull")', "there is no operator 'mull'"),
+            ('keep = y.operands[1].producer graph:replace(y, "gelu", { x }) keep = keep.op', 'this node, mul, is not in the graph any more')):
+        t.write('a.lua', in_pass(find + body))
+        args = ['g.ir', '-quantize', 'none', '-target', 'generic', '-pass', 'a.lua', '-o', 'm.c']
+        if message is None:
+            t.run(*args)
+            os.unlink(t.dir / 'm.c')
+            os.unlink(t.dir / 'm.h')
+        else:
+            r = t.fail(*args, message='a.lua:3:')
+            assert message in r.stderr and re.search(r'^ *\^~*$', r.stderr, re.M), f'{body}: {r.stderr}'
+
+
+def test_a_rewrite_is_taken_back(t):
+    """Every node, tensor, attribute and name; what went before in the same rewrite, too."""
+    t.write('g.ir', GELU)
+    t.write('a.lua', """pass("p", { after = "canonicalize", run = function(graph)
+  local before = tostring(graph)
+  local y, x = graph:tensor("y").producer, graph:tensor("x")
+  local ok, message = pcall(graph.rewrite, graph, function()
+    local n = graph:node("tanh", { graph:constant(3, { shape = { 1, 8 } }) }, {}, { name = "new", before = y })
+    graph:set_operand(y, 2, n)
+    graph:set(y, { act_min = 1 })
+    graph:replace(graph:tensor("d").producer, "max", { x, n })
+    graph:redirect(graph:tensor("c"), y.result)
+  end)
+  assert(not ok and message:find("was taken back: ", 1, true), message)
+  assert(tostring(graph) == before)
+  ok, message = pcall(graph.rewrite, graph, function()
+    graph:bypass(graph:tensor("b").producer)
+    error("not so")
+  end)
+  assert(not ok and message:find("not so", 1, true), message)
+  assert(tostring(graph) == before and not graph:tensor("new"))
+  assert(y.attrs.act_min == -math.huge and #y.operands == 2)
+end })""")
+    t.run('g.ir', '-quantize', 'none', '-target', 'generic', '-pass', 'a.lua', '-verify')
+
+
+def test_rules_in_a_pass(t):
+    """A pass looks at the graph and says how it is quantized; behind observe it is too late."""
+    rules = 'for n in graph:nodes("conv2d") do if n.attrs.groups > 1 then node(n.name, { mode = "float" }) end end'
+    t.write('a.lua', in_pass(rules))
+    table = t.run(DIGITS / 'digits.ir', '-pass', 'a.lua', '-print-qconfig', '-config', 'qnnpack').stdout
+    t.run(DIGITS / 'digits.ir', '-pass', 'a.lua', '-config', 'qnnpack', '-emit', 'ir', '-o', 'm.ir')
+    assert ' in_float' in t.read('m.ir').decode() and 'histogram' in t.run(DIGITS / 'digits.ir', '-pass', 'a.lua', '-print-qconfig',
+                                                                         '-config', 'qnnpack').stdout, table
+    t.write('a.lua', 'pass("p", { after = "refine", run = function() default {} end })')
+    t.fail(DIGITS / 'digits.ir', '-pass', 'a.lua', '-o', 'm.c', message='the rules of quantization are in use already')
+
+
+def test_one_script_several_times(t):
+    """Two scripts, one of qcc's own, and a configuration, in the order given."""
+    t.tiny()
+    t.write('a.lua', 'pass("first", { run = function() print("first") end })')
+    t.write('b.lua', 'pass("second", { run = function() print("second") end })')
+    t.write('c.lua', 'preset "minmax"')
+    r = t.run('tiny.ir', '-calib', 'calib.npz', '-pass', 'a.lua', '-pass', 'b.lua', '-pass', 'silu', '-config', 'c.lua', '-target', 'generic',
+              '-o', 'm.c')
+    assert r.stderr == 'first\nsecond\n', r.stderr
+    assert re.search(rb'With the scripts c\.lua \w+, a\.lua \w+, b\.lua \w+, silu\.lua \w+\.', t.read('m.c'))
+    t.fail('tiny.ir', '-pass', 'a.lua', '-pass', 'a.lua', '-o', 'n.c', message="there is a pass 'first' already")
+
+
+def test_ops_that_no_code_is_made_of(t):
+    """A pass behind those that replace them must not leave any."""
+    t.write('g.ir', GELU)
+    t.write('a.lua', 'pass("p", { after = "ranges", run = function(graph)\n'
+            'local y = graph:tensor("y") graph:replace(y.producer, "flatten", { graph:tensor("x") }, { axis = 1 })\nend })')
+    t.fail('g.ir', '-quantize', 'none', '-pass', 'a.lua', '-o', 'm.c', message="'y': flatten is left at the end")
+
+
+if __name__ == '__main__':
+    sys.exit(main(globals()))
