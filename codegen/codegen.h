@@ -37,12 +37,13 @@ typedef struct {
   const char *name;             /* prefix of the public names: a C identifier */
   const char *header_name; /* what the C file includes: "model.h"; NULL: the header's text stands in it */
   const char *model_file;  /* for the comment at the top: the model's file name without folders */
-  const char *scripts;     /* for the same: names and hashes of users' scripts; NULL: none */
-  bool threads;            /* also a run function whose kernels are done in parts by the caller's threads */
-  int64_t part_ops;        /* vector operations that a part has at least; 0: as many as pay (tests take 1) */
-  bool instrument;         /* also one that calls back before and after each layer */
-  int64_t max_workspace;   /* bytes that the workspace may take; 0: any */
-  bool nhwc_io;            /* public tensors of rank 3 and 4 are channels-last; default: as the model says */
+  const char *const
+      *scripts;          /* for the same: names and hashes of users' scripts; ends with NULL; NULL: none */
+  bool threads;          /* also a run function whose kernels are done in parts by the caller's threads */
+  int64_t part_ops;      /* vector operations that a part has at least; 0: as many as pay (tests take 1) */
+  bool instrument;       /* also one that calls back before and after each layer */
+  int64_t max_workspace; /* bytes that the workspace may take; 0: any */
+  bool nhwc_io;          /* public tensors of rank 3 and 4 are channels-last; default: as the model says */
   WeightsKind weights;
   const char *weights_file; /* its name; NULL with WEIGHTS_STRING */
   StrBuf *weights_out;      /* gets its bytes; initialised */

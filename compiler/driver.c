@@ -394,7 +394,7 @@ static CodegenOptions codegen_options(const Driver *r) {
       .name = r->c_name,
       .header_name = r->beside ? file_base(r->beside) : NULL,
       .model_file = file_base(strcmp(r->options->model, "-") ? r->options->model : "standard input"),
-      .scripts = r->scripts ? scripts_id(r->scripts) : NULL,
+      .scripts = r->scripts ? scripts_ids(r->scripts) : NULL,
       .threads = r->options->threads,
       .instrument = r->options->instrument,
       .weights = r->options->weights ? (WeightsKind)(r->options->weights - 1) : WEIGHTS_STRING,

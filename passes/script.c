@@ -150,7 +150,7 @@ static const char *id_of(Arena *a, const Source *source) {
   uint64_t hash = 0xcbf29ce484222325u;
   for (size_t i = 0; i < source->len; i++) hash = (hash ^ (unsigned char)source->text[i]) * 0x100000001b3u;
   const char *slash = strrchr(source->path, '/');
-  return arena_printf(a, "%s %016" PRIx64, slash ? slash + 1 : source->path, hash);
+  return arena_printf(a, "%.60s %016" PRIx64, slash ? slash + 1 : source->path, hash);
 }
 
 bool scripts_read_source(Scripts *s, const Source *source) {
@@ -176,10 +176,9 @@ bool scripts_read(Scripts *s, const char *name) {
 
 const Pass *scripts_passes(const Scripts *s) { return s->pipeline.changed ? s->pipeline.passes : NULL; }
 
-const char *scripts_id(const Scripts *s) {
-  const char *ids = NULL;
-  for (int i = 0; i < s->n; i++)
-    ids = ids ? arena_printf(s->arena, "%s, %s", ids, s->list[i]->id) : s->list[i]->id;
+const char *const *scripts_ids(const Scripts *s) {
+  const char **ids = ARENA_NEW_ARRAY(s->arena, const char *, (size_t)s->n + 1);
+  for (int i = 0; i < s->n; i++) ids[i] = s->list[i]->id;
   return ids;
 }
 

@@ -31,8 +31,8 @@ bool scripts_have_rules(const Scripts *s);
 /* The pipeline as they have changed it; NULL: they have not. */
 const Pass *scripts_passes(const Scripts *s);
 /* Names and hashes (FNV-1a, 64 bits: to know versions apart, no protection) of what was read, for the header
- * of what is emitted: "a.lua 0123456789abcdef, ..."; NULL: nothing was. */
-const char *scripts_id(const Scripts *s);
+ * of what is emitted: "a.lua 0123456789abcdef"; ends with NULL. */
+const char *const *scripts_ids(const Scripts *s);
 
 /* What a trace says, for the process that watches; no source: it cannot be shown. */
 SrcLoc script_place(Diag *d, Arena *a, const LuaTrace *trace);

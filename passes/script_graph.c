@@ -50,13 +50,20 @@ GraphSession *script_session(lua_State *L) {
 }
 
 static void *check_handle(lua_State *L, int arg, const char *type) {
-  Handle *h = luaL_checkudata(L, arg, type);
+  Handle *h = luaL_testudata(L, arg, type);
+  const char *name = lua_script_name(L);
+  if (!h && arg == 1) script_error(L, (SrcLoc){0}, "call it with a colon: %s:%s(...)", type, name);
+  if (!h)
+    script_error(L, (SrcLoc){0}, "%s takes a %s, not a %s", *name ? name : "this", type,
+                 luaL_typename(L, arg));
   if (h->serial != script_session(L)->serial)
     script_error(L, (SrcLoc){0}, "this %s is of an earlier run of a pass", type);
   return h->object;
 }
 
 static bool in_graph(const Graph *g, const Tensor *t) { return graph_find(g, t->name) == t; }
+
+Graph *script_graph(lua_State *L) { return check_handle(L, 1, SCRIPT_GRAPH); }
 
 Node *script_node(lua_State *L, int arg) {
   Node *n = check_handle(L, arg, SCRIPT_NODE);
@@ -369,7 +376,7 @@ static int push_iterator(lua_State *L, const char *op, const Pattern *p) {
 
 /* g:nodes() or g:nodes("conv2d") in their order. */
 static int graph_nodes(lua_State *L) {
-  check_handle(L, 1, SCRIPT_GRAPH);
+  script_graph(L);
   const char *op = luaL_optstring(L, 2, NULL);
   if (op && op_from_name(op, strlen(op)) == OP_COUNT)
     script_error(L, (SrcLoc){0}, "there is no operator '%.60s' (qcc -print-ops lists them)", op);
@@ -394,13 +401,13 @@ static const Pattern *pattern_arg(lua_State *L, int arg) {
 
 /* for node, found in g:find("mul(%x, sigmoid(%x))") do */
 static int graph_find_all(lua_State *L) {
-  check_handle(L, 1, SCRIPT_GRAPH);
+  script_graph(L);
   return push_iterator(L, NULL, pattern_arg(L, 2));
 }
 
 /* g:match(pattern, node): what its names stand for, or nil. */
 static int graph_match(lua_State *L) {
-  check_handle(L, 1, SCRIPT_GRAPH);
+  script_graph(L);
   Tensor *t = script_tensor(L, 3), *found[PATTERN_NAMES];
   lua_pushvalue(L, 2);
   const Pattern *p = pattern_arg(L, lua_gettop(L));
@@ -418,7 +425,7 @@ static int graph_match(lua_State *L) {
 
 /* g:tensor("name"), or nil. */
 static int graph_tensor_named(lua_State *L) {
-  check_handle(L, 1, SCRIPT_GRAPH);
+  script_graph(L);
   script_push_tensor(L, graph_find(script_session(L)->graph, luaL_checkstring(L, 2)));
   return 1;
 }
