@@ -51,6 +51,7 @@ static void transaction(lua_State *L, int args) {
 /* g:rewrite(function() ... end): several changes that are valid together. */
 static int rewrite(lua_State *L) {
   GraphSession *s = script_session(L);
+  script_graph(L);
   luaL_checktype(L, 2, LUA_TFUNCTION);
   if (s->before) script_error(L, (SrcLoc){0}, "a rewrite in a rewrite");
   lua_settop(L, 2);
@@ -61,7 +62,7 @@ static int rewrite(lua_State *L) {
 /* A change alone is a rewrite, too. `change` has the same name and the same arguments. */
 static int edit(lua_State *L, lua_CFunction change) {
   GraphSession *s = script_session(L);
-  luaL_checkudata(L, 1, SCRIPT_GRAPH);
+  script_graph(L);
   if (s->graph->n_nodes > MAX_NODES)
     script_error(L, (SrcLoc){0}, "the graph has more than %d nodes", MAX_NODES);
   if (s->before) return change(L);
@@ -202,7 +203,7 @@ static double value_at(lua_State *L, int arg, int64_t i) {
 /* g:constant(number or list, { name, dtype, shape, scale, zero, axis }) */
 static int make_constant(lua_State *L) {
   static const char *const known[] = {"name", "dtype", "shape", "scale", "zero", "axis", NULL};
-  Graph *g = script_session(L)->graph;
+  Graph *g = script_graph(L);
   bool single = lua_type(L, 2) == LUA_TNUMBER;
   if (!single) luaL_checktype(L, 2, LUA_TTABLE);
   check_options(L, 3, known);
@@ -215,7 +216,7 @@ static int make_constant(lua_State *L) {
     script_error(L, (SrcLoc){0}, "a constant of the shape %s has %lld values, not %lld",
                  shape_text(lua_script_arena(L), &type.shape), (long long)n, (long long)given);
   lua_script_charge(L, type_bytes(&type) + 64);
-  lua_script_work(L, n);
+  lua_script_work(L, single ? n / 64 : n);
   void *data = arena_alloc(g->arena, (size_t)type_bytes(&type) + 1);
   for (int64_t i = 0; i < n; i++)
     put_value(L, type.dtype, single ? lua_tonumber(L, 2) : value_at(L, 2, i), data, i);
@@ -274,6 +275,7 @@ static void give_type(lua_State *L, int table, Node *n) {
 static int make_node(lua_State *L) {
   static const char *const known[] = {"before", "name", "like", "dtype", "scale", "zero", NULL};
   GraphSession *s = script_session(L);
+  script_graph(L);
   if (!s->before) script_error(L, (SrcLoc){0}, "a node alone is used by nothing: make it in a rewrite");
   OpId op = op_arg(L, 2);
   int n_operands;

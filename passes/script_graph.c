@@ -49,13 +49,20 @@ GraphSession *script_session(lua_State *L) {
   return s;
 }
 
+/* What a value is, as messages say it. */
+static const char *kind_of(lua_State *L, int arg) {
+  static const char *const types[] = {SCRIPT_GRAPH, SCRIPT_NODE, SCRIPT_TENSOR};
+  for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+    if (luaL_testudata(L, arg, types[i])) return types[i];
+  return luaL_typename(L, arg);
+}
+
 static void *check_handle(lua_State *L, int arg, const char *type) {
   Handle *h = luaL_testudata(L, arg, type);
   const char *name = lua_script_name(L);
   if (!h && arg == 1) script_error(L, (SrcLoc){0}, "call it with a colon: %s:%s(...)", type, name);
   if (!h)
-    script_error(L, (SrcLoc){0}, "%s takes a %s, not a %s", *name ? name : "this", type,
-                 luaL_typename(L, arg));
+    script_error(L, (SrcLoc){0}, "%s takes a %s, not a %s", *name ? name : "this", type, kind_of(L, arg));
   if (h->serial != script_session(L)->serial)
     script_error(L, (SrcLoc){0}, "this %s is of an earlier run of a pass", type);
   return h->object;

@@ -72,6 +72,7 @@ void script_push_node(lua_State *L, Node *n);     /* NULL: nil */
 void script_push_tensor(lua_State *L, Tensor *t); /* NULL: nil */
 /* Arguments; errors of Lua where they are something else, or are not in the graph any more. */
 GraphSession *script_session(lua_State *L);
+Graph *script_graph(lua_State *L); /* the first argument, of methods of graphs */
 Node *script_node(lua_State *L, int arg);
 Tensor *script_tensor(lua_State *L, int arg); /* of a node: its first result */
 /* A list's length and elements, each of which `what` names in messages. */
