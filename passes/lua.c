@@ -14,8 +14,8 @@ enum {
   MAX_STEPS = 10 * 1000 * 1000,
   STEPS_PER_VALUE = 10,
   STEPS_PER_CHECK = 100,
-  MAX_SECONDS = 2, /* of the processor's time: few steps can do much, too */
 };
+static const double most_seconds = 1.5; /* of the processor's time: few steps can do much, too */
 static const double seconds_per_value = 1e-7;
 /* By which what takes no steps is ended later than what does, and so says more. */
 static const double grace_seconds = 0.25;
@@ -238,7 +238,7 @@ static int limited_call(LuaScript *s, int args, int results, int64_t work) {
   timer_t timer;
   s->steps = 0;
   s->max_steps = MAX_STEPS + STEPS_PER_VALUE * work;
-  s->max_seconds = MAX_SECONDS + seconds_per_value * (double)work;
+  s->max_seconds = most_seconds + seconds_per_value * (double)work;
   s->start = thread_seconds();
   if (trace) {
     if (!start_timer(s, &timer)) BUG("no timer for a script");
