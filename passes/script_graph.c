@@ -421,7 +421,10 @@ static int graph_match(lua_State *L) {
   MatchResult r = pattern_match(p, t, found);
   lua_script_work(L, 5);
   if (r == MATCH_TOO_LONG) script_error(L, t->loc, "there are too many ways to fit this pattern");
-  if (r == MATCH_NO) return 0;
+  if (r == MATCH_NO) {
+    lua_pushnil(L);
+    return 1;
+  }
   lua_createtable(L, 0, pattern_names(p));
   for (int k = 0; k < pattern_names(p); k++) {
     script_push_tensor(L, found[k]);
