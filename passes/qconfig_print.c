@@ -204,8 +204,8 @@ bool qconfig_print(StrBuf *out, const PassCtx *ctx, const Graph *original) {
   } else if (ctx->mode == MODE_NONE) {
     strbuf_puts(out, "nothing is quantized: -quantize none\n");
   } else {
-    if (!plan_make(ctx->diag, out->arena, g, ctx->qconfig, ctx->quantized_io, &plan)) return false;
-    qconfig_warn_unused(ctx->diag, ctx->qconfig, g);
+    if (!plan_make(ctx->diag, out->arena, g, before.qconfig, ctx->quantized_io, &plan)) return false;
+    qconfig_warn_unused(ctx->diag, before.qconfig, g);
     print_plan(out, plan);
   }
   return true;

@@ -312,10 +312,11 @@ def test_rules_in_a_pass(t):
     """A pass looks at the graph and says how it is quantized; behind observe it is too late."""
     rules = 'for n in graph:nodes("conv2d") do if n.attrs.groups > 1 then node(n.name, { mode = "float" }) end end'
     t.write('a.lua', in_pass(rules))
-    table = t.run(DIGITS / 'digits.ir', '-pass', 'a.lua', '-print-qconfig', '-config', 'qnnpack').stdout
-    t.run(DIGITS / 'digits.ir', '-pass', 'a.lua', '-config', 'qnnpack', '-emit', 'ir', '-o', 'm.ir')
-    assert ' in_float' in t.read('m.ir').decode() and 'histogram' in t.run(DIGITS / 'digits.ir', '-pass', 'a.lua', '-print-qconfig',
-                                                                         '-config', 'qnnpack').stdout, table
+    args = [DIGITS / 'digits.ir', '-pass', 'a.lua', '-config', 'qnnpack']
+    table = t.run(*args, '-print-qconfig').stdout
+    assert 'a.lua:2: node' in table and 'histogram' in table, table
+    t.run(*args, '-emit', 'ir', '-o', 'm.ir')
+    assert ' in_float' in t.read('m.ir').decode()
     t.write('a.lua', 'pass("p", { after = "refine", run = function() default {} end })')
     t.fail(DIGITS / 'digits.ir', '-pass', 'a.lua', '-o', 'm.c', message='the rules of quantization are in use already')
 
