@@ -15,6 +15,7 @@ enum {
   STEPS_PER_VALUE = 10,
   STEPS_PER_CHECK = 100,
 };
+static const double most_paused = 3;
 static const double most_seconds = 1.5; /* of the processor's time: few steps can do much, too */
 static const double seconds_per_value = 1e-7;
 /* By which what takes no steps is ended later than what does, and so says more. */
@@ -223,7 +224,8 @@ static int panic(lua_State *L) {
 /* ---- running ---- */
 
 /* Ends this process when its thread has run too long, whatever it does. */
-static bool start_timer(const LuaScript *s, timer_t *timer) {
+static bool start_timer(LuaScript *s) {
+  timer_t *timer = &s->timer;
   struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGXCPU};
   double limit = s->max_seconds + grace_seconds;
   struct itimerspec when = {.it_value = {(time_t)limit, (long)((limit - (double)(time_t)limit) * 1e9)}};
@@ -233,30 +235,46 @@ static bool start_timer(const LuaScript *s, timer_t *timer) {
   return false;
 }
 
+void lua_script_pause(lua_State *L) {
+  static const struct itimerspec never = {{0, 0}, {0, 0}};
+  LuaScript *s = lua_script_of(L);
+  s->pause_start = thread_seconds();
+  if (s->host->trace && s->paused < most_paused) timer_settime(s->timer, 0, &never, &s->left);
+}
+
+void lua_script_resume(lua_State *L) {
+  LuaScript *s = lua_script_of(L);
+  double seconds = thread_seconds() - s->pause_start;
+  if (s->paused >= most_paused) return;
+  s->paused += seconds;
+  s->start += seconds;
+  if (s->host->trace) timer_settime(s->timer, 0, &s->left, NULL);
+}
+
 static int limited_call(LuaScript *s, int args, int results, int64_t work) {
   LuaTrace *trace = s->host->trace;
-  timer_t timer;
+  s->ended = s->no_memory = false;
   s->steps = 0;
+  s->paused = 0;
   s->max_steps = MAX_STEPS + STEPS_PER_VALUE * work;
   s->max_seconds = most_seconds + seconds_per_value * (double)work;
   s->start = thread_seconds();
   if (trace) {
-    if (!start_timer(s, &timer)) BUG("no timer for a script");
+    if (!start_timer(s)) BUG("no timer for a script");
     snprintf(trace->path, sizeof trace->path, "%s", s->source->path);
     trace->line = s->line;
     trace->running = true;
   }
   int status = lua_pcall(s->state, args, results, 0);
   if (trace) {
+    timer_delete(s->timer);
     trace->running = false;
-    timer_delete(timer);
   }
   return status;
 }
 
 bool lua_script_call(LuaScript *s, Diag *d, int args, int results, int64_t work) {
   int errors = d->errors;
-  if (s->ended) return false;
   s->diag = d;
   int status = limited_call(s, args, results, work);
   if (status) report(s->state, s, status);

@@ -80,6 +80,9 @@ void lua_script_caught(lua_State *L, int status);
 void lua_script_charge(lua_State *L, int64_t bytes);
 /* The same of work that takes no steps of Lua. */
 void lua_script_work(lua_State *L, int64_t steps);
+/* Between these the script's time stands still: qcc works for it. In each call up to a few seconds. */
+void lua_script_pause(lua_State *L);
+void lua_script_resume(lua_State *L);
 /* Pushes the text that `print` shows of the value: never an address. */
 const char *lua_script_text(lua_State *L, int value);
 

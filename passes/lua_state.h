@@ -2,6 +2,8 @@
 #ifndef QCC_PASSES_LUA_STATE_H
 #define QCC_PASSES_LUA_STATE_H
 
+#include <time.h>
+
 #include "passes/lua.h"
 #include "passes/lua_locate.h"
 
@@ -33,6 +35,9 @@ struct LuaScript {
   size_t memory;
   int64_t steps, max_steps; /* of the running call */
   double start, max_seconds;
+  double paused, pause_start; /* seconds that do not count, in all; where the last pause began */
+  timer_t timer;              /* of a call that is watched */
+  struct itimerspec left;     /* of it, while paused */
   const char *functions[LUA_MAX_FUNCTIONS]; /* the application's */
   int n_functions;
   int line;   /* that is being run */

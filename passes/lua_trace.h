@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 typedef struct {
-  char path[1024]; /* of the script, as the user gave it */
+  char path[4096]; /* of the script, as the user gave it */
   volatile int line;
   volatile bool running;
 } LuaTrace;

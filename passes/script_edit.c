@@ -31,9 +31,12 @@ static void transaction(lua_State *L, int args) {
   GraphSession *s = script_session(L);
   Arena *tmp = arena_new();
   SrcLoc loc = {0};
+  lua_script_pause(L);
   s->before = snapshot_take(tmp, s->graph);
+  lua_script_resume(L);
   int status = lua_pcall(L, args, LUA_MULTRET, 0);
   const char *fault = NULL;
+  lua_script_pause(L);
   if (!status) {
     graph_remove_dead(s->graph);
     fault = fault_of(s, &loc);
@@ -41,6 +44,7 @@ static void transaction(lua_State *L, int args) {
   if (status || fault) snapshot_restore(s->before);
   s->before = NULL;
   arena_free(tmp);
+  lua_script_resume(L);
   if (status) {
     lua_script_caught(L, status);
     lua_error(L);

@@ -335,43 +335,49 @@ static int node_text(lua_State *L) {
 
 /* ---- graphs ---- */
 
-/* Upvalues: the list, the position in it, the pattern or nil. Passes over what has left the graph meanwhile.
- */
-static int next_node(lua_State *L) {
-  GraphSession *s = script_session(L);
-  lua_Integer i = lua_tointeger(L, lua_upvalueindex(2));
-  const Pattern *p = lua_touserdata(L, lua_upvalueindex(3));
-  Tensor *found[PATTERN_NAMES];
-  while (lua_rawgeti(L, lua_upvalueindex(1), ++i) == LUA_TUSERDATA) {
-    lua_pushinteger(L, i);
-    lua_replace(L, lua_upvalueindex(2));
-    Node *n = ((Handle *)lua_touserdata(L, -1))->object;
-    if (in_graph(s->graph, n->results[0])) {
-      if (!p) return 1;
-      lua_script_work(L, 5);
-      MatchResult r = pattern_match(p, n->results[0], found);
-      if (r == MATCH_TOO_LONG) script_error(L, node_loc(n), "there are too many ways to fit this pattern");
-      if (r == MATCH_YES) break;
-    }
-    lua_pop(L, 1);
-  }
-  if (lua_isnil(L, -1)) return 1;
+static void push_found(lua_State *L, const Pattern *p, Tensor *const *found) {
   lua_createtable(L, 0, pattern_names(p));
   for (int k = 0; k < pattern_names(p); k++) {
     script_push_tensor(L, found[k]);
     lua_setfield(L, -2, pattern_name(p, k));
   }
+}
+
+/* Does the pattern fit? An error of Lua where there are too many ways to try. */
+static bool fits(lua_State *L, const Pattern *p, Tensor *t, Tensor **found) {
+  MatchResult r = pattern_match(p, t, found);
+  if (r == MATCH_TOO_LONG)
+    script_error(L, t->producer ? node_loc(t->producer) : t->loc,
+                 "there are too many ways to fit this pattern");
+  return r == MATCH_YES;
+}
+
+/* Upvalues: the nodes (a list that ends with NULL), the position in it, the pattern or nil. Passes over what
+ * has left the graph meanwhile. */
+static int next_node(lua_State *L) {
+  const Graph *g = script_session(L)->graph;
+  Node **list = lua_touserdata(L, lua_upvalueindex(1));
+  lua_Integer i = lua_tointeger(L, lua_upvalueindex(2)), first = i;
+  const Pattern *p = lua_touserdata(L, lua_upvalueindex(3));
+  Tensor *found[PATTERN_NAMES];
+  while (list[i] && (!in_graph(g, list[i]->results[0]) || (p && !fits(L, p, list[i]->results[0], found))))
+    i++;
+  lua_script_work(L, i - first);
+  script_push_node(L, list[i]);
+  lua_pushinteger(L, list[i] ? i + 1 : i);
+  lua_replace(L, lua_upvalueindex(2));
+  if (!p || !list[i]) return 1;
+  push_found(L, p, found);
   return 2;
 }
 
-static int push_iterator(lua_State *L, const char *op, const Pattern *p) {
-  int i = 0;
-  lua_newtable(L);
-  for (Node *n = script_session(L)->graph->first; n; n = n->next) {
-    if (op && strcmp(op_info[n->op]->name, op)) continue;
-    script_push_node(L, n);
-    lua_rawseti(L, -2, ++i);
-  }
+static int push_iterator(lua_State *L, OpId op, const Pattern *p) {
+  const Graph *g = script_session(L)->graph;
+  Node **list = lua_newuserdatauv(L, sizeof *list * ((size_t)g->n_nodes + 1), 0);
+  int n = 0;
+  for (Node *node = g->first; node; node = node->next)
+    if (op == OP_COUNT || node->op == op) list[n++] = node;
+  list[n] = NULL;
   lua_pushinteger(L, 0);
   if (p)
     lua_pushlightuserdata(L, (void *)(uintptr_t)p);
@@ -384,9 +390,10 @@ static int push_iterator(lua_State *L, const char *op, const Pattern *p) {
 /* g:nodes() or g:nodes("conv2d") in their order. */
 static int graph_nodes(lua_State *L) {
   script_graph(L);
-  const char *op = luaL_optstring(L, 2, NULL);
-  if (op && op_from_name(op, strlen(op)) == OP_COUNT)
-    script_error(L, (SrcLoc){0}, "there is no operator '%.60s' (qcc -print-ops lists them)", op);
+  const char *name = luaL_optstring(L, 2, NULL);
+  OpId op = name ? op_from_name(name, strlen(name)) : OP_COUNT;
+  if (name && op == OP_COUNT)
+    script_error(L, (SrcLoc){0}, "there is no operator '%.60s' (qcc -print-ops lists them)", name);
   return push_iterator(L, op, NULL);
 }
 
@@ -409,7 +416,7 @@ static const Pattern *pattern_arg(lua_State *L, int arg) {
 /* for node, found in g:find("mul(%x, sigmoid(%x))") do */
 static int graph_find_all(lua_State *L) {
   script_graph(L);
-  return push_iterator(L, NULL, pattern_arg(L, 2));
+  return push_iterator(L, OP_COUNT, pattern_arg(L, 2));
 }
 
 /* g:match(pattern, node): what its names stand for, or nil. */
@@ -418,18 +425,11 @@ static int graph_match(lua_State *L) {
   Tensor *t = script_tensor(L, 3), *found[PATTERN_NAMES];
   lua_pushvalue(L, 2);
   const Pattern *p = pattern_arg(L, lua_gettop(L));
-  MatchResult r = pattern_match(p, t, found);
   lua_script_work(L, 5);
-  if (r == MATCH_TOO_LONG) script_error(L, t->loc, "there are too many ways to fit this pattern");
-  if (r == MATCH_NO) {
+  if (fits(L, p, t, found))
+    push_found(L, p, found);
+  else
     lua_pushnil(L);
-    return 1;
-  }
-  lua_createtable(L, 0, pattern_names(p));
-  for (int k = 0; k < pattern_names(p); k++) {
-    script_push_tensor(L, found[k]);
-    lua_setfield(L, -2, pattern_name(p, k));
-  }
   return 1;
 }
 

@@ -178,8 +178,19 @@ static DoubleList numbers_at(lua_State *L, Arena *a, const char *what, bool is_l
   return list;
 }
 
+/* A part that was not declared would be lost. */
+static void check_parts(lua_State *L, int table, const ScriptObserver *o) {
+  for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
+    const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "1";
+    int i = 0;
+    while (i < o->n_vars && strcmp(o->vars[i], key)) i++;
+    if (i == o->n_vars) luaL_error(L, "the state of the observer %s has no '%s'", o->base.name, key);
+  }
+}
+
 static void read_state(lua_State *L, int table, State *s, int64_t channel) {
   const ScriptObserver *o = observer_of(s);
+  check_parts(L, table, o);
   for (int i = 0; i < o->n_vars; i++) {
     DoubleList *v = &vars_of(s, channel)[i];
     lua_getfield(L, table, o->vars[i]);

@@ -15,12 +15,14 @@ pass("gelu", {
   what = "put GELU together that came in smaller ops",
   after = "canonicalize",
   run = function(graph)
-    for approximate, gate in pairs(gates) do
-      for node, found in graph:find(product(gate)) do
-        if found.x:same_shape(node.result) and node.result.dtype == "f32" then
-          graph:replace(node, "gelu", { found.x }, { approximate = approximate })
+    graph:rewrite(function() -- all at once: the verifier need not run for each
+      for approximate, gate in pairs(gates) do
+        for node, found in graph:find(product(gate)) do
+          if found.x:same_shape(node.result) and node.result.dtype == "f32" then
+            graph:replace(node, "gelu", { found.x }, { approximate = approximate })
+          end
         end
       end
-    end
+    end)
   end,
 })

@@ -9,10 +9,12 @@ pass("silu", {
   what = "x * sigmoid(x) is silu(x); hard swish and Mish alike",
   after = "canonicalize",
   run = function(graph)
-    for _, rule in ipairs(rules) do
-      for node, found in graph:find(rule.pattern) do
-        graph:replace(node, rule.op, { found.x })
+    graph:rewrite(function() -- all at once: the verifier need not run for each
+      for _, rule in ipairs(rules) do
+        for node, found in graph:find(rule.pattern) do
+          graph:replace(node, rule.op, { found.x })
+        end
       end
-    end
+    end)
   end,
 })

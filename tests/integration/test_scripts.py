@@ -342,5 +342,101 @@ def test_ops_that_no_code_is_made_of(t):
     t.fail('g.ir', '-quantize', 'none', '-pass', 'a.lua', '-o', 'm.c', message="'y': flatten is left at the end")
 
 
+SIGMA = 'local sigma = use "sigma"\npreset "minmax"\ndefault { activation = sigma { deviations = 3 } }\n'
+
+
+def test_statistics_of_an_observer(t):
+    """Written, read and put together they are those of the data; what is no state of it is refused."""
+    import numpy as np
+    x = t.tiny(samples=8)
+    t.write('c.lua', SIGMA)
+    np.savez(t.dir / 'a.npz', x=x[:3])
+    np.savez(t.dir / 'b.npz', x=x[3:])
+    args = ['tiny.ir', '-config', 'c.lua', '-target', 'generic', '-name', 'm']
+    for name in 'ab':
+        t.run(*args, '-calib', name + '.npz', '-emit', 'calibration', '-o', name + '.calib')
+    code = []
+    for files in (['calib.npz'], ['a.npz', 'b.npz'], ['a.calib', 'b.calib'], ['a.calib', 'b.npz']):
+        t.run(*args, *[w for f in files for w in ('-calib', f)], '-o', 'm.c')
+        code.append(t.read('m.c'))
+    assert code.count(code[0]) == 4
+    text = t.read('a.calib').decode()
+    assert ': sigma(deviations = 3) {' in text and 'squares = [' in text, text
+    t.write('a.calib', text.replace('sum = [', 'sum = [ 1,', 1))
+    t.fail(*args, '-calib', 'a.calib', '-o', 'n.c', message="'sum' is a list of one number")
+    t.write('a.calib', text.replace('sum = [', 'some = [', 1))
+    t.fail(*args, '-calib', 'a.calib', '-o', 'n.c', message="sigma has no statistic 'some'")
+    t.write('a.calib', text.replace('= 3)', '= 4)', 1))
+    t.fail(*args, '-calib', 'a.calib', '-o', 'n.c', message='deviations')
+    t.write('c.lua', 'local o = observer("o", { state = { n = 0 }, observe = function(s, x) s.n = x:max() end,'
+                     ' finish = function(s) return 0, s.n end })\ndefault { activation = o {} }')
+    for name in 'ab':
+        t.run(*args, '-calib', name + '.npz', '-emit', 'calibration', '-o', name + '.calib')
+    t.fail(*args, '-calib', 'a.calib', '-calib', 'b.calib', '-o', 'n.c', message='the observer o has no function merge')
+
+
+def test_observers_of_weights(t):
+    """Each channel has a state; so has a whole tensor."""
+    t.tiny()
+    t.write('c.lua', """local o = observer("o", {
+  state = { lo = 0, hi = 0, calls = 0 },
+  observe = function(s, x) s.lo, s.hi, s.calls = math.min(s.lo, x:min()), math.max(s.hi, x:max()), s.calls + 1 end,
+  finish = function(s) assert(s.calls == 1) return s.lo, s.hi end,
+})
+default { weight = o { dtype = "s8", symmetric = true, quant_min = -127, quant_max = 127, per_channel = true } }
+tuning "none" """)
+    t.write('d.lua', 'tuning "none"')
+    args = ['tiny.ir', '-calib', 'calib.npz', '-target', 'generic', '-name', 'm', '-o', 'm.c', '-config']
+    code = []
+    for config in ('c.lua', 'd.lua'):
+        t.run(*args, config)
+        code.append(re.sub(rb' \* With the script .*\n', b'', t.read('m.c')))
+    assert code[0] == code[1]
+    t.write('c.lua', t.read('c.lua').replace(b', per_channel = true', b', per_channel = false'))
+    t.run(*args, 'c.lua')
+
+
+def test_definitions_that_are_wrong(t):
+    """Of observers."""
+    t.tiny()
+    body = 'observe = function() end, finish = function() end'
+    for text, message in (
+            ('observer("minmax", { state = {}, ' + body + ' })', "there is an observer 'minmax' already"),
+            ('observer("a b", { state = {}, ' + body + ' })', "an observer's name is a word"),
+            ('observer("o", { state = {}, finish = print })', 'an observer has a function: observe = '),
+            ('observer("o", { state = {}, merge = 3, ' + body + ' })', 'an observer has a function: merge = '),
+            ('observer("o", { stat = {}, ' + body + ' })', "observer has no 'stat'"),
+            ('observer("o", { state = { "x" }, ' + body + ' })', 'parts of the state have names'),
+            ('observer("o", { state = { samples = 0 }, ' + body + ' })', "'samples' is no name of a part of the state"),
+            ('observer("o", { state = { x = "y" }, ' + body + ' })', "the state 'x' of an observer holds finite numbers, not y"),
+            ('observer("o", { state = { x = { 1, {} } }, ' + body + ' })', "the state 'x' of an observer holds finite numbers, not table"),
+            ('observer("o", { state = {}, params = { x = true }, ' + body + ' })', "the parameter 'x' has a number for its default"),
+            ('local o = observer("o", { state = {}, params = { x = 1 }, ' + body + ' }) default { activation = o { y = 2 } }', "o has no 'y'")):
+        t.write('a.lua', text)
+        r = t.fail('tiny.ir', '-calib', 'calib.npz', '-pass', 'a.lua', '-o', 'm.c', message='a.lua:1:')
+        assert message in r.stderr, f'{text}: {r.stderr}'
+    t.write('a.lua', 'local o = observer("o", { state = { n = 0 }, observe = function(s) s.m = 1 end, finish = function() end })\n'
+            'default { activation = o {} }')
+    t.fail('tiny.ir', '-calib', 'calib.npz', '-pass', 'a.lua', '-o', 'm.c', message="the state of the observer o has no 'm'")
+
+
+def test_an_error_is_said_where_the_pipeline_runs_twice(t):
+    """-print-qconfig runs the passes beforehand, in silence."""
+    t.tiny()
+    t.write('a.lua', in_pass('nosuch()'))
+    for more in ([], ['-o', 'm.c']):
+        r = t.fail('tiny.ir', '-calib', 'calib.npz', '-pass', 'a.lua', '-print-qconfig', *more, message="there is no 'nosuch'")
+        assert r.stderr.count('error:') == 1, r.stderr
+
+
+def test_many_rewrites(t):
+    """Checks of the verifier do not count as the script's time, up to a limit."""
+    lines = ['model m {', '  input %x : f32[1, 8]'] + [f'  %t{i} = neg(%{f"t{i - 1}" if i else "x"})' for i in range(400)]
+    t.write('m.ir', '\n'.join(lines + ['  output %t399', '}']) + '\n')
+    t.write('a.lua', in_pass('for n in graph:nodes("neg") do graph:replace(n, "abs", n.operands) end'))
+    out = t.run('m.ir', '-quantize', 'none', '-pass', 'a.lua', '-stop-after', 'p', '-o', '-').stdout
+    assert out.count('abs(') == 400, out[:400]
+
+
 if __name__ == '__main__':
     sys.exit(main(globals()))

@@ -118,6 +118,46 @@ static void what_is_not_there(void **state) {
   says("say(string.format('100%% %5.1f %q', 1.25, 'a'))", "100%   1.2 \"a\"");
 }
 
+/* What other programs get differently each time is the same here. */
+static void what_is_always_the_same(void **state) {
+  (void)state;
+  says("for k, v in pairs { b = 1, a = 2, 7, 8, [-1.5] = 3, [false] = 4, [true] = 5, B = 6 } do "
+       "say(tostring(k) .. v) end",
+       "-1.53 17 28 B6 a2 b1 false4 true5");
+  says("local t = { a = 1, b = 2, c = 3 } for k in pairs(t) do t.b = nil t.d = 1 say(k) end", "a c");
+  says("for k in pairs(setmetatable({ x = 1 }, { __index = { y = 2 } })) do say(k) end", "x");
+  fails("for k in pairs { [say] = 1 } do end", "pairs has no order for a key that is a function");
+  fails("pairs(3)", "bad argument #1 to 'pairs' (table expected, got number)");
+  says("say(math.random(1000), math.random(1000))", "414 488");
+  says("math.randomseed(3) local a = math.random(1 << 30) math.randomseed(3) say(a == math.random(1 << 30))",
+       "true");
+  fails("math.randomseed()", "number expected, got no value");
+  says("say(math.exp(1), math.log(10))", "2.7182817459106 2.3025851249695");
+  says("say(tostring(setmetatable({}, { __tostring = function() return 'mine' end })))", "mine");
+  says("say(string.format('%s', setmetatable({}, { __tostring = function() return 'mine' end })))", "mine");
+}
+
+/* pcall catches errors, but nothing that has ended the script. */
+static void what_may_be_caught(void **state) {
+  (void)state;
+  says("say(pcall(error, 'x'))", "false x");
+  says("say(pcall(function(a, b) return a + b end, 1, 2))", "true 3");
+  says("say(select('#', pcall(function() return 1, nil, nil end)))", "4");
+  fails("pcall()", "bad argument #1 to 'pcall' (value expected)");
+  fails("pcall(function() while true do end end) say('on')", "runs for more than");
+  assert_string_equal(said, "");
+  fails("pcall(function() return nosuch end) say('on')", "there is no 'nosuch'");
+  assert_string_equal(said, "");
+  fails("pcall(function() local t = {} for i = 1, 1e9 do t[i] = i end end) say('on')",
+        "more than 64 MiB of memory");
+  assert_string_equal(said, "");
+  fails("setmetatable({}, { __gc = say })", "'__gc' is not available in this script");
+  fails("setmetatable({}, { __gc = false })", "'__gc' is not available in this script");
+  says("local m = {} local t = setmetatable({}, m) m.__gc = function() say('gc') end t = nil for i = 1, 1e5 "
+       "do t = {} end",
+       "");
+}
+
 /* None takes long, none takes the machine's memory. */
 static void what_stops_a_file(void **state) {
   (void)state;
@@ -271,6 +311,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(what_files_may_do),         TEST(what_is_not_there),
       TEST(what_stops_a_file),         TEST(binary_is_refused),
+      TEST(what_is_always_the_same),   TEST(what_may_be_caught),
       TEST(messages_show_the_place),   TEST(keys_are_found_in_the_text),
       TEST(functions_find_their_keys), TEST(patterns),
   };
