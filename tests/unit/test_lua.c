@@ -172,7 +172,7 @@ static void what_stops_a_file(void **state) {
         "t.lua:3:3: error: this script needs more than 64 MiB of memory");
   fails("local t = {} for i = 1, 1e9 do t[i] = i end", memory);
   fails("local t = {} for i = 1, 1e9 do t[i] = {} end", memory);
-  fails("local t, s = {}, ('a name of some length'):upper() s = s .. s s = s .. s\n"
+  fails("local t, s = {}, ('a name of some length'):upper() for i = 1, 6 do s = s .. s end\n"
         "for i = 1, 1e9 do t[s .. i] = i end",
         memory);
   fails("local function f() return 1 + f() end f()", memory);
