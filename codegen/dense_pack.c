@@ -122,8 +122,9 @@ static void pack_weights(DensePack *s, int32_t *bias) {
   strbuf_init(&comment, s->cg->arena);
   strbuf_printf(&comment, "weights of '%s', packed ", cg_title(s->cg, d->node));
   if (d->phases > 1) strbuf_printf(&comment, "[%lld phases]", (long long)d->phases);
-  strbuf_printf(&comment, "[%lld group%s][%lld vectors in panels of %d][%lld k-steps]", (long long)d->groups,
-                d->groups == 1 ? "" : "s", (long long)vectors, s->nv, (long long)s->k_steps);
+  strbuf_printf(&comment, "[%lld group%s][%lld vectors in panels of %d][%lld k-steps]%s",
+                (long long)d->groups, d->groups == 1 ? "" : "s", (long long)vectors, s->nv,
+                (long long)s->k_steps, s->form == FORM_FLIP ? ", each followed by its sign-flip mask" : "");
   s->weights =
       vir_constant(s->cg->module, cg_name(s->cg, d->node, "weights"), s->w_elem, total, packed, comment.text);
 }

@@ -320,8 +320,8 @@ def test_proved_products(t):
         t.write('m.ir', REPORTED.replace('act_max = 129', f'act_max = {act_max}'))
         r = t.run('m.ir', '-target', 'x86-64-v3', '-o', 'm.c', '-verify')
         assert ' 0 mismatches' in r.stdout, r.stdout + r.stderr
-        masks = re.search("weights of 'c'[^/]* (\\d+) with sign-flip masks", t.read('m.c').decode())
-        assert masks and (masks.group(1) != '0') == flips, masks
+        weights = re.search("weights of 'c'[^/]*", t.read('m.c').decode())
+        assert weights and ('mask' in weights.group()) == flips, weights
 
 
 def test_dump_and_stop(t):
