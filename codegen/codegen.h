@@ -44,6 +44,7 @@ typedef struct {
   bool instrument;       /* also one that calls back before and after each layer */
   int64_t max_workspace; /* bytes that the workspace may take; 0: any */
   bool nhwc_io;          /* public tensors of rank 3 and 4 are channels-last; default: as the model says */
+  bool include_runtime;  /* of one target: the vector operations are included from qcc's headers */
   WeightsKind weights;
   const char *weights_file; /* its name; NULL with WEIGHTS_STRING */
   StrBuf *weights_out;      /* gets its bytes; initialised */

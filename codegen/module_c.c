@@ -70,8 +70,7 @@ static void write_comment(const Module *m, StrBuf *c) {
       " * Read it from the end: the run function calls one kernel per layer, in order, on places in the\n"
       " * workspace. Tensors lie channels-last there. A kernel is loops over register tiles, and a tile is "
       "an\n"
-      " * inline function of the vector operations at the top: the target's intrinsics, or C where it has "
-      "none.\n"
+      " * inline function of vector operations, which are the target's intrinsics, or C where it has none.\n"
       " * Results are the same bits on every target and with every compiler (but for the sign of a NaN). "
       "*/\n");
 }
@@ -83,7 +82,10 @@ static void write_runtime(const Module *m, StrBuf *c) {
     uses[i] = (RuntimeUse){t->isa, module_is_list(m) ? t->arch : ARCH_ANY, m->variants[i]->module->used};
   }
   const RuntimePlan *plan = runtime_plan(c->arena, uses, m->n_variants);
-  runtime_put(c, plan);
+  if (m->cg->options->include_runtime)
+    runtime_put_header(c, plan);
+  else
+    runtime_put(c, plan);
   for (int i = 0; i < m->n_variants; i++) m->variants[i]->module->renamed = runtime_renamed(plan, i);
 }
 

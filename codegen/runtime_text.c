@@ -239,6 +239,13 @@ void runtime_put(StrBuf *out, const RuntimePlan *p) {
   for (unsigned s = arch_set_next(0); s; s = arch_set_next(s)) put_definitions(out, p, s);
 }
 
+/* Other people's headers before the pragmas, too: qcc's include them again, to no effect. */
+void runtime_put_header(StrBuf *out, const RuntimePlan *p) {
+  for (unsigned s = arch_set_next(0); s; s = arch_set_next(s)) put_includes(out, p, s);
+  strbuf_puts(out, no_libc_begin);
+  strbuf_printf(out, "\n#include \"qcc/vec_%s.h\"\n", p->parts[0].isa->isa);
+}
+
 void runtime_extract(StrBuf *out, const char *isa, const bool used[VIR_OP_COUNT]) {
   runtime_put(out, runtime_plan(out->arena, &(RuntimeUse){isa, ARCH_ANY, used}, 1));
 }

@@ -38,6 +38,8 @@ const StrMap *runtime_renamed(const RuntimePlan *p, int i);
 void runtime_put_text(StrBuf *out, const StrMap *renamed, const char *text);
 /* As runtime_extract; what only some CPUs compile stands between #if and #endif. */
 void runtime_put(StrBuf *out, const RuntimePlan *p);
+/* The same by including the header that they stand in: for a plan with one part. */
+void runtime_put_header(StrBuf *out, const RuntimePlan *p);
 /* "#if defined(__x86_64__)" for a set of architectures (a bit 1 << Arch each): true where there is a
  * condition, which "#endif" must end. */
 bool runtime_guard(StrBuf *out, unsigned archs);

@@ -107,6 +107,8 @@ static bool unknown(Diag *d, const char *kind, const char *word, const Suggest *
 static bool find_targets(Driver *r) {
   const char *text = r->options->target ? r->options->target : target_default();
   r->targets = target_list(r->diag, r->arena, text);
+  if (r->targets && r->targets[1] && r->options->runtime == RUNTIME_INCLUDE)
+    return usage(r->diag, "-runtime include takes one target, not", text, NULL);
   return r->targets != NULL;
 }
 
@@ -397,6 +399,7 @@ static CodegenOptions codegen_options(const Driver *r) {
       .scripts = r->scripts ? scripts_ids(r->scripts) : NULL,
       .threads = r->options->threads,
       .instrument = r->options->instrument,
+      .include_runtime = r->options->runtime == RUNTIME_INCLUDE,
       .weights = r->options->weights ? (WeightsKind)(r->options->weights - 1) : WEIGHTS_STRING,
       .max_workspace = r->options->max_workspace,
       .nhwc_io = r->options->layout == LAYOUT_NHWC,

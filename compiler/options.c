@@ -46,6 +46,10 @@ static const OptionDesc options[] = {
      "string (in the C file, default), incbin (MODEL.bin, for gcc and clang),\n"
      "                         obj (MODEL_weights.o, an ELF object to link with)",
      LIST("string", "incbin", "obj"), NULL},
+    {"runtime", OPT_CHOICE, AT(runtime), "R",
+     "inline (vector operations stand in the C file, default), include (in\n"
+     "                         qcc's headers, which qcc/vec_*.h names)",
+     LIST("inline", "include"), NULL},
     {"max-workspace", OPT_BYTES, AT(max_workspace), "BYTES",
      "what the tensors between layers may take, in bytes, or with K or M in KiB\n"
      "                         or MiB: where it needs less, layers are computed band by band"},
@@ -102,7 +106,6 @@ static const OptionDesc options[] = {
 
     {"jit", OPT_LATER},
     {"accuracy-target", OPT_LATER},
-    {"runtime", OPT_LATER},
     {"unroll", OPT_LATER},
 };
 enum { N_OPTIONS = sizeof options / sizeof *options };

@@ -14,6 +14,7 @@ typedef enum {
   QUANTIZE_NONE
 } QuantizeChoice;
 typedef enum { IO_MODEL, IO_FLOAT, IO_QUANTIZED } IoChoice;
+typedef enum { RUNTIME_UNSET, RUNTIME_INLINE, RUNTIME_INCLUDE } RuntimeChoice;
 typedef enum { WEIGHTS_UNSET, WEIGHTS_IN_TEXT, WEIGHTS_IN_BIN, WEIGHTS_IN_OBJECT } WeightsChoice;
 typedef enum { LAYOUT_MODEL, LAYOUT_NCHW, LAYOUT_NHWC } LayoutChoice;
 
@@ -32,8 +33,8 @@ typedef struct {
   int64_t max_workspace; /* bytes; 0: not given */
   const char *dump_after, *stop_after;
   OptionList shapes, calib, pass;
-  OptionList no_warnings;                  /* -Wno-NAME */
-  int emit, quantize, io, layout, weights; /* the enumerations above */
+  OptionList no_warnings;                           /* -Wno-NAME */
+  int emit, quantize, io, layout, weights, runtime; /* the enumerations above */
   bool threads, instrument;
   bool verify, make_depfile, werror, verbose;
   bool print_qconfig;

@@ -92,6 +92,8 @@ static void values_may_hold_anything(void **state) {
   assert_true(o.quantize == QUANTIZE_NONE && o.io == IO_QUANTIZED && o.layout == LAYOUT_NHWC);
   assert_true(parse("m -weights incbin", &o));
   assert_true(o.weights == WEIGHTS_IN_BIN);
+  assert_true(parse("m -runtime=include", &o));
+  assert_true(o.runtime == RUNTIME_INCLUDE);
   assert_true(parse("m -quantize f16", &o));
   assert_true(o.quantize == QUANTIZE_F16);
   assert_true(parse("-- -m", &o));
@@ -155,7 +157,7 @@ static void numbers_of_bytes(void **state) {
 
 static void later_options_are_refused(void **state) {
   (void)state;
-  const char *const later[] = {"jit", "accuracy-target=0.5%", "runtime include", "unroll full", "emit package"};
+  const char *const later[] = {"jit", "accuracy-target=0.5%", "unroll full", "emit package"};
   for (size_t i = 0; i < sizeof later / sizeof *later; i++)
     refuse(arena_printf(arena, "m -%s", later[i]), "is not in this version of qcc");
 }
