@@ -1,5 +1,6 @@
 #include "codegen/rows.h"
 
+#include "codegen/copy.h"
 #include "ir/ops/attrs.h"
 
 int64_t rows_of(const Tensor *t) { return t->type.shape.dim[ROW_DIM]; }
@@ -72,7 +73,7 @@ static bool always(const Node *n) {
   return true;
 }
 
-static bool joins_no_rows(const Node *n) { return ATTRS(n, AxisAttrs)->axis != ROW_DIM; }
+static bool joins_no_rows(const Node *n) { return concat_axis(n) != ROW_DIM; }
 
 static bool takes_all_rows(const Node *n) {
   const SliceAttrs *a = ATTRS(n, SliceAttrs);
@@ -81,21 +82,14 @@ static bool takes_all_rows(const Node *n) {
 }
 
 static bool (*const row_ops[OP_COUNT])(const Node *n) = {
-    [OP_add] = always,          [OP_sub] = always,      [OP_mul] = always,
-    [OP_div] = always,          [OP_max] = always,      [OP_min] = always,
-    [OP_identity] = always,     [OP_quantize] = always, [OP_dequantize] = always,
-    [OP_lut] = always,          [OP_clamp] = always,    [OP_cast] = always,
-    [OP_relu] = always,         [OP_clip] = always,     [OP_leaky_relu] = always,
-    [OP_sigmoid] = always,      [OP_tanh] = always,     [OP_exp] = always,
-    [OP_log] = always,          [OP_sqrt] = always,     [OP_reciprocal] = always,
-    [OP_pow] = always,          [OP_neg] = always,      [OP_abs] = always,
-    [OP_sign] = always,         [OP_floor] = always,    [OP_ceil] = always,
-    [OP_round] = always,        [OP_erf] = always,      [OP_hard_sigmoid] = always,
-    [OP_hard_swish] = always,   [OP_silu] = always,     [OP_elu] = always,
-    [OP_selu] = always,         [OP_celu] = always,     [OP_thresholded_relu] = always,
-    [OP_prelu] = always,        [OP_softplus] = always, [OP_softsign] = always,
-    [OP_mish] = always,         [OP_gelu] = always,     [OP_concat] = joins_no_rows,
-    [OP_slice] = takes_all_rows};
+    [OP_add] = always,        [OP_sub] = always,           [OP_mul] = always,          [OP_div] = always,
+    [OP_max] = always,        [OP_min] = always,           [OP_identity] = always,     [OP_quantize] = always,
+    [OP_dequantize] = always, [OP_lut] = always,           [OP_clamp] = always,        [OP_cast] = always,
+    [OP_prelu] = always,      [OP_concat] = joins_no_rows, [OP_slice] = takes_all_rows};
+
+static bool is_row_op(const Node *n) {
+  return op_info[n->op]->quant == QUANT_UNARY || (row_ops[n->op] && row_ops[n->op](n));
+}
 
 /* What is used whole must be the same for all rows: constants, and what broadcasts from a lower rank. */
 static bool whole_ones_are_even(const Node *n) {
@@ -110,7 +104,7 @@ static bool whole_ones_are_even(const Node *n) {
 bool rows_possible(const Node *n) {
   if (n->n_results != 1 || !n->n_operands || !has_rows(n->results[0])) return false;
   if (window_ops[n->op].window) return has_rows(n->operands[0]);
-  return row_ops[n->op] && row_ops[n->op](n) && whole_ones_are_even(n);
+  return is_row_op(n) && whole_ones_are_even(n);
 }
 
 bool rows_operand(const Node *n, int i) {

@@ -107,6 +107,7 @@ static void what_has_no_rows(void **state) {
   (void)state;
   static const char *const ops[] = {
       "concat(%x, %x) { axis = 2 }",
+      "concat(%x, %x) { axis = -2 }",
       "softmax(%x) { axis = 1 }",
       "transpose(%x) { perm = [0, 1, 3, 2] }",
       "slice(%x) { start = [0, 0, 1, 0], stop = [1, 2, 3, 4], step = [1, 1, 1, 1] }",
