@@ -42,6 +42,7 @@ typedef struct {
   const char *depfile;          /* or NULL */
   const char *c_name;           /* prefix of the C names */
   Scripts *scripts;             /* NULL: there are none */
+  const LuaTrace *trace;        /* of the process that watches them */
   const QConfigSet *qconfig;
   Graph *graph;
   Graph *reference; /* -eval: as it was imported */
@@ -340,7 +341,7 @@ static bool run_passes(Driver *r) {
   bool ok = passes_run(&ctx, r->graph, &r->stopped);
   progress_end(&progress);
   r->removals = ctx.removals;
-  if (r->scripts) supervise_lift_limit();
+  if (r->trace) supervise_lift_limit(r->trace);
   return ok;
 }
 
@@ -576,6 +577,7 @@ static int run_lists(Driver *r) {
 static int run_options(void *user, LuaTrace *trace) {
   Driver *r = user;
   int code = EXIT_USAGE;
+  r->trace = trace;
   if (trace) r->scripts = scripts_new(r->diag, r->arena, trace);
   if (only_lists(r->options))
     code = run_lists(r);

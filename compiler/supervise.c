@@ -29,14 +29,17 @@ static void set_soft_limit(int what, rlim_t limit) {
 
 /* All memory of the machine, so that no script makes it swap. Sanitizers reserve more than any machine has.
  */
-static void limit_memory(void) {
+static void limit_memory(LuaTrace *trace) {
+  struct rlimit r;
+  trace->memory = getrlimit(RLIMIT_AS, &r) ? RLIM_INFINITY : r.rlim_cur;
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
-  if (pages > 0 && size > 0) set_soft_limit(RLIMIT_AS, (rlim_t)pages * (rlim_t)size);
+  rlim_t all = (rlim_t)pages * (rlim_t)size;
+  if (pages > 0 && size > 0 && all < trace->memory) set_soft_limit(RLIMIT_AS, all);
 #endif
 }
 
-void supervise_lift_limit(void) { set_soft_limit(RLIMIT_AS, RLIM_INFINITY); }
+void supervise_lift_limit(const LuaTrace *trace) { set_soft_limit(RLIMIT_AS, trace->memory); }
 
 _Noreturn static void run_child(pid_t parent, const sigset_t *mask, int (*work)(void *user, LuaTrace *trace),
                                 void *user, LuaTrace *trace) {
@@ -49,7 +52,7 @@ _Noreturn static void run_child(pid_t parent, const sigset_t *mask, int (*work)(
   sigprocmask(SIG_UNBLOCK, &limit, NULL);
   signal(SIGXCPU, SIG_DFL);
   set_soft_limit(RLIMIT_CORE, 0); /* which SIGXCPU would write */
-  limit_memory();
+  limit_memory(trace);
   exit(work(user, trace));
 }
 

@@ -12,6 +12,6 @@
 int supervise(Diag *d, Arena *a, int (*work)(void *user, LuaTrace *trace), void *user);
 
 /* In the child, behind the last script: what it starts may take the memory that it needs. */
-void supervise_lift_limit(void);
+void supervise_lift_limit(const LuaTrace *trace);
 
 #endif

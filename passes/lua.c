@@ -156,7 +156,7 @@ void lua_script_charge(lua_State *L, int64_t bytes) {
   LuaScript *s = lua_script_of(L);
   s->host->charged += bytes;
   if (s->host->charged <= (int64_t)MAX_CHARGE_MIB << 20) return;
-  diag_error(s->diag, lua_script_here(L), "the scripts make constants of more than %d MiB", MAX_CHARGE_MIB);
+  diag_error(s->diag, lua_script_here(L), "the scripts make qcc take more than %d MiB", MAX_CHARGE_MIB);
   lua_script_stop(L);
 }
 

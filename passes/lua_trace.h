@@ -8,6 +8,7 @@ typedef struct {
   char path[4096]; /* of the script, as the user gave it */
   volatile int line;
   volatile bool running;
+  unsigned long long memory; /* the limit of memory that there was before */
 } LuaTrace;
 
 #endif

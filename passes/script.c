@@ -23,6 +23,7 @@ void script_error(lua_State *L, SrcLoc note, const char *fmt, ...) {
   va_start(ap, fmt);
   const char *message = arena_vprintf(lua_script_arena(L), fmt, ap);
   va_end(ap);
+  lua_script_charge(L, 256); /* pcall may catch it, again and again */
   lua_script_error(L, lua_script_here(L), note, message);
 }
 
@@ -51,13 +52,20 @@ static const char *place_field(lua_State *L, int table, bool *behind) {
   return before ? before : after;
 }
 
-static void check_keys(lua_State *L, int table, const char *const *known) {
+const char *script_unknown_key(lua_State *L, int table, const char *const *known) {
+  const char *found = NULL;
   for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
     const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "1";
     int i = 0;
     while (known[i] && strcmp(known[i], key)) i++;
-    if (!known[i]) script_error(L, (SrcLoc){0}, "%s has no '%.60s'", lua_script_name(L), key);
+    if (!known[i] && (!found || strcmp(key, found) < 0)) found = key; /* alive as long as the table */
   }
+  return found ? arena_strdup(lua_script_arena(L), found) : NULL;
+}
+
+static void check_keys(lua_State *L, int table, const char *const *known) {
+  const char *key = script_unknown_key(L, table, known);
+  if (key) script_error(L, (SrcLoc){0}, "%s has no '%.60s'", lua_script_name(L), key);
 }
 
 static bool is_name(const char *s) {

@@ -5,6 +5,8 @@
 #include "ir/suggest.h"
 #include "passes/script_state.h"
 
+enum { MAX_ATTRS = 32 };
+
 static void push_list(lua_State *L, const AttrDesc *a, const void *field) {
   const IntList *ints = field;
   const RealList *reals = field;
@@ -139,8 +141,9 @@ void script_set_attrs(lua_State *L, int arg, Node *n) {
     if (lua_getfield(L, arg, a->name) != LUA_TNIL) set_attr(L, n, a);
     lua_pop(L, 1);
   }
-  for (lua_pushnil(L); lua_next(L, arg); lua_pop(L, 1)) {
-    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "1";
-    if (!op_attr(n->op, name, strlen(name))) unknown(L, n, name);
-  }
+  const char *names[MAX_ATTRS + 1] = {NULL};
+  int n_names = 0;
+  for (const AttrDesc *a = op_info[n->op]->attrs; a && a->name; a++) names[n_names++] = a->name;
+  const char *key = script_unknown_key(L, arg, names);
+  if (key) unknown(L, n, key);
 }

@@ -41,10 +41,12 @@ static void transaction(lua_State *L, int args) {
     graph_remove_dead(s->graph);
     fault = fault_of(s, &loc);
   }
-  if (status || fault) snapshot_restore(s->before);
+  bool back = status || fault;
+  if (back) snapshot_restore(s->before);
   s->before = NULL;
   arena_free(tmp);
   lua_script_resume(L);
+  if (back) lua_script_charge(L, 2048 + 128 * (int64_t)s->graph->n_nodes); /* what restoring takes */
   if (status) {
     lua_script_caught(L, status);
     lua_error(L);
@@ -151,12 +153,8 @@ static const Quant *quant_field(lua_State *L, int table, const Shape *shape) {
 static void check_options(lua_State *L, int table, const char *const *known) {
   if (lua_isnoneornil(L, table)) return;
   luaL_checktype(L, table, LUA_TTABLE);
-  for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
-    const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "1";
-    int i = 0;
-    while (known[i] && strcmp(known[i], key)) i++;
-    if (!known[i]) script_error(L, (SrcLoc){0}, "%s has no option '%.60s'", lua_script_name(L), key);
-  }
+  const char *key = script_unknown_key(L, table, known);
+  if (key) script_error(L, (SrcLoc){0}, "%s has no option '%.60s'", lua_script_name(L), key);
 }
 
 /* ---- constants ---- */

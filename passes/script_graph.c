@@ -181,10 +181,16 @@ static int tensor_same_shape(lua_State *L) {
   return 1;
 }
 
+static const char *push_type(lua_State *L, const Type *t) {
+  Arena *tmp = arena_new();
+  const char *text = lua_pushstring(L, type_text(tmp, t));
+  arena_free(tmp);
+  return text;
+}
+
 static int tensor_text(lua_State *L) {
   const Tensor *t = check_handle(L, 1, SCRIPT_TENSOR);
-  GraphSession *s = script_session(L);
-  lua_pushfstring(L, "%s%s : %s", tensor_is_const(t) ? "@" : "%", t->name, type_text(s->arena, &t->type));
+  lua_pushfstring(L, "%s%s : %s", tensor_is_const(t) ? "@" : "%", t->name, push_type(L, &t->type));
   return 1;
 }
 
@@ -221,9 +227,7 @@ static void field_name(lua_State *L, Tensor *t) { lua_pushstring(L, t->name); }
 static void field_dtype(lua_State *L, Tensor *t) { lua_pushstring(L, dtype_info[t->type.dtype].name); }
 static void field_shape(lua_State *L, Tensor *t) { push_ints(L, t->type.shape.dim, t->type.shape.rank); }
 static void field_count(lua_State *L, Tensor *t) { lua_pushinteger(L, shape_count(&t->type.shape)); }
-static void field_type(lua_State *L, Tensor *t) {
-  lua_pushstring(L, type_text(script_session(L)->arena, &t->type));
-}
+static void field_type(lua_State *L, Tensor *t) { push_type(L, &t->type); }
 static void field_producer(lua_State *L, Tensor *t) { script_push_node(L, t->producer); }
 static void field_users(lua_State *L, Tensor *t) { push_users(L, t); }
 static void field_constant(lua_State *L, Tensor *t) { lua_pushboolean(L, tensor_is_const(t)); }
@@ -316,8 +320,9 @@ static int node_index(lua_State *L) {
 
 static int node_text(lua_State *L) {
   const Node *n = check_handle(L, 1, SCRIPT_NODE);
+  Arena *tmp = arena_new();
   StrBuf text;
-  strbuf_init(&text, script_session(L)->arena);
+  strbuf_init(&text, tmp);
   for (int i = 0; i < n->n_results; i++) strbuf_printf(&text, "%s%%%s", i ? ", " : "", n->results[i]->name);
   strbuf_printf(&text, " = %s(", op_info[n->op]->name);
   for (int i = 0; i < n->n_operands; i++) {
@@ -328,8 +333,9 @@ static int node_text(lua_State *L) {
                                        : "%",
                   t ? t->name : "-");
   }
-  strbuf_printf(&text, ") : %s", type_text(text.arena, &n->results[0]->type));
+  strbuf_printf(&text, ") : %s", type_text(tmp, &n->results[0]->type));
   lua_pushstring(L, text.text);
+  arena_free(tmp);
   return 1;
 }
 
@@ -442,11 +448,14 @@ static int graph_tensor_named(lua_State *L) {
 
 /* The text IR. */
 static int graph_text(lua_State *L) {
-  GraphSession *s = script_session(L);
+  const Graph *g = script_session(L)->graph;
+  Arena *tmp = arena_new();
   StrBuf text;
-  strbuf_init(&text, s->arena);
-  ir_print(&text, s->graph, &(PrintOptions){.inline_limit = 16}, NULL, NULL);
+  strbuf_init(&text, tmp);
+  ir_print(&text, g, &(PrintOptions){.inline_limit = 16}, NULL, NULL);
   lua_pushlstring(L, text.text, text.len - (text.len && text.text[text.len - 1] == '\n'));
+  arena_free(tmp);
+  lua_script_work(L, g->n_nodes * (int64_t)50);
   return 1;
 }
 

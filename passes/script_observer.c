@@ -16,7 +16,7 @@ typedef struct {
   Script *script;
   int observe, finish, merge; /* functions in the registry; merge may be LUA_NOREF */
   StateField fields[MAX_VARS + 2];
-  const char *vars[MAX_VARS];
+  const char *vars[MAX_VARS + 1]; /* ends with NULL */
   DoubleList initial[MAX_VARS];
   bool is_list[MAX_VARS];
   int n_vars;
@@ -180,12 +180,8 @@ static DoubleList numbers_at(lua_State *L, Arena *a, const char *what, bool is_l
 
 /* A part that was not declared would be lost. */
 static void check_parts(lua_State *L, int table, const ScriptObserver *o) {
-  for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
-    const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "1";
-    int i = 0;
-    while (i < o->n_vars && strcmp(o->vars[i], key)) i++;
-    if (i == o->n_vars) luaL_error(L, "the state of the observer %s has no '%s'", o->base.name, key);
-  }
+  const char *key = script_unknown_key(L, table, o->vars);
+  if (key) luaL_error(L, "the state of the observer %s has no '%s'", o->base.name, key);
 }
 
 static void read_state(lua_State *L, int table, State *s, int64_t channel) {
@@ -336,10 +332,12 @@ static void merge(void *state, const void *other) {
 
 /* The keys of the table at the top of the stack, sorted: the order of statistics and parameters. */
 static int sorted_keys(lua_State *L, const char **keys, int most, const char *what) {
-  int n = 0;
+  int n = 0, named = 0;
+  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1), n++) named += lua_type(L, -2) == LUA_TSTRING;
+  if (named < n) script_error(L, (SrcLoc){0}, "%s have names", what);
+  if (n > most) script_error(L, (SrcLoc){0}, "%s are at most %d", what, most);
+  n = 0;
   for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
-    if (lua_type(L, -2) != LUA_TSTRING) script_error(L, (SrcLoc){0}, "%s have names", what);
-    if (n == most) script_error(L, (SrcLoc){0}, "%s are at most %d", what, most);
     const char *key = arena_strdup(lua_script_arena(L), lua_tostring(L, -2));
     int i = n++;
     for (; i > 0 && strcmp(keys[i - 1], key) > 0; i--) keys[i] = keys[i - 1];
@@ -399,12 +397,8 @@ static int function_field(lua_State *L, const char *key, bool needed) {
 static void check_definition(lua_State *L, const char *name) {
   static const char *const known[] = {"what", "params", "state", "observe", "finish", "merge", NULL};
   luaL_checktype(L, 2, LUA_TTABLE);
-  for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
-    const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "1";
-    int i = 0;
-    while (known[i] && strcmp(known[i], key)) i++;
-    if (!known[i]) script_error(L, (SrcLoc){0}, "observer has no '%.60s'", key);
-  }
+  const char *key = script_unknown_key(L, 2, known);
+  if (key) script_error(L, (SrcLoc){0}, "observer has no '%.60s'", key);
   if (!is_word(name)) script_error(L, (SrcLoc){0}, "an observer's name is a word");
   if (observer_find(name, strlen(name)))
     script_error(L, (SrcLoc){0}, "there is an observer '%s' already", name);

@@ -58,6 +58,10 @@ ConfigDraft *script_draft(lua_State *L);
 _Noreturn void script_error(lua_State *L, SrcLoc note, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* A key of the table that is not among `known`: the first in the order of the alphabet, so that a message is
+ * the same each time. NULL: there is none. */
+const char *script_unknown_key(lua_State *L, int table, const char *const *known);
+
 /* The functions that scripts see, by their files. */
 void script_open_rules(lua_State *L);     /* qconfig_lua.c */
 void script_open_passes(lua_State *L);    /* script.c */

@@ -200,6 +200,7 @@ def test_the_list_of_passes(t):
             ('pass("p", {})', 'a pass has a function'),
             ('pass("p", { run = 3 })', 'a pass has a function'),
             ('pass("p", { rum = 3 })', "pass has no 'rum'"),
+            ('pass("p", { rum = 1, b = 2, zz = 3, mum = 4, a = 5, run = print })', "pass has no 'a'"),
             ('use "nosuch"', "qcc has no script 'nosuch' of its own")):
         t.write('a.lua', script)
         t.fail('g.ir', '-pass', 'a.lua', '-o', 'm.c', message='a.lua:1:1: error: ' + message)
@@ -262,7 +263,7 @@ def test_rewrites_that_are_wrong(t):
             ('graph:constant({ 1, 300 }, { dtype = "u8" })', '300 is no value of u8'),
             ('graph:constant({ 1, "2" })', 'value 2 of a constant is a string, no number'),
             ('graph:constant(0, { shape = { 1 << 28, 1 << 28 } })', 'a shape beyond the limits'),
-            ('for i = 1, 9 do graph:constant(0, { shape = { 1 << 13, 1 << 12 } }) end', 'the scripts make constants of more than 256 MiB'),
+            ('for i = 1, 9 do graph:constant(0, { shape = { 1 << 13, 1 << 12 } }) end', 'the scripts make qcc take more than 256 MiB'),
             ('graph:constant(1, { dtype = "f31" })', "there is no element type 'f31'"),
             ('graph:constant(1, { scale = 1, axis = 0 })', 'there is no axis 0'),
             ('graph:rewrite(function() graph:rewrite(function() end) end)', 'a rewrite in a rewrite'),
