@@ -1,6 +1,7 @@
 /* Scripts: their life, their limits, and the places that messages point to. */
 #include "passes/lua.h"
 
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@ enum {
   STEPS_PER_VALUE = 10,
   STEPS_PER_CHECK = 100,
 };
-static const double most_paused = 3;
+static const double least_paused = 1, most_paused = 3, paused_per_value = 1e-5;
 static const double most_seconds = 1.5; /* of the processor's time: few steps can do much, too */
 static const double seconds_per_value = 1e-7;
 /* By which what takes no steps is ended later than what does, and so says more. */
@@ -239,13 +240,13 @@ void lua_script_pause(lua_State *L) {
   static const struct itimerspec never = {{0, 0}, {0, 0}};
   LuaScript *s = lua_script_of(L);
   s->pause_start = thread_seconds();
-  if (s->host->trace && s->paused < most_paused) timer_settime(s->timer, 0, &never, &s->left);
+  if (s->host->trace && s->paused < s->max_paused) timer_settime(s->timer, 0, &never, &s->left);
 }
 
 void lua_script_resume(lua_State *L) {
   LuaScript *s = lua_script_of(L);
   double seconds = thread_seconds() - s->pause_start;
-  if (s->paused >= most_paused) return;
+  if (s->paused >= s->max_paused) return;
   s->paused += seconds;
   s->start += seconds;
   if (s->host->trace) timer_settime(s->timer, 0, &s->left, NULL);
@@ -256,6 +257,7 @@ static int limited_call(LuaScript *s, int args, int results, int64_t work) {
   s->ended = s->no_memory = false;
   s->steps = 0;
   s->paused = 0;
+  s->max_paused = fmin(most_paused, least_paused + paused_per_value * (double)work);
   s->max_steps = MAX_STEPS + STEPS_PER_VALUE * work;
   s->max_seconds = most_seconds + seconds_per_value * (double)work;
   s->start = thread_seconds();

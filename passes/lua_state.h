@@ -35,9 +35,10 @@ struct LuaScript {
   size_t memory;
   int64_t steps, max_steps; /* of the running call */
   double start, max_seconds;
-  double paused, pause_start; /* seconds that do not count, in all; where the last pause began */
-  timer_t timer;              /* of a call that is watched */
-  struct itimerspec left;     /* of it, while paused */
+  double paused, max_paused,
+      pause_start;        /* seconds that do not count, and at most; where the last pause began */
+  timer_t timer;          /* of a call that is watched */
+  struct itimerspec left; /* of it, while paused */
   const char *functions[LUA_MAX_FUNCTIONS]; /* the application's */
   int n_functions;
   int line;   /* that is being run */

@@ -92,6 +92,25 @@ def test_attacks_in_a_pass(t):
     assert not any(wrong), '\n'.join(filter(None, wrong))
 
 
+def test_attacks_on_the_graph(t):
+    """Rewrites without end, in time and in memory of qcc, caught errors among them."""
+    t.tiny()
+    head = 'local r = graph:tensor("r").producer '
+    for body in ('while true do graph:set(r, {}) end',
+                 'while true do graph:rewrite(function() end) end',
+                 'while true do pcall(graph.replace, graph, r, "relu", { r }) end',
+                 'while true do pcall(graph.remove, graph, r) end',
+                 'while true do pcall(graph.match, graph, "mul(", r) end',
+                 'local i = 0 while true do i = i + 1 graph:match("add(%a, " .. i .. ")", r) end',
+                 'graph:rewrite(function() while true do graph:node("relu", { r }, {}, { before = r }) end end)',
+                 'while true do local s = tostring(graph) .. tostring(r) .. r.result.type end',
+                 'while true do graph:constant(1) end',
+                 'local p = "%x" for i = 1, 12 do p = "add(" .. p .. ", (_ | %q))" end while true do graph:match(p, r) end'):
+        script = in_pass(head + body).replace('run', 'after = "canonicalize", run', 1)
+        wrong = complaint(t, script, '-pass', 'more than', 2)
+        assert not wrong, wrong
+
+
 def test_attacks_in_an_observer(t):
     """Its functions run in other threads than the file did."""
     t.tiny()
