@@ -113,6 +113,18 @@ static const VirBase *index_table(Cg *cg, const Node *n, const char *what, int64
   return vir_constant(cg->module, cg_name(cg, n, what), DT_S32, count, table, NULL);
 }
 
+/* The address of each turn of the loop. What is at one place in all of them, as where nothing is read, needs
+ * no variable. */
+static VirAddr phase_addr(Cg *cg, VirBuilder *b, const Node *n, const char *name, VirAddr a,
+                          const VirVar *phase, int64_t phases, const int64_t *origin) {
+  bool moves = false;
+  for (int64_t i = 1; i < phases; i++) moves |= origin[i] != origin[0];
+  if (!moves) return vir_offset(a, origin[0]);
+  const VirBase *table = index_table(cg, n, arena_printf(cg->arena, "phases_%s", name), phases, origin);
+  return vir_plus(
+      a, vir_index(b, arena_printf(cg->arena, "%s0", name), vir_plus(vir_addr(table, 0), phase, 1)), 1);
+}
+
 const VirVar *cg_phases(Cg *cg, VirBuilder *b, const Node *n, int64_t phases, const int64_t *x_origin,
                         const int64_t *y_origin, VirAddr *x, VirAddr *y) {
   if (phases == 1) {
@@ -120,11 +132,9 @@ const VirVar *cg_phases(Cg *cg, VirBuilder *b, const Node *n, int64_t phases, co
     *y = vir_offset(*y, y_origin[0]);
     return NULL;
   }
-  const VirBase *x_table = index_table(cg, n, "phases_x", phases, x_origin);
-  const VirBase *y_table = index_table(cg, n, "phases_y", phases, y_origin);
   const VirVar *phase = vir_loop(b, "phase", 0, phases, 1);
-  *x = vir_plus(*x, vir_index(b, "x0", vir_plus(vir_addr(x_table, 0), phase, 1)), 1);
-  *y = vir_plus(*y, vir_index(b, "y0", vir_plus(vir_addr(y_table, 0), phase, 1)), 1);
+  *x = phase_addr(cg, b, n, "x", *x, phase, phases, x_origin);
+  *y = phase_addr(cg, b, n, "y", *y, phase, phases, y_origin);
   return phase;
 }
 
