@@ -15,6 +15,11 @@
 #include "codegen/target.h"
 #include "vec_test.h"
 
+/* The rows name micro-kernels, which nothing here uses. */
+struct TileKernel {
+  int unused;
+};
+static const struct TileKernel tile_along_k, tile_lanes, tile_mmla;
 static const Target target_rows[] = {
 #define TARGET(...) {__VA_ARGS__},
 #include "codegen/targets.def"
