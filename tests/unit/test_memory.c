@@ -285,9 +285,9 @@ static void nothing_is_copied(void **state) {
       IN "%a = slice(%i) { start = [0, 0, 2, 0], stop = [1, 8, 4, 6], step = [1, 1, 1, 1] }\nC o a 8 4 "
          "1\noutput %o\n",
       /* pixels as a list of rows, from two layers */
-      IN "C a i 8 6 3\n%s = transpose(%a) { perm = [0, 2, 3, 1] }\n%e = reshape(%s) { shape = [1, 72, 3] }\n"
-         "C b i 8 3 3\n%t = transpose(%b) { perm = [0, 2, 3, 1] }\n%f = reshape(%t) { shape = [1, 36, 3] }\n"
-         "%u = tanh(%f)\n%y = concat(%e, %u) { axis = 1 }\n%o = relu(%y)\noutput %o\n",
+      (IN "C a i 8 6 3\n%s = transpose(%a) { perm = [0, 2, 3, 1] }\n%e = reshape(%s) { shape = [1, 72, 3] }\n"
+          "C b i 8 3 3\n%t = transpose(%b) { perm = [0, 2, 3, 1] }\n%f = reshape(%t) { shape = [1, 36, 3] }\n"
+          "%u = tanh(%f)\n%y = concat(%e, %u) { axis = 1 }\n%o = relu(%y)\noutput %o\n"),
       /* a flattened pixel */
       "input %x : f32[1, 8, 6, 6]\nC i x 8 3 1\n%a = avg_pool2d(%i) { kernel = [6, 6] }\n"
       "%f = reshape(%a) { shape = [1, 3] }\n%o = linear(%f, [[1.0, 2.0, 3.0]])\noutput %o\n",
