@@ -38,6 +38,10 @@ int64_t dense_vector_weights(const DensePack *s) {
   return (s->form == FORM_PLAN ? plan_vectors(s) : s->k_steps) * s->vector;
 }
 
+int32_t dense_pair_limit(const DensePack *s) {
+  return s->cg->target->dot_pair_sum / (s->x_most ? s->x_most : 255);
+}
+
 int64_t dense_vectors(const DensePack *s) { return (s->d->oc + s->lanes - 1) / s->lanes; }
 
 int dense_packed_vectors(int nv, int n) {
@@ -63,7 +67,7 @@ static int64_t weight_byte(const DensePack *s, int64_t l, int64_t j) {
 /* FORM_FLIP: the second weight of each pair of one sign that could leave 16 bits gets the other sign and a
  * mask: w * x = 255 * w + -w * (255 - x). */
 static void flip_pairs(const DensePack *s, int8_t *weights, int8_t *masks, int32_t *bias) {
-  int32_t limit = s->cg->target->dot_pair_sum / (s->x_most ? s->x_most : 255);
+  int32_t limit = dense_pair_limit(s);
   for (int64_t j = 1; j < s->step; j += 2) {
     if (abs(weights[j - 1] + weights[j]) <= limit) continue;
     *bias = (int32_t)((uint32_t)*bias + 255u * (uint32_t)weights[j]);
@@ -224,7 +228,6 @@ static void choose_shape(DensePack *s) {
                        .vectors = dense_vectors(s),
                        .k_steps = dense_runs(d) * s->groups_per_run,
                        .product_cost = target->dot_cost,
-                       .weights = 1,
                        .others = registers_beside[s->form],
                        .vector_bytes = s->vector,
                        .most_vectors = s->form == FORM_PLAN ? 1 : MOST_TILE_VECTORS};

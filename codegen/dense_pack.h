@@ -63,6 +63,9 @@ void dense_pack(DensePack *s);
  * zero points, in the order of the weight's elements, and the scale of each channel (NULL: RESULT_SUM). */
 void dense_run_time(DensePack *s, int64_t channels, int64_t k, const int32_t *weights, const float *scale);
 
+/* On targets whose product adds two products in 16 bits: what weights of one sign may sum to in a pair. */
+int32_t dense_pair_limit(const DensePack *s);
+
 /* Vectors of output channels in a group. */
 int64_t dense_vectors(const DensePack *s);
 /* Vectors that are packed to bytes together: 4, 2 or 1 of those from vector `n` of a panel of `nv` on. */

@@ -52,6 +52,22 @@ typedef struct {
   int64_t n_sized;
 } Planner;
 
+static Planner planner_new(DensePack *s) {
+  return (Planner){.s = s,
+                   .limit = dense_pair_limit(s),
+                   .x_most = s->x_most ? s->x_most : 255,
+                   .pairs = 2 * s->lanes,
+                   .most = PLAN_GROUP};
+}
+
+/* Goes to the vector that plan `i` is for. */
+static void planner_seek(Planner *p, int64_t i) {
+  int64_t vectors = dense_vectors(p->s);
+  p->phase = i / vectors / p->s->d->groups;
+  p->group = i / vectors % p->s->d->groups;
+  p->v = i % vectors;
+}
+
 /* ---- weights ---- */
 
 static Run run_of(const DensePack *s, int64_t phase, int64_t step) {
@@ -129,9 +145,9 @@ static bool add_flipped(const Planner *p, Sums *s, const Step *e) {
   return true;
 }
 
-/* Would the k-step fit beside what `base` says of the others, with `flipped` (NULL: none) chosen anew? */
-static bool fits_with(const Planner *p, const Sums *base, const Step *e, const Step *flipped) {
-  Sums sums = *base;
+/* Does the k-step fit, with `flipped` (NULL: none) beside it? */
+static bool fits_with(const Planner *p, const Step *e, const Step *flipped) {
+  Sums sums = {.positive = {0}};
   return add_plain(p, &sums, e) && (!flipped || add_flipped(p, &sums, flipped));
 }
 
@@ -150,13 +166,12 @@ static Group grow_plain(const Planner *p, int64_t first) {
 
 /* By_size[first] flipped, with the largest k-step from `from` on that fits beside it. */
 static Group grow_flipped(const Planner *p, int64_t first, int64_t from) {
-  static const Sums nothing;
   const Step *flipped = p->by_size[first];
   Group g = {.size = 1, .flipped = true, .step = {flipped->step}};
   int64_t next = from, last = p->n_sized - 1;
   for (int tries = 0; tries < LARGE_TRIES + SMALL_TRIES && next <= last; tries++) {
     const Step *e = p->by_size[tries < LARGE_TRIES ? next++ : last--];
-    if (e->taken || !fits_with(p, &nothing, e, flipped)) continue;
+    if (e->taken || !fits_with(p, e, flipped)) continue;
     return (Group){.size = 2, .flipped = true, .step = {e->step, flipped->step}};
   }
   return g;
@@ -187,10 +202,9 @@ static void take(const Planner *p, Plan *plan, Group g) {
 /* First those that do not fit alone, each flipped and with another beside it; then what fits without masks;
  * what is left over by pairs of which one is flipped, since a mask costs less than a widening. */
 static void make_groups(const Planner *p, Plan *plan) {
-  static const Sums nothing;
   Arena *tmp = arena_new();
   int64_t fitting = 0, n_alone = 0, *alone = ARENA_NEW_ARRAY(tmp, int64_t, (size_t)p->n_sized + 1);
-  for (; fitting < p->n_sized && !fits_with(p, &nothing, p->by_size[fitting], NULL); fitting++) {
+  for (; fitting < p->n_sized && !fits_with(p, p->by_size[fitting], NULL); fitting++) {
   }
   for (int64_t i = 0; i < fitting; i++) take(p, plan, grow_flipped(p, i, fitting));
   for (int64_t i = fitting; i < p->n_sized; i++) {
@@ -278,22 +292,14 @@ static void unify(DensePack *s, DensePlans *p) {
 
 DensePlans *dense_plans(DensePack *s) {
   Arena *a = s->cg->arena;
-  int64_t vectors = dense_vectors(s);
   DensePlans *plans = ARENA_NEW(a, DensePlans);
-  plans->n = s->d->phases * s->d->groups * vectors;
+  plans->n = s->d->phases * s->d->groups * dense_vectors(s);
   plans->plans = ARENA_NEW_ARRAY(a, Plan, (size_t)plans->n + 1);
-  int32_t x_most = s->x_most ? s->x_most : 255;
-  Planner p = {.s = s,
-               .limit = s->cg->target->dot_pair_sum / x_most,
-               .x_most = x_most,
-               .pairs = 2 * s->lanes,
-               .most = PLAN_GROUP,
-               .steps = ARENA_NEW_ARRAY(a, Step, (size_t)s->k_steps + 1),
-               .by_size = ARENA_NEW_ARRAY(a, Step *, (size_t)s->k_steps + 1)};
+  Planner p = planner_new(s);
+  p.steps = ARENA_NEW_ARRAY(a, Step, (size_t)s->k_steps + 1);
+  p.by_size = ARENA_NEW_ARRAY(a, Step *, (size_t)s->k_steps + 1);
   for (int64_t i = 0; i < plans->n; i++) {
-    p.phase = i / vectors / s->d->groups;
-    p.group = i / vectors % s->d->groups;
-    p.v = i % vectors;
+    planner_seek(&p, i);
     plans->plans[i] = plan_vector(&p);
     while (p.most > 2 && !worth(s, plans->plans[i].count[p.most], p.most)) {
       p.most--; /* what would be broken up is not made */
@@ -433,16 +439,12 @@ static char *comment_of(const DensePack *s, const DensePlans *p) {
 void plan_weights(DensePack *s, const DensePlans *plans, int32_t *bias) {
   Arena *a = s->cg->arena;
   const Dense *d = s->d;
-  int64_t vectors = dense_vectors(s), each = plan_vectors(s) * s->vector, places_each = plan_places(s);
+  int64_t each = plan_vectors(s) * s->vector, places_each = plan_places(s);
   int8_t *weights = arena_alloc(a, (size_t)(plans->n * each + s->vector));
   int32_t *places = ARENA_NEW_ARRAY(a, int32_t, (size_t)(plans->n * places_each) + 1);
-  int32_t x_most = s->x_most ? s->x_most : 255;
-  Planner p = {
-      .s = s, .limit = s->cg->target->dot_pair_sum / x_most, .x_most = x_most, .pairs = 2 * s->lanes};
+  Planner p = planner_new(s);
   for (int64_t i = 0; i < plans->n; i++) {
-    p.phase = i / vectors / d->groups;
-    p.group = i / vectors % d->groups;
-    p.v = i % vectors;
+    planner_seek(&p, i);
     Packer k = {&p, weights + i * each, places + i * places_each, bias + p.phase * s->lc.channels};
     put_plan(&k, &plans->plans[i]);
   }

@@ -13,14 +13,14 @@ enum {
 enum { NEAR_BYTES = 24 << 10, FAR_RATE = 13 };
 
 static bool fits(const Target *t, const TileLayer *l, int m, int n) {
-  return m * n + n * l->weights + l->others <= t->registers;
+  return m * n + n + l->others <= t->registers;
 }
 
 static int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
 
 /* One tile. Two loads go at a time, which never is quite reached, and four of all instructions. */
 static int64_t tile_cost(const TileLayer *l, int m, int n) {
-  int64_t products = (int64_t)m * n, loads = m + n * l->weights, bytes = n * l->weights * l->vector_bytes;
+  int64_t products = (int64_t)m * n, loads = m + n, bytes = n * l->vector_bytes;
   int64_t step = max_of(max_of(products * l->product_cost, loads + loads / 8), LATENCY);
   if (bytes * l->k_steps > NEAR_BYTES) step = max_of(step, bytes / FAR_RATE);
   int64_t single = n % 4 * m * SINGLE_COST;

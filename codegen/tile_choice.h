@@ -8,11 +8,11 @@
 enum { MOST_TILE_PIXELS = 16, MOST_TILE_VECTORS = 16 };
 
 /* What the layer is: `pixels` in each of its rows, `vectors` of output channels, k-steps of a result; what a
- * product costs, in half cycles; registers of a step besides the sums: for each vector of weights, and
- * others. */
+ * product costs, in half cycles; registers of a step besides the sums and the
+ * weights. */
 typedef struct {
   int64_t pixels, vectors, k_steps;
-  int product_cost, weights, others;
+  int product_cost, others;
   int64_t vector_bytes; /* of a vector of weights */
   int most_vectors;     /* that the micro-kernel can have */
 } TileLayer;

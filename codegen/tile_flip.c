@@ -10,7 +10,7 @@
 static void shape(DensePack *s) {
   static const int pixels[] = {1, 10, 3, 3, 1};
   int64_t vectors = dense_vectors(s);
-  s->nv = vectors % 4 == 0 || vectors > 6 ? 4 : vectors == 6 ? 3 : vectors > 4 ? 4 : (int)vectors;
+  s->nv = vectors == 6 ? 3 : vectors > 4 || !vectors ? 4 : (int)vectors;
   s->mr = tile_pixels(s->d->count[DENSE_PIXELS - 1], pixels[s->nv]);
 }
 
