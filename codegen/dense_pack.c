@@ -5,6 +5,7 @@
 
 #include "codegen/dense_plan.h"
 #include "codegen/names.h"
+#include "codegen/requant.h"
 #include "codegen/tile_build.h"
 #include "codegen/tile_row.h"
 #include "codegen/widen.h"
@@ -44,18 +45,10 @@ int32_t dense_pair_limit(const DensePack *s) {
 
 int64_t dense_vectors(const DensePack *s) { return (s->d->oc + s->lanes - 1) / s->lanes; }
 
-int dense_packed_vectors(int nv, int n) {
-  int left = nv - n / 4 * 4;
-  if (left >= 4) return 4;
-  return left >= 2 && n % 4 < 2 ? 2 : 1;
-}
-
 int64_t dense_channel(const DensePack *s, int64_t v, int64_t l) {
   if (s->result != RESULT_REQUANT || s->y_elem == DT_F32) return v * s->lanes + l;
-  int64_t left = dense_vectors(s) - v / s->nv * s->nv;
-  int n = (int)(v % s->nv), together = dense_packed_vectors(left < s->nv ? (int)left : s->nv, n);
-  int64_t place = n % together; /* groups of 4 stand before one of 2, and that before a single vector */
-  return (v - place) * s->lanes + 4 * (l / 4 * together + place) + l % 4;
+  int64_t first = v / s->nv * s->nv, left = dense_vectors(s) - first;
+  return first * s->lanes + requant_channel(s->lanes, left < s->nv ? (int)left : s->nv, v - first, l);
 }
 
 /* Where byte j of lane l lies in a vector of weights. */

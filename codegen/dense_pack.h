@@ -68,10 +68,8 @@ int32_t dense_pair_limit(const DensePack *s);
 
 /* Vectors of output channels in a group. */
 int64_t dense_vectors(const DensePack *s);
-/* Vectors that are packed to bytes together: 4, 2 or 1 of those from vector `n` of a panel of `nv` on. */
-int dense_packed_vectors(int nv, int n);
 /* Which channel of its group lane `l` of vector `v` is. Results that are packed to bytes lie as packing
- * leaves them, see narrow_u8_x4 in vir.def; may be one behind the last. */
+ * leaves them (codegen/requant.h); may be one behind the last. */
 int64_t dense_channel(const DensePack *s, int64_t v, int64_t l);
 
 /* The register tile of mr pixels x nv vectors; of the last vector only `last` lanes are stored. */

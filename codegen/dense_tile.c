@@ -4,6 +4,7 @@
 
 #include "codegen/clamp.h"
 #include "codegen/dense_plan.h"
+#include "codegen/requant.h"
 #include "codegen/tile_build.h"
 #include "codegen/widen.h"
 
@@ -131,56 +132,10 @@ static void all_steps(TileBuild *t) {
     if (loop[i]) vir_end(t->b);
 }
 
-/* What requantization takes besides the multipliers: bounds and zero point as floats and integers where it
- * clamps by itself; else the zero point as packing wants it, and the bounds in bytes, where they are not
- * those of the type anyway. */
-typedef struct {
-  const VirVar *low, *high, *zero;    /* f32, f32, s32 */
-  const VirVar *pairs, *least, *most; /* zero point, bounds of bytes (NULL: the type's) */
-} Requant;
-
-static Requant start_requant(TileBuild *t) {
-  const DensePack *s = t->s;
-  const Storage *sy = cg_storage(s->cg, s->d->y);
-  const ActOps *ops = act_ops(sy->elem);
-  VirBuilder *b = t->b;
-  int32_t lo, hi;
-  cg_stored_range(s->cg, s->d->y, s->d->act_min, s->d->act_max, &lo, &hi);
-  Requant r = {.pairs = VIR_ONCE(b, "zeros", splat_p, vir_n(s->unclamped ? sy->zero : 0),
-                                 vir_n(s->unclamped ? sy->zero : 0))};
-  if (s->unclamped) {
-    if (lo > ops->lowest) r.least = VIR_ONCE(b, "least", splat_q, vir_n(lo));
-    if (hi < ops->highest) r.most = VIR_ONCE(b, "most", splat_q, vir_n(hi));
-  } else {
-    r.low = VIR_ONCE(b, "lo", splat_f32, vir_m((float)(lo - sy->zero)));
-    r.high = VIR_ONCE(b, "hi", splat_f32, vir_m((float)(hi - sy->zero)));
-    r.zero = VIR_ONCE(b, "zero", splat_s32, vir_n(sy->zero));
-  }
-  return r;
-}
-
-/* Packs the results of `count` vectors of a pixel, 4, 2 or 1, and stores `bytes` of them. */
-static void store_packed(TileBuild *t, const Requant *r, VirAddr at, const VirVar **q, int count, int bytes) {
-  const ActOps *ops = act_ops(t->s->y_elem);
-  VirBuilder *b = t->b;
-  VirArg args[VIR_MAX_ARGS];
-  for (int n = 0; n < count; n++) args[n] = vir_v(q[n]);
-  args[count] = vir_v(r->pairs);
-  VirOp op = count == 4 ? ops->narrow_x4 : count == 2 ? ops->narrow_x2 : ops->narrow;
-  const VirVar *y = vir_let(b, "y0", op, count + 1, args);
-  if (r->least) y = vir_let(b, "y0", ops->max, VIR_ARGS(vir_v(y), vir_v(r->least)));
-  if (r->most) y = vir_let(b, "y0", ops->min, VIR_ARGS(vir_v(y), vir_v(r->most)));
-  if (bytes == 4 * t->s->lanes) {
-    VIR_DO(b, store_q, vir_at(at), vir_v(y));
-  } else {
-    VIR_DO(b, store_q_part, vir_at(at), vir_v(y), vir_n(bytes));
-  }
-}
-
 static void epilogue_quantized(TileBuild *t, const VirBase *m, const VirBase *y, int last) {
   const DensePack *s = t->s;
   VirBuilder *b = t->b;
-  Requant r = start_requant(t);
+  Requant r = requant_start(s->cg, b, s->d->y, s->d->act_min, s->d->act_max, s->unclamped);
   const VirVar *scale[MAX_NV], *q[MAX_NV];
   char name[24];
   for (int n = 0; n < t->nv; n++) {
@@ -191,17 +146,9 @@ static void epilogue_quantized(TileBuild *t, const VirBase *m, const VirBase *y,
     vir_scope(b, NULL);
     for (int n = 0; n < t->nv; n++) {
       snprintf(name, sizeof name, "q%d", n);
-      q[n] = s->unclamped ? VIR_LET(b, name, scale, vir_v(t->acc[p][n]), vir_v(scale[n]))
-                          : VIR_LET(b, name, requant, vir_v(t->acc[p][n]), vir_v(scale[n]), vir_v(r.low),
-                                    vir_v(r.high), vir_v(r.zero));
+      q[n] = requant_scaled(&r, name, t->acc[p][n], scale[n]);
     }
-    for (int n = 0; n < t->nv;) {
-      int count = dense_packed_vectors(t->nv, n), end = n + count;
-      int bytes = end < t->nv ? count * s->lanes : (count - 1) * s->lanes + last;
-      store_packed(t, &r, vir_addr(y, p * s->d->y_step[DENSE_PIXELS - 1] + n * s->lanes), q + n, count,
-                   bytes);
-      n = end;
-    }
+    requant_store(&r, vir_addr(y, p * s->d->y_step[DENSE_PIXELS - 1]), q, t->nv, last);
     vir_end(b);
   }
 }

@@ -1,0 +1,61 @@
+#include "codegen/requant.h"
+
+int requant_together(int n, int at) {
+  int left = n - at / 4 * 4;
+  if (left >= 4) return 4;
+  return left >= 2 && at % 4 < 2 ? 2 : 1;
+}
+
+int64_t requant_channel(int lanes, int n, int64_t v, int64_t l) {
+  int together = requant_together(n, (int)v);
+  int64_t place = v % together; /* groups of 4 stand before one of 2, and that before a single vector */
+  return (v - place) * lanes + 4 * (l / 4 * together + place) + l % 4;
+}
+
+Requant requant_start(const Cg *cg, VirBuilder *b, const Tensor *y, float act_min, float act_max,
+                      bool unclamped) {
+  const Storage *sy = cg_storage(cg, y);
+  int32_t lo, hi, zero = unclamped ? sy->zero : 0;
+  cg_stored_range(cg, y, act_min, act_max, &lo, &hi);
+  Requant r = {.b = b, .lanes = cg->target->lanes, .ops = act_ops(sy->elem)};
+  r.pairs = VIR_ONCE(b, "zeros", splat_p, vir_n(zero), vir_n(zero));
+  if (unclamped) {
+    if (lo > r.ops->lowest) r.least = VIR_ONCE(b, "least", splat_q, vir_n(lo));
+    if (hi < r.ops->highest) r.most = VIR_ONCE(b, "most", splat_q, vir_n(hi));
+  } else {
+    r.low = VIR_ONCE(b, "lo", splat_f32, vir_m((float)(lo - sy->zero)));
+    r.high = VIR_ONCE(b, "hi", splat_f32, vir_m((float)(hi - sy->zero)));
+    r.zero = VIR_ONCE(b, "zero", splat_s32, vir_n(sy->zero));
+  }
+  return r;
+}
+
+const VirVar *requant_scaled(const Requant *r, const char *name, const VirVar *sums, const VirVar *m) {
+  if (!r->zero) return VIR_LET(r->b, name, scale, vir_v(sums), vir_v(m));
+  return VIR_LET(r->b, name, requant, vir_v(sums), vir_v(m), vir_v(r->low), vir_v(r->high), vir_v(r->zero));
+}
+
+/* `count` vectors, 4, 2 or 1, of which `bytes` are stored. */
+static void store_together(const Requant *r, VirAddr at, const VirVar *const *q, int count, int bytes) {
+  VirArg args[VIR_MAX_ARGS];
+  for (int n = 0; n < count; n++) args[n] = vir_v(q[n]);
+  args[count] = vir_v(r->pairs);
+  VirOp op = count == 4 ? r->ops->narrow_x4 : count == 2 ? r->ops->narrow_x2 : r->ops->narrow;
+  const VirVar *y = vir_let(r->b, "y0", op, count + 1, args);
+  if (r->least) y = vir_let(r->b, "y0", r->ops->max, VIR_ARGS(vir_v(y), vir_v(r->least)));
+  if (r->most) y = vir_let(r->b, "y0", r->ops->min, VIR_ARGS(vir_v(y), vir_v(r->most)));
+  if (bytes == 4 * r->lanes) {
+    VIR_DO(r->b, store_q, vir_at(at), vir_v(y));
+  } else {
+    VIR_DO(r->b, store_q_part, vir_at(at), vir_v(y), vir_n(bytes));
+  }
+}
+
+void requant_store(const Requant *r, VirAddr at, const VirVar *const *q, int n, int last) {
+  for (int i = 0; i < n;) {
+    int count = requant_together(n, i), end = i + count;
+    int bytes = end < n ? count * r->lanes : (count - 1) * r->lanes + last;
+    store_together(r, vir_offset(at, i * r->lanes), q + i, count, bytes);
+    i = end;
+  }
+}

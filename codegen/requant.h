@@ -1,0 +1,33 @@
+/* The end of quantized kernels: vectors of 32-bit sums to bytes, by rule 6 of docs/numerics.md. */
+#ifndef QCC_CODEGEN_REQUANT_H
+#define QCC_CODEGEN_REQUANT_H
+
+#include "codegen/lower.h"
+
+/* What it takes besides the multipliers: bounds and zero point as floats and integers where it clamps by
+ * itself; else the zero point as packing wants it, and the bounds in bytes, where they are not those of the
+ * type anyway. */
+typedef struct {
+  VirBuilder *b;
+  int lanes;
+  const ActOps *ops;                  /* of the result */
+  const VirVar *low, *high, *zero;    /* f32, f32, s32; NULL where packing clamps */
+  const VirVar *pairs, *least, *most; /* zero point, bounds of bytes (NULL: the type's) */
+} Requant;
+
+/* For the results `y` of a kernel that is being built. `unclamped`: all sums times their multipliers fit 32
+ * bits. */
+Requant requant_start(const Cg *cg, VirBuilder *b, const Tensor *y, float act_min, float act_max,
+                      bool unclamped);
+/* A vector of sums times `m`, as requant_store takes it. */
+const VirVar *requant_scaled(const Requant *r, const char *name, const VirVar *sums, const VirVar *m);
+/* Packs `n` vectors, 4, 2 or 1 of them together, and stores them one behind the other: of the last one
+ * `last` lanes. The channels that the lanes hold follow from requant_channel. */
+void requant_store(const Requant *r, VirAddr at, const VirVar *const *q, int n, int last);
+
+/* Vectors that are packed together: 4, 2 or 1 of those from vector `at` of `n` on. */
+int requant_together(int n, int at);
+/* What lane `l` of vector `v` of `n` becomes: the place of the byte, see narrow_u8_x4 in vir.def. */
+int64_t requant_channel(int lanes, int n, int64_t v, int64_t l);
+
+#endif
