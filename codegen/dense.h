@@ -64,6 +64,8 @@ int64_t dense_sum(const Dense *d, const LinearConstants *lc, int64_t phase, int6
 /* True where some channel's |bias| + sum of |products| could leave 32 bits (only imported models have such).
  */
 bool linear_is_wide(const Node *n);
+/* That bound, of all channels. */
+int64_t linear_largest_sum(const Node *n);
 
 /* The kernel of such a node: element by element, with sums of more than 32 bits. */
 void wide_emit(Cg *cg, const Dense *d, const LinearConstants *lc);

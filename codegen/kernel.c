@@ -34,13 +34,14 @@ static const VirBase *bind(Cg *cg, VirBuilder *b, KernelArg arg, int64_t count, 
   Kernel *k = cg->open;
   if (k->n_args == sizeof k->args / sizeof *k->args) BUG("too many arguments in '%s'", b->f->name);
   k->args[k->n_args++] = arg;
-  return vir_param(b, name, arg.elem, arg.writable, count);
+  return arg.elem16 ? vir_param_s16(b, name, arg.writable, count)
+                    : vir_param(b, name, arg.elem, arg.writable, count);
 }
 
 static const VirBase *bind_tensor(Cg *cg, VirBuilder *b, const Tensor *t, bool writable, int64_t count,
                                   const char *name) {
   const Storage *s = cg_storage(cg, t);
-  return bind(cg, b, (KernelArg){s->buffer, s->elem, writable, t->name, s->base, t}, count, name);
+  return bind(cg, b, (KernelArg){s->buffer, s->elem, false, writable, t->name, s->base, t}, count, name);
 }
 
 /* The elements that the tensor takes: of what lies in another one only its own, since kernels that bands
@@ -104,6 +105,11 @@ const VirBase *cg_write(Cg *cg, VirBuilder *b, const Tensor *t, const char *name
 const VirBase *cg_scratch(Cg *cg, VirBuilder *b, Buffer *scratch, const char *name, DType elem) {
   const KernelArg arg = {.buffer = scratch, .elem = elem, .writable = true, .what = "scratch"};
   return bind(cg, b, arg, scratch->bytes / dtype_info[elem].bytes, name);
+}
+
+const VirBase *cg_scratch_s16(Cg *cg, VirBuilder *b, Buffer *scratch, const char *name) {
+  const KernelArg arg = {.buffer = scratch, .elem16 = true, .writable = true, .what = "scratch"};
+  return bind(cg, b, arg, scratch->bytes / 2, name);
 }
 
 /* A constant of s32 whose elements become index variables. */

@@ -32,11 +32,17 @@ static int64_t largest_sum(const Node *n, int64_t c) {
   return llabs(bias_of(n, c)) + size * reach;
 }
 
+int64_t linear_largest_sum(const Node *n) {
+  int64_t most = 0;
+  for (int64_t c = 0; c < channels_of(n); c++) {
+    int64_t sum = largest_sum(n, c);
+    if (sum > most) most = sum;
+  }
+  return most;
+}
+
 bool linear_is_wide(const Node *n) {
-  if (!tensor_is_quantized(n->operands[0])) return false;
-  for (int64_t c = 0; c < channels_of(n); c++)
-    if (largest_sum(n, c) > INT32_MAX) return true;
-  return false;
+  return tensor_is_quantized(n->operands[0]) && linear_largest_sum(n) > INT32_MAX;
 }
 
 /* The same as it is proved. */

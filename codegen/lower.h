@@ -54,6 +54,7 @@ enum { WORKSPACE_SLACK = 64 };
 typedef struct KernelArg {
   Buffer *buffer;
   DType elem;
+  bool elem16; /* int16 elements, as in VirBase */
   bool writable;
   const char *what;     /* the tensor's name, for the comment */
   int64_t base;         /* elements from the buffer's start to what is passed */
@@ -154,6 +155,7 @@ void cg_kernel(Cg *cg, VirBuilder *b, const Node *n, const char *what, const cha
 const VirBase *cg_read(Cg *cg, VirBuilder *b, const Tensor *t, const char *name);
 const VirBase *cg_write(Cg *cg, VirBuilder *b, const Tensor *t, const char *name);
 const VirBase *cg_scratch(Cg *cg, VirBuilder *b, Buffer *scratch, const char *name, DType elem);
+const VirBase *cg_scratch_s16(Cg *cg, VirBuilder *b, Buffer *scratch, const char *name);
 /* Ends it: the run function calls it at this point. */
 void cg_done(Cg *cg, VirBuilder *b);
 /* What cg_done does with any kernel. */

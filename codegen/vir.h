@@ -179,6 +179,9 @@ const VirBase *vir_param(VirBuilder *b, const char *name, DType elem, bool writa
 /* `count` s32 that vir_index may read: callers pass constants whose elements are all in [0, most]. */
 const VirBase *vir_index_param(VirBuilder *b, const char *name, int64_t count, int32_t most);
 const VirBase *vir_local(VirBuilder *b, const char *name, DType elem, int64_t count);
+/* Of int16. */
+const VirBase *vir_param_s16(VirBuilder *b, const char *name, bool writable, int64_t count);
+const VirBase *vir_local_s16(VirBuilder *b, const char *name, int64_t count);
 const VirVar *vir_loop(VirBuilder *b, const char *name, int64_t begin, int64_t end, int64_t step);
 /* The same between two variables of type VIR_INDEX, which are never negative. */
 const VirVar *vir_loop_between(VirBuilder *b, const char *name, const VirVar *begin, const VirVar *end,

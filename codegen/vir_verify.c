@@ -7,7 +7,7 @@
 
 /* What an operation reads or writes at its address. */
 typedef enum { NO_MEMORY, BYTES, U8, S8, S16, S32, F32, F16 } MemElem; /* BYTES: u8 or s8 */
-typedef enum { ONE, LANES, LANES2, LANES4, FOUR, PART, PART_Q, APART, BLOCKS } MemExtent;
+typedef enum { ONE, LANES, LANES2, LANES4, TWO, FOUR, PART, PART_Q, APART, BLOCKS } MemExtent;
 typedef struct {
   MemElem elem;
   MemExtent extent; /* elements from the address; PART: the last argument, 1..LANES; PART_Q: 1..4*LANES;
@@ -52,6 +52,9 @@ static const MemAccess access_of[VIR_OP_COUNT] = {
     [VIR_dot_sat_mem] = {BYTES, LANES4},
     [VIR_xor_mem] = {BYTES, LANES4},
     [VIR_load_p] = {S16, LANES2},
+    [VIR_store_p] = {S16, LANES2},
+    [VIR_widen_u8] = {U8, LANES2},
+    [VIR_bcast2] = {S16, TWO},
     [VIR_pair_u8] = {U8, LANES},
     [VIR_pair_s8] = {S8, LANES},
     [VIR_pair_u8_part] = {U8, PART},
@@ -221,7 +224,8 @@ static int64_t extent_of(Check *c, const VirStmt *s) {
     return 0;
   }
   if (extent == BLOCKS) return (lanes / 4 - 1) * s->args[1].n + 16;
-  const int whole[] = {[ONE] = 1, [LANES] = lanes, [LANES2] = 2 * lanes, [LANES4] = 4 * lanes, [FOUR] = 4};
+  const int whole[] = {
+      [ONE] = 1, [LANES] = lanes, [LANES2] = 2 * lanes, [LANES4] = 4 * lanes, [TWO] = 2, [FOUR] = 4};
   return whole[extent];
 }
 

@@ -193,6 +193,10 @@ V_VEC v_q v_zip_lo16(v_q a, v_q b) { return _mm256_unpacklo_epi16(a, b); }
 V_VEC v_q v_zip_hi16(v_q a, v_q b) { return _mm256_unpackhi_epi16(a, b); }
 
 V_VEC v_p v_load_p(const int16_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
+V_VEC void v_store_p(int16_t *p, v_p a) { _mm256_storeu_si256((__m256i *)p, a); }
+V_VEC v_p v_widen_u8(const uint8_t *p) { return _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)p)); }
+V_VEC v_p v_words(v_q a) { return a; }
+V_VEC v_p v_bcast2(const int16_t *p) { return _mm256_set1_epi32((int32_t)((const v_mem_4 *)p)[0]); }
 V_VEC v_p v_pair_u8(const uint8_t *a, const uint8_t *b) {
   const __m128i x = _mm_loadl_epi64((const __m128i *)a), y = _mm_loadl_epi64((const __m128i *)b);
   return _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(x, y));
@@ -211,7 +215,11 @@ V_VEC v_p v_pair_s8_part(const int8_t *a, const int8_t *b, int n) {
 }
 V_VEC v_p v_bcast_p(int32_t a) { return _mm256_set1_epi32(a); }
 V_VEC v_p v_sub_p(v_p a, v_p b) { return _mm256_sub_epi16(a, b); }
-V_VEC v_s32 v_dot2(v_s32 acc, v_p a, v_p b) { return _mm256_add_epi32(acc, _mm256_madd_epi16(a, b)); }
+V_VEC v_s32 v_dot2(v_s32 acc, v_p a, v_p b) {
+  acc = _mm256_add_epi32(acc, _mm256_madd_epi16(a, b));
+  __asm__("" : "+x"(acc)); /* gcc would add up many products first, for which it has no registers */
+  return acc;
+}
 
 V_VEC v_s32 v_add_s32(v_s32 a, v_s32 b) { return _mm256_add_epi32(a, b); }
 V_VEC v_s32 v_sub_s32(v_s32 a, v_s32 b) { return _mm256_sub_epi32(a, b); }

@@ -170,6 +170,12 @@ V_VEC v_q v_zip_lo16(v_q a, v_q b) { return _mm512_unpacklo_epi16(a, b); }
 V_VEC v_q v_zip_hi16(v_q a, v_q b) { return _mm512_unpackhi_epi16(a, b); }
 
 V_VEC v_p v_load_p(const int16_t *p) { return _mm512_loadu_si512(p); }
+V_VEC void v_store_p(int16_t *p, v_p a) { _mm512_storeu_si512(p, a); }
+V_VEC v_p v_widen_u8(const uint8_t *p) {
+  return _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)p));
+}
+V_VEC v_p v_words(v_q a) { return a; }
+V_VEC v_p v_bcast2(const int16_t *p) { return _mm512_set1_epi32((int32_t)((const v_mem_4 *)p)[0]); }
 V_VEC __m256i v_interleave(__m128i a, __m128i b) {
   return _mm256_set_m128i(_mm_unpackhi_epi8(a, b), _mm_unpacklo_epi8(a, b));
 }
@@ -191,7 +197,11 @@ V_VEC v_p v_pair_s8_part(const int8_t *a, const int8_t *b, int n) {
 }
 V_VEC v_p v_bcast_p(int32_t a) { return _mm512_set1_epi32(a); }
 V_VEC v_p v_sub_p(v_p a, v_p b) { return _mm512_sub_epi16(a, b); }
-V_VEC v_s32 v_dot2(v_s32 acc, v_p a, v_p b) { return _mm512_add_epi32(acc, _mm512_madd_epi16(a, b)); }
+V_VEC v_s32 v_dot2(v_s32 acc, v_p a, v_p b) {
+  acc = _mm512_add_epi32(acc, _mm512_madd_epi16(a, b));
+  __asm__("" : "+v"(acc)); /* gcc would add up many products first, for which it has no registers */
+  return acc;
+}
 
 V_VEC v_s32 v_add_s32(v_s32 a, v_s32 b) { return _mm512_add_epi32(a, b); }
 V_VEC v_s32 v_sub_s32(v_s32 a, v_s32 b) { return _mm512_sub_epi32(a, b); }

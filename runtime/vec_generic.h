@@ -351,6 +351,20 @@ static inline v_q v_zip_hi16(v_q a, v_q b) { return v_zip(a, b, 8, 2); }
 static inline v_p v_load_p(const int16_t *p) {
   return (v_p){{p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]}};
 }
+static inline void v_store_p(int16_t *p, v_p a) {
+  for (int i = 0; i < 8; i++) p[i] = a.x[i];
+}
+static inline v_p v_widen_u8(const uint8_t *p) {
+  return (v_p){{p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]}};
+}
+static inline v_p v_words(v_q a) {
+  v_p r;
+  for (int i = 0; i < 8; i++) r.x[i] = (int16_t)(uint16_t)(a.x[2 * i] | (unsigned)a.x[2 * i + 1] << 8);
+  return r;
+}
+static inline v_p v_bcast2(const int16_t *p) {
+  return (v_p){{p[0], p[1], p[0], p[1], p[0], p[1], p[0], p[1]}};
+}
 
 /* (a[l], b[l]) of two rows. */
 static inline v_p v_pair_u8(const uint8_t *a, const uint8_t *b) {

@@ -1,7 +1,8 @@
-/* conv2d, conv3d, conv_transpose2d, conv_transpose3d: depthwise convolutions have a kernel of their own, all
- * others are dense dot products. */
+/* conv2d, conv3d, conv_transpose2d, conv_transpose3d: depthwise convolutions have a kernel of their own, some
+ * of 3x3 elements are transformed, all others are dense dot products. */
 #include "codegen/conv_dense.h"
 #include "codegen/depthwise.h"
+#include "codegen/winograd.h"
 
 static bool emit_dense(Cg *cg, const ConvWindow *w) {
   Dense d = conv_dense(cg, w);
@@ -9,8 +10,15 @@ static bool emit_dense(Cg *cg, const ConvWindow *w) {
   return dense_emit(cg, &d);
 }
 
+static int64_t conv_scratch(const Cg *cg, const Node *n) {
+  return winograd_suits(cg, n) ? winograd_scratch(cg, n) : 0;
+}
+
 static bool conv_emit(Cg *cg, const Node *n, Buffer *scratch) {
-  (void)scratch;
+  if (winograd_suits(cg, n)) {
+    winograd_emit(cg, n, scratch);
+    return true;
+  }
   bool depthwise = is_depthwise(n) && !linear_is_wide(n);
   ConvWindow *w;
   int count = conv_windows(cg->arena, n, &w);
@@ -30,4 +38,5 @@ const Lowering lower_conv = {.layout = LAYOUT_CHANNELS_LAST,
                              .constants = 1,
                              .reads = PLACE_STRIDED,
                              .writes = PLACE_STRIDED,
+                             .scratch = conv_scratch,
                              .emit = conv_emit};

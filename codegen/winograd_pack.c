@@ -1,0 +1,89 @@
+#include <string.h>
+
+#include "codegen/requant.h"
+#include "codegen/winograd.h"
+
+/* The weight of a channel's window after 2G w (2G)^T; 2G is twice the transform of the paper. */
+static void transform(const int32_t w[3][3], int32_t out[WINOGRAD_POINTS]) {
+  static const int g[WINOGRAD_TILE][3] = {{2, 0, 0}, {1, 1, 1}, {1, -1, 1}, {0, 0, 2}};
+  for (int i = 0; i < WINOGRAD_TILE; i++)
+    for (int j = 0; j < WINOGRAD_TILE; j++) {
+      int32_t sum = 0;
+      for (int r = 0; r < 3; r++)
+        for (int c = 0; c < 3; c++) sum += g[i][r] * w[r][c] * g[j][c];
+      out[i * WINOGRAD_TILE + j] = sum;
+    }
+}
+
+static int64_t vectors(const Winograd *s) { return (s->oc + s->lanes - 1) / s->lanes; }
+
+/* Vectors of the panel of vector v. */
+static int panel_vectors(const Winograd *s, int64_t v) {
+  int64_t left = vectors(s) - v / s->nv * s->nv;
+  return left < s->nv ? (int)left : s->nv;
+}
+
+/* The channel of a lane; may be one behind the last. */
+static int64_t channel_of(const Winograd *s, int64_t v, int64_t l) {
+  int64_t first = v / s->nv * s->nv;
+  return first * s->lanes + requant_channel(s->lanes, panel_vectors(s, v), v - first, l);
+}
+
+/* Input channel i of the weights of lane l of vector v. */
+static void put_window(const Winograd *s, int8_t *out, int64_t v, int64_t l, int64_t i) {
+  int64_t c = channel_of(s, v, l), first = v / s->nv * s->nv, pairs = (s->ic + 1) / 2;
+  int32_t w[3][3], u[WINOGRAD_POINTS];
+  int n = panel_vectors(s, v);
+  if (c >= s->oc) return;
+  memcpy(w, s->lc.weights + (c * s->ic + i) * 9, sizeof w);
+  transform(w, u);
+  int8_t *panel = out + first * winograd_weights(s);
+  for (int p = 0; p < WINOGRAD_POINTS; p++) {
+    int64_t at = 2 * ((((p * pairs + i / 2) * n + v - first) * s->lanes + l) * 2 + i % 2);
+    panel[at] = (int8_t)(uint8_t)((uint32_t)u[p] & 255);
+    panel[at + 1] = (int8_t)(uint8_t)((uint32_t)u[p] >> 8 & 255);
+  }
+}
+
+static void pack_weights(Winograd *s) {
+  int64_t bytes = vectors(s) * winograd_weights(s);
+  int8_t *out = arena_alloc(s->cg->arena, (size_t)bytes);
+  for (int64_t v = 0; v < vectors(s); v++)
+    for (int64_t l = 0; l < s->lanes; l++)
+      for (int64_t i = 0; i < s->ic; i++) put_window(s, out, v, l, i);
+  s->weights = vir_constant(
+      s->cg->module, cg_name(s->cg, s->node, "weights"), DT_S8, bytes, out,
+      arena_printf(s->cg->arena,
+                   "weights of '%s', transformed for 2x2 results, int16 (low byte first) [%lld vectors in "
+                   "panels of %d][%d points][%lld pairs of channels]",
+                   cg_title(s->cg, s->node), (long long)vectors(s), s->nv, WINOGRAD_POINTS,
+                   (long long)(s->ic + 1) / 2));
+}
+
+static int64_t sum_of_weights(const Winograd *s, int64_t c) {
+  int64_t sum = 0;
+  for (int64_t i = 0; i < s->ic * 9; i++) sum += s->lc.weights[c * s->ic * 9 + i];
+  return sum;
+}
+
+/* Sums are four times those of the convolution, and so is the bias. */
+static void pack_channels(Winograd *s) {
+  int64_t n = vectors(s) * s->lanes;
+  int32_t *bias = ARENA_NEW_ARRAY(s->cg->arena, int32_t, (size_t)n);
+  float *m = ARENA_NEW_ARRAY(s->cg->arena, float, (size_t)n);
+  for (int64_t i = 0; i < n; i++) {
+    int64_t c = channel_of(s, i / s->lanes, i % s->lanes);
+    if (c >= s->oc) continue;
+    bias[i] = (int32_t)(4u * (uint32_t)(uint64_t)linear_bias(&s->lc, c, sum_of_weights(s, c)));
+    m[i] = 0.25f * s->lc.multiplier[c];
+  }
+  s->bias = vir_constant(s->cg->module, cg_name(s->cg, s->node, "bias"), DT_S32, n, bias, NULL);
+  s->multiplier = vir_constant(s->cg->module, cg_name(s->cg, s->node, "m"), DT_F32, n, m, NULL);
+}
+
+void winograd_pack(Winograd *s) {
+  linear_constants(s->cg, s->node, &s->lc);
+  s->unclamped = linear_results_fit(&s->lc);
+  pack_weights(s);
+  pack_channels(s);
+}
