@@ -42,7 +42,7 @@ static void transform4(VirBuilder *b, const char *name, const VirVar *const in[4
 static void load_column(const Winograd *s, VirBuilder *b, VirAddr x, const VirVar *out[4]) {
   const VirVar *d[WINOGRAD_TILE];
   for (int i = 0; i < WINOGRAD_TILE; i++)
-    d[i] = VIR_LET(b, "d", widen_u8, vir_at(vir_offset(x, i * s->x_row)));
+    d[i] = VIR_LET(b, "d", load_p_u8, vir_at(vir_offset(x, i * s->x_row)));
   transform4(b, "c", d, out);
 }
 

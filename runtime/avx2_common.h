@@ -194,7 +194,7 @@ V_VEC v_q v_zip_hi16(v_q a, v_q b) { return _mm256_unpackhi_epi16(a, b); }
 
 V_VEC v_p v_load_p(const int16_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
 V_VEC void v_store_p(int16_t *p, v_p a) { _mm256_storeu_si256((__m256i *)p, a); }
-V_VEC v_p v_widen_u8(const uint8_t *p) { return _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)p)); }
+V_VEC v_p v_load_p_u8(const uint8_t *p) { return _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)p)); }
 V_VEC v_p v_words(v_q a) { return a; }
 V_VEC v_p v_bcast2(const int16_t *p) { return _mm256_set1_epi32((int32_t)((const v_mem_4 *)p)[0]); }
 V_VEC v_p v_pair_u8(const uint8_t *a, const uint8_t *b) {

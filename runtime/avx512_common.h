@@ -171,7 +171,7 @@ V_VEC v_q v_zip_hi16(v_q a, v_q b) { return _mm512_unpackhi_epi16(a, b); }
 
 V_VEC v_p v_load_p(const int16_t *p) { return _mm512_loadu_si512(p); }
 V_VEC void v_store_p(int16_t *p, v_p a) { _mm512_storeu_si512(p, a); }
-V_VEC v_p v_widen_u8(const uint8_t *p) {
+V_VEC v_p v_load_p_u8(const uint8_t *p) {
   return _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)p));
 }
 V_VEC v_p v_words(v_q a) { return a; }

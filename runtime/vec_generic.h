@@ -354,7 +354,7 @@ static inline v_p v_load_p(const int16_t *p) {
 static inline void v_store_p(int16_t *p, v_p a) {
   for (int i = 0; i < 8; i++) p[i] = a.x[i];
 }
-static inline v_p v_widen_u8(const uint8_t *p) {
+static inline v_p v_load_p_u8(const uint8_t *p) {
   return (v_p){{p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]}};
 }
 static inline v_p v_words(v_q a) {

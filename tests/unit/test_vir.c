@@ -717,6 +717,7 @@ static void every_memory_op_is_known(void **state) {
         base->elem16 = type == 5;
         const VirVar *i = VIR_LET(&b, "i", splat_s32, vir_n(1)), *f = VIR_LET(&b, "f", splat_f32, vir_m(1)),
                      *q = VIR_LET(&b, "q", splat_q, vir_n(1)),
+                     *p = VIR_LET(&b, "pp", splat_p, vir_n(1), vir_n(1)),
                      *scalar = VIR_LET(&b, "si", int_const, vir_n(1)),
                      *real = VIR_LET(&b, "sf", float_const, vir_m(1));
         VirArg args[VIR_MAX_ARGS];
@@ -727,6 +728,7 @@ static void every_memory_op_is_known(void **state) {
                       : *s == 'i'            ? vir_v(i)
                       : *s == 'f'            ? vir_v(f)
                       : *s == 'q'            ? vir_v(q)
+                      : *s == 'p'            ? vir_v(p)
                       : *s == 'I'            ? vir_v(scalar)
                                              : vir_v(real);
         if (info->result == VIR_VOID)

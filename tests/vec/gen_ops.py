@@ -13,7 +13,7 @@ import sys
 C_TYPE = {'i': 'v_s32', 'f': 'v_f32', 'q': 'v_q', 'p': 'v_p', 'I': 'int32_t', 'F': 'float'}
 # Those that an instruction set only has where its targets' tiles use them.
 SOME_HAVE = {'dot2x2_half', 'dot_s8', 'dot_s8_lane', 'mmla_s8', 'zip_lo64', 'zip_hi64', 'zip_lo64_s32', 'zip_hi64_s32', 'sum4',
-             'store_p', 'words', 'widen_u8', 'bcast2'}
+             'store_p', 'words', 'load_p_u8', 'bcast2'}
 
 
 def isas(folder):

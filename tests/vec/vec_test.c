@@ -52,7 +52,7 @@ static const Footprint footprint[OP_COUNT] = {
     [OP_store_u8_x4] = {1, 4},    [OP_store_s8_x4] = {1, 4},    [OP_load_q] = {1, 4},
     [OP_load_q_part] = {1, 4},    [OP_store_q] = {1, 4},        [OP_store_q_part] = {1, 4},
     [OP_bcast4] = {1, 0, 4},      [OP_bcast2x2] = {1, 0, 4},    [OP_load_p] = {2, 2},
-    [OP_store_p] = {2, 2},        [OP_widen_u8] = {1, 2},       [OP_bcast2] = {2, 0, 2},
+    [OP_store_p] = {2, 2},        [OP_load_p_u8] = {1, 2},      [OP_bcast2] = {2, 0, 2},
     [OP_pair_u8] = {1, 1},        [OP_pair_s8] = {1, 1},        [OP_pair_u8_part] = {1, 1},
     [OP_pair_s8_part] = {1, 1},   [OP_get_u8] = {1, 0, 1},      [OP_get_s8] = {1, 0, 1},
     [OP_get_s32] = {4, 0, 1},     [OP_get_f32] = {4, 0, 1},     [OP_put_u8] = {1, 0, 1},
@@ -408,14 +408,7 @@ static int32_t define_bcast_p(const Arg *a, int l) {
   (void)l;
   return get_s32(a[0].bytes, 0);
 }
-static int32_t define_bcast2(const Arg *a, int l) {
-  (void)l;
-  return get_s32(a[0].bytes, 0);
-}
 static int32_t define_words(const Arg *a, int l) { return get_s32(a[0].bytes, l); }
-static int32_t define_widen_u8(const Arg *a, int l) {
-  return a[0].bytes[2 * l] | a[0].bytes[2 * l + 1] << 16;
-}
 static int32_t define_sub_p(const Arg *a, int l) {
   int low = get_s16(a[0].bytes, 2 * l) - get_s16(a[1].bytes, 2 * l);
   int high = get_s16(a[0].bytes, 2 * l + 1) - get_s16(a[1].bytes, 2 * l + 1);
@@ -610,9 +603,7 @@ static int32_t (*const definition[OP_COUNT])(const Arg *a, int l) = {
     [OP_float_ceil] = define_ceil,
     [OP_float_round] = define_round,
     [OP_bcast_p] = define_bcast_p,
-    [OP_bcast2] = define_bcast2,
     [OP_words] = define_words,
-    [OP_widen_u8] = define_widen_u8,
     [OP_sub_p] = define_sub_p,
     [OP_add_p] = define_add_p,
     [OP_products] = define_products,
