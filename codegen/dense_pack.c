@@ -243,7 +243,7 @@ static const DensePlans *choose_plans(DensePack *s) {
   const DensePlans *plans = dense_plans(s);
   if (plan_cost(s) <= little) return plans;
   bool masks = false;
-  for (int kind = 0; kind < PLAN_KINDS; kind++) masks |= plan_is_flipped(kind) && s->plan_groups[kind];
+  for (int kind = 0; kind < PLAN_KINDS; kind++) masks |= plan_kind[kind].masks && s->plan_groups[kind];
   s->form = masks ? FORM_FLIP : FORM_FAST;
   choose_shape(s);
   return NULL;

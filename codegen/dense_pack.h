@@ -14,7 +14,7 @@ typedef enum {
   FORM_WIDE  /* the target's dot product for all values */
 } DenseForm;
 
-enum { PLAN_KINDS = 8 }; /* of groups of k-steps: codegen/dense_plan.h */
+enum { PLAN_KINDS = 9 }; /* of groups of k-steps: codegen/dense_plan.h */
 
 /* A dense kernel's constants, and how they lie. */
 typedef struct {

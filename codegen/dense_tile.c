@@ -10,6 +10,8 @@
 
 /* Lines of k-steps that a tile may have. */
 enum { MAX_TILE_LINES = 420 };
+/* Whose results are packed in one vector. */
+enum { PIXELS_TOGETHER = 4 };
 static bool is_widened(const DensePack *s) { return !s->quantized && s->w_elem == DT_S8; }
 
 /* One k-step: weights at `w`, activations at `x` (both relative to the tile's first pixel and vector). */
@@ -142,14 +144,23 @@ static void epilogue_quantized(TileBuild *t, const VirBase *m, const VirBase *y,
     snprintf(name, sizeof name, "m%d", n);
     scale[n] = VIR_LET(b, name, load_f32, vir_at(vir_addr(m, n * s->lanes)));
   }
-  for (int p = 0; p < t->mr; p++) {
+  /* a single vector goes with those of the next pixels */
+  int64_t step = s->d->y_step[DENSE_PIXELS - 1];
+  int pixels = t->nv == 1 && last == s->lanes ? PIXELS_TOGETHER : 1;
+  for (int p = 0; p < t->mr;) {
+    if (pixels > t->mr - p) pixels = 1;
     vir_scope(b, NULL);
-    for (int n = 0; n < t->nv; n++) {
+    for (int n = 0; n < t->nv * pixels; n++) {
       snprintf(name, sizeof name, "q%d", n);
-      q[n] = requant_scaled(&r, name, t->acc[p][n], scale[n]);
+      q[n] = requant_scaled(&r, name, t->acc[p + n / t->nv][n % t->nv], scale[n % t->nv]);
     }
-    requant_store(&r, vir_addr(y, p * s->d->y_step[DENSE_PIXELS - 1]), q, t->nv, last);
+    if (pixels > 1) {
+      requant_store_pixels(&r, vir_addr(y, p * step), q, step);
+    } else {
+      requant_store(&r, vir_addr(y, p * step), q, t->nv, last);
+    }
     vir_end(b);
+    p += pixels;
   }
 }
 

@@ -35,8 +35,8 @@ const VirVar *requant_scaled(const Requant *r, const char *name, const VirVar *s
   return VIR_LET(r->b, name, requant, vir_v(sums), vir_v(m), vir_v(r->low), vir_v(r->high), vir_v(r->zero));
 }
 
-/* `count` vectors, 4, 2 or 1, of which `bytes` are stored. */
-static void store_together(const Requant *r, VirAddr at, const VirVar *const *q, int count, int bytes) {
+/* `count` vectors, 4, 2 or 1, as bytes. */
+static const VirVar *together(const Requant *r, const VirVar *const *q, int count) {
   VirArg args[VIR_MAX_ARGS];
   for (int n = 0; n < count; n++) args[n] = vir_v(q[n]);
   args[count] = vir_v(r->pairs);
@@ -44,6 +44,12 @@ static void store_together(const Requant *r, VirAddr at, const VirVar *const *q,
   const VirVar *y = vir_let(r->b, "y0", op, count + 1, args);
   if (r->least) y = vir_let(r->b, "y0", r->ops->max, VIR_ARGS(vir_v(y), vir_v(r->least)));
   if (r->most) y = vir_let(r->b, "y0", r->ops->min, VIR_ARGS(vir_v(y), vir_v(r->most)));
+  return y;
+}
+
+/* Of them `bytes` are stored. */
+static void store_together(const Requant *r, VirAddr at, const VirVar *const *q, int count, int bytes) {
+  const VirVar *y = together(r, q, count);
   if (bytes == 4 * r->lanes) {
     VIR_DO(r->b, store_q, vir_at(at), vir_v(y));
   } else {
@@ -58,4 +64,8 @@ void requant_store(const Requant *r, VirAddr at, const VirVar *const *q, int n, 
     store_together(r, vir_offset(at, i * r->lanes), q + i, count, bytes);
     i = end;
   }
+}
+
+void requant_store_pixels(const Requant *r, VirAddr at, const VirVar *const *q, int64_t apart) {
+  VIR_DO(r->b, split4, vir_at(at), vir_v(together(r, q, 4)), vir_n(apart));
 }

@@ -25,6 +25,9 @@ const VirVar *requant_scaled(const Requant *r, const char *name, const VirVar *s
  * `last` lanes. The channels that the lanes hold follow from requant_channel. */
 void requant_store(const Requant *r, VirAddr at, const VirVar *const *q, int n, int last);
 
+/* The same of one vector of each of four pixels, `apart` elements from one to the next: all lanes. */
+void requant_store_pixels(const Requant *r, VirAddr at, const VirVar *const *q, int64_t apart);
+
 /* Vectors that are packed together: 4, 2 or 1 of those from vector `at` of `n` on. */
 int requant_together(int n, int at);
 /* What lane `l` of vector `v` of `n` becomes: the place of the byte, see narrow_u8_x4 in vir.def. */

@@ -44,7 +44,8 @@ static void put_base(StrBuf *c, const KernelArg *a) {
 }
 
 static void put_arg(const Module *m, StrBuf *c, const KernelArg *a) {
-  const char *type = a->elem16 ? "int16_t" : dtype_info[a->elem].c_name, *constant = a->writable ? "" : "const ";
+  const char *type = a->elem16 ? "int16_t" : dtype_info[a->elem].c_name,
+             *constant = a->writable ? "" : "const ";
   int64_t at = a->buffer->offset + a->base * dtype_info[a->elem].bytes; /* scratch has no base */
   switch (a->buffer->kind) {
   case BUFFER_WORKSPACE:

@@ -7,12 +7,13 @@
 
 /* What an operation reads or writes at its address. */
 typedef enum { NO_MEMORY, BYTES, U8, S8, S16, S32, F32, F16 } MemElem; /* BYTES: u8 or s8 */
-typedef enum { ONE, LANES, LANES2, LANES4, TWO, FOUR, PART, PART_Q, APART, BLOCKS } MemExtent;
+typedef enum { ONE, LANES, LANES2, LANES4, TWO, FOUR, PART, PART_Q, APART, BLOCKS, PIECES } MemExtent;
 typedef struct {
   MemElem elem;
   MemExtent extent; /* elements from the address; PART: the last argument, 1..LANES; PART_Q: 1..4*LANES;
                        APART: LANES elements that are the last argument apart;
-                       BLOCKS: of 16 bytes, so far apart */
+                       BLOCKS: of 16 bytes, so far apart;
+                       PIECES: four of LANES, that far apart */
 } MemAccess;
 
 static const MemAccess access_of[VIR_OP_COUNT] = {
@@ -43,6 +44,7 @@ static const MemAccess access_of[VIR_OP_COUNT] = {
     [VIR_load_q] = {BYTES, LANES4},
     [VIR_load_q_once] = {BYTES, LANES4},
     [VIR_load_q_blocks] = {BYTES, BLOCKS},
+    [VIR_split4] = {BYTES, PIECES},
     [VIR_load_q_part] = {BYTES, PART_Q},
     [VIR_store_q] = {BYTES, LANES4},
     [VIR_store_q_part] = {BYTES, PART_Q},
@@ -221,6 +223,12 @@ static int64_t extent_of(Check *c, const VirStmt *s) {
     int64_t apart = s->args[s->n_args - 1].n;
     if (apart >= 1) return (lanes - 1) * apart + 1;
     fault(c, "v_%s: elements %lld apart", vir_op_info[s->op].name, (long long)apart);
+    return 0;
+  }
+  if (extent == PIECES) {
+    int64_t apart = s->args[s->n_args - 1].n;
+    if (apart >= lanes) return 3 * apart + lanes;
+    fault(c, "v_%s: pieces of %d elements %lld apart", vir_op_info[s->op].name, lanes, (long long)apart);
     return 0;
   }
   if (extent == BLOCKS) return (lanes / 4 - 1) * s->args[1].n + 16;

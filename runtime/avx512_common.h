@@ -108,6 +108,15 @@ V_VEC void v_store_q_part(void *p, v_q a, int n) {
   }
 }
 
+V_VEC void v_split4(void *p, v_q a, int n) {
+  const __m512i r = v_quarters_in_order(a);
+  uint8_t *x = (uint8_t *)p;
+  _mm_storeu_si128((__m128i *)x, _mm512_castsi512_si128(r));
+  _mm_storeu_si128((__m128i *)(x + n), _mm512_extracti32x4_epi32(r, 1));
+  _mm_storeu_si128((__m128i *)(x + 2 * n), _mm512_extracti32x4_epi32(r, 2));
+  _mm_storeu_si128((__m128i *)(x + 3 * n), _mm512_extracti32x4_epi32(r, 3));
+}
+
 V_VEC v_s32 v_splat_s32(int32_t n) { return _mm512_set1_epi32(n); }
 V_VEC v_f32 v_splat_f32(float m) { return _mm512_set1_ps(m); }
 V_VEC v_q v_splat_q(int n) { return _mm512_set1_epi8((char)n); }

@@ -106,6 +106,15 @@ V_NEON void v_store_s8_x4(int8_t *p, v_s32 a, v_s32 b, v_s32 c, v_s32 d) {
   vst1q_s8(p, vqmovn_high_s16(vqmovn_s16(v_narrow16(a, b)), v_narrow16(c, d)));
 }
 
+V_NEON void v_split4(void *p, v_q a, int n) {
+  const uint32x4_t w = vreinterpretq_u32_u8(a);
+  uint8_t *x = (uint8_t *)p;
+  *(v_mem_4 *)x = vgetq_lane_u32(w, 0);
+  *(v_mem_4 *)(x + n) = vgetq_lane_u32(w, 1);
+  *(v_mem_4 *)(x + 2 * n) = vgetq_lane_u32(w, 2);
+  *(v_mem_4 *)(x + 3 * n) = vgetq_lane_u32(w, 3);
+}
+
 V_NEON v_q v_load_q(const void *p) { return vld1q_u8((const uint8_t *)p); }
 V_NEON v_q v_load_q_once(const void *p) { return v_load_q(p); }
 V_NEON v_q v_load_q_blocks(const void *p, int n) {

@@ -167,6 +167,11 @@ static inline void v_store_q_part(void *p, v_q a, int n) {
   for (int i = 0; i < n; i++) ((uint8_t *)p)[i] = a.x[i];
 }
 
+/* Piece g is word g. */
+static inline void v_split4(void *p, v_q a, int n) {
+  for (int i = 0; i < 16; i++) ((uint8_t *)p)[i / 4 * n + i % 4] = a.x[i];
+}
+
 static inline v_s32 v_splat_s32(int32_t n) { return (v_s32){{n, n, n, n}}; }
 static inline v_f32 v_splat_f32(float m) { return (v_f32){{m, m, m, m}}; }
 static inline v_q v_splat_q(int n) {

@@ -724,7 +724,7 @@ static void every_memory_op_is_known(void **state) {
         int n = 0;
         for (const char *s = signature; *s; s++)
           args[n++] = *s == 'r' || *s == 'w' ? vir_at(vir_addr(base, count ? 1 : 0))
-                      : *s == 'n'            ? vir_n(2)
+                      : *s == 'n'            ? vir_n(4)
                       : *s == 'i'            ? vir_v(i)
                       : *s == 'f'            ? vir_v(f)
                       : *s == 'q'            ? vir_v(q)

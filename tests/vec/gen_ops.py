@@ -46,6 +46,8 @@ def constants(name, lanes):
         return range(1, lanes + 1)
     if name.startswith('scatter'):
         return range(1, 10)
+    if name == 'split4':
+        return range(16, 25)
     if name.endswith('_lane'):
         return range(4)
     if 'shr' in name:

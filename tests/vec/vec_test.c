@@ -58,9 +58,10 @@ static const Footprint footprint[OP_COUNT] = {
     [OP_get_s32] = {4, 0, 1},     [OP_get_f32] = {4, 0, 1},     [OP_put_u8] = {1, 0, 1},
     [OP_put_s8] = {1, 0, 1},      [OP_put_s32] = {4, 0, 1},     [OP_put_f32] = {4, 0, 1},
     [OP_lookup_u8] = {1, 0, 256}, [OP_lookup_s8] = {1, 0, 256}, [OP_lookup_f32] = {4, 0, 256},
-    [OP_scatter_u8] = {1, 1},     [OP_scatter_s8] = {1, 1},     [OP_load_f16] = {2, 1},
-    [OP_load_f16_part] = {2, 1},  [OP_dot_mem] = {1, 4},        [OP_dot_sat_mem] = {1, 4},
-    [OP_xor_mem] = {1, 4},        [OP_load_q_once] = {1, 4},    [OP_load_q_blocks] = {1, 4},
+    [OP_split4] = {1, 1},         [OP_scatter_u8] = {1, 1},     [OP_scatter_s8] = {1, 1},
+    [OP_load_f16] = {2, 1},       [OP_load_f16_part] = {2, 1},  [OP_dot_mem] = {1, 4},
+    [OP_dot_sat_mem] = {1, 4},    [OP_xor_mem] = {1, 4},        [OP_load_q_once] = {1, 4},
+    [OP_load_q_blocks] = {1, 4},
 };
 
 /* --- random and extreme values */
@@ -245,6 +246,7 @@ static void domain_splat_p(Arg *a) {
   a[1].n = (int16_t)a[1].n;
 }
 static void domain_scatter(Arg *a) { a[2].n = 1 + random_below(9); }
+static void domain_split4(Arg *a) { a[2].n = 16 + random_below(9); }
 static void domain_splat_q(Arg *a) { a[0].n = random_below(384) - 128; }
 static void domain_lookup(Arg *a) {
   int32_t index = random_below(256);
@@ -274,6 +276,7 @@ static void (*const domain[OP_COUNT])(Arg *a) = {
     [OP_narrow_s8_x4] = domain_narrow_x4,
     [OP_int_requant] = domain_int_requant,
     [OP_int_requant_wide] = domain_int_requant_wide,
+    [OP_split4] = domain_split4,
     [OP_scatter_u8] = domain_scatter,
     [OP_scatter_s8] = domain_scatter,
     [OP_dot_sat] = domain_dot_sat,
@@ -793,6 +796,7 @@ static void report(const VecIsa *isa, int op, const char *what, const Arg *args,
 /* The number of elements that this call touches, or steps over. */
 static int elements(int op, const Arg *args, int lanes) {
   if (is_scatter(op)) return (lanes - 1) * args[2].n + 1;
+  if (op == OP_split4) return 3 * args[2].n + lanes;
   const char *n = strchr(op_row[op].signature, 'n');
   if (strstr(op_row[op].name, "_part")) return args[n - op_row[op].signature].n;
   if (op == OP_load_q_blocks) return (lanes / 4 - 1) * args[1].n + 16;

@@ -1,0 +1,132 @@
+#include "codegen/plan_steps.h"
+
+/* What a pair with so many masks costs, and a k-step alone, without and with a mask: in hundredths of a
+ * cycle, see plan_cost. */
+static const int pair_cost[PLAN_MASKS + 1] = {150, 171, 200}, single_cost[2] = {100, 114};
+
+/* Candidates that are tried for each k-step, first, and to mend what was found. */
+enum { LARGE_TRIES = 40, SMALL_TRIES = 16, MEND_TRIES = 128, ROUNDS = 3 };
+/* What two k-steps with masks gain: no more is worth another look. */
+enum { POOR = 28 };
+
+typedef struct {
+  const Planner *p;
+  int64_t n;
+  int64_t *partner; /* of each, in the order of their sizes; -1: none */
+} Match;
+
+static const PlanStep *at(const Match *m, int64_t i) { return m->p->by_size[i]; }
+
+/* Two k-steps, the last `masks` of them flipped. */
+static bool go_together(const Planner *p, const PlanStep *first, const PlanStep *second, int masks) {
+  PlanSums sums = {.positive = {0}};
+  if (!(masks == 2 ? plan_add_flipped(p, &sums, first) : first->fits && plan_add(p, &sums, first)))
+    return false;
+  return masks ? plan_add_flipped(p, &sums, second) : plan_add(p, &sums, second);
+}
+
+/* The masks of a pair, and whether it is x that stands last; -1: they do not go together. */
+static int pair_masks(const Planner *p, const PlanStep *x, const PlanStep *y, bool *x_is_last) {
+  uint16_t most = 0;
+  for (int i = 0; i < PLAN_PAIRS; i++) {
+    uint16_t sum = (uint16_t)(x->total[i] + y->total[i]);
+    most = sum > most ? sum : most;
+  }
+  *x_is_last = false;
+  if (most > 2 * p->limit) return -1;
+  for (int masks = 0; masks <= PLAN_MASKS; masks++) {
+    *x_is_last = false;
+    if (go_together(p, x, y, masks)) return masks;
+    *x_is_last = true;
+    if (masks && go_together(p, y, x, masks)) return masks;
+  }
+  return -1;
+}
+
+/* What a pair saves; 0 where they do not go together, or one is not there. */
+static int gain(const Match *m, int64_t i, int64_t j) {
+  bool x_is_last;
+  if (i < 0 || j < 0) return 0;
+  int masks = pair_masks(m->p, at(m, i), at(m, j), &x_is_last);
+  return masks < 0 ? 0 : single_cost[!at(m, i)->fits] + single_cost[!at(m, j)->fits] - pair_cost[masks];
+}
+
+static void separate(Match *m, int64_t i) {
+  if (i < 0 || m->partner[i] < 0) return;
+  m->partner[m->partner[i]] = -1;
+  m->partner[i] = -1;
+}
+
+static void join(Match *m, int64_t i, int64_t j) {
+  m->partner[i] = j;
+  m->partner[j] = i;
+}
+
+/* Large ones first, each with the best of the next largest and of the smallest. */
+static void match_greedily(Match *m) {
+  for (int64_t i = 0; i < m->n; i++) {
+    int64_t next = i + 1, last = m->n - 1, best = -1;
+    int most = 0;
+    if (m->partner[i] >= 0) continue;
+    for (int tries = 0; tries < LARGE_TRIES + SMALL_TRIES && next <= last; tries++) {
+      int64_t j = tries < LARGE_TRIES ? next++ : last--;
+      int saved = m->partner[j] < 0 ? gain(m, i, j) : 0;
+      if (saved <= most) continue;
+      most = saved;
+      best = j;
+    }
+    if (best >= 0) join(m, i, best);
+  }
+}
+
+/* A better partner for i, whose old one may go with that of the new one; false where there is none. */
+static bool mend(Match *m, int64_t i) {
+  int64_t tries = m->n < MEND_TRIES ? m->n : MEND_TRIES, p = m->partner[i];
+  int own = gain(m, i, p);
+  if (own > POOR) return false;
+  for (int64_t t = 1; t < tries; t++) {
+    int64_t j = (i + t * (m->n / tries)) % m->n, q = m->partner[j];
+    int saved = j == i || j == p ? 0 : gain(m, i, j);
+    if (!saved) continue;
+    int before = own + gain(m, j, q);
+    if (saved > before || saved + gain(m, p, q) > before) {
+      separate(m, i);
+      separate(m, j);
+      join(m, i, j);
+      if (gain(m, p, q)) join(m, p, q);
+      return true;
+    }
+  }
+  return false;
+}
+
+static PlanSet set_of(const Match *m, int64_t i) {
+  const PlanStep *x = at(m, i), *y = m->partner[i] < 0 ? NULL : at(m, m->partner[i]);
+  if (!y) return (PlanSet){.size = 1, .masks = !x->fits, .fits = x->fits, .step = {x->step}};
+  bool x_is_last;
+  int masks = pair_masks(m->p, x, y, &x_is_last);
+  if (x_is_last) {
+    const PlanStep *z = x;
+    x = y;
+    y = z;
+  }
+  return (PlanSet){.size = 2,
+                   .masks = masks,
+                   .fits = (unsigned)x->fits | (unsigned)y->fits << 1,
+                   .step = {x->step, y->step}};
+}
+
+void plan_pairs(const Planner *p, Plan *plan) {
+  Arena *tmp = arena_new();
+  Match m = {.p = p, .n = p->n_sized, .partner = ARENA_NEW_ARRAY(tmp, int64_t, (size_t)p->n_sized + 1)};
+  for (int64_t i = 0; i < m.n; i++) m.partner[i] = -1;
+  match_greedily(&m);
+  bool mended = true;
+  for (int round = 0; round < ROUNDS && mended; round++) {
+    mended = false;
+    for (int64_t i = 0; i < m.n; i++) mended |= mend(&m, i);
+  }
+  for (int64_t i = 0; i < m.n; i++)
+    if (m.partner[i] < i) plan_add_group(plan, set_of(&m, i));
+  arena_free(tmp);
+}
