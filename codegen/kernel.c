@@ -107,8 +107,8 @@ const VirBase *cg_scratch(Cg *cg, VirBuilder *b, Buffer *scratch, const char *na
   return bind(cg, b, arg, scratch->bytes / dtype_info[elem].bytes, name);
 }
 
-const VirBase *cg_scratch_s16(Cg *cg, VirBuilder *b, Buffer *scratch, const char *name) {
-  const KernelArg arg = {.buffer = scratch, .elem16 = true, .writable = true, .what = "scratch"};
+const VirBase *cg_scratch_s16(Cg *cg, VirBuilder *b, Buffer *scratch, const char *name, bool writable) {
+  const KernelArg arg = {.buffer = scratch, .elem16 = true, .writable = writable, .what = "scratch"};
   return bind(cg, b, arg, scratch->bytes / 2, name);
 }
 

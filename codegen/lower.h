@@ -155,7 +155,7 @@ void cg_kernel(Cg *cg, VirBuilder *b, const Node *n, const char *what, const cha
 const VirBase *cg_read(Cg *cg, VirBuilder *b, const Tensor *t, const char *name);
 const VirBase *cg_write(Cg *cg, VirBuilder *b, const Tensor *t, const char *name);
 const VirBase *cg_scratch(Cg *cg, VirBuilder *b, Buffer *scratch, const char *name, DType elem);
-const VirBase *cg_scratch_s16(Cg *cg, VirBuilder *b, Buffer *scratch, const char *name);
+const VirBase *cg_scratch_s16(Cg *cg, VirBuilder *b, Buffer *scratch, const char *name, bool writable);
 /* Ends it: the run function calls it at this point. */
 void cg_done(Cg *cg, VirBuilder *b);
 /* What cg_done does with any kernel. */

@@ -282,7 +282,7 @@ static void emit_kernel(Winograd *s, const Funcs *f, Buffer *scratch, const char
   Walk w = {.s = s, .f = f, .b = &b, .transform = transform, .multiply = multiply};
   Place p = {{0}, {0}, {0}};
   if (transform) p.x = vir_addr(cg_read(s->cg, &b, s->x, "x"), s->x_first);
-  if (scratch) p.v = vir_addr(cg_scratch_s16(s->cg, &b, scratch, "v"), 0);
+  if (scratch) p.v = vir_addr(cg_scratch_s16(s->cg, &b, scratch, "v", transform), 0);
   if (multiply) {
     p.y = vir_addr(cg_write(s->cg, &b, s->y, "y"), s->y_first);
     w.w = vir_addr(s->weights, 0);

@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""3x3 convolutions by Winograd's transform: every way that a kernel is cut, odd sizes, what does not qualify."""
+import re
+
+import numpy as np
+from harness import main
+from test_emitted import command
+
+TARGET = 'x86-64-v3'
+
+# What is transformed at a time; one convolution of each kind of size.
+CASES = {
+    'a group of tiles on the stack': dict(n=2, ic=19, oc=37, h=9, w=11),
+    'no more than one tile': dict(ic=8, oc=8, h=4, w=5, pad=0),
+    'groups that are all alike': dict(ic=16, oc=24, h=6, w=24),
+    'a row of tiles': dict(n=2, ic=100, oc=40, h=5, w=14),
+    'a tall image': dict(ic=160, oc=160, h=7, w=8),
+    'the image': dict(ic=160, oc=168, h=8, w=7),
+}
+
+RUN = r'''
+#include "m.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+static _Alignas(64) unsigned char workspace[M_WORKSPACE_SIZE];
+static unsigned char x[M_X_SIZE], y[M_Y_SIZE], z[M_Y_SIZE];
+static int calls;
+static void backwards(void *pool, m_task task, void *context, int count) {
+  (void)pool;
+  calls++;
+  while (count--) task(context, count);
+}
+int main(void) {
+  m_inputs in = {x};
+  m_outputs out = {y}, other = {z};
+  for (int i = 0; i < M_X_SIZE; i++) x[i] = (unsigned char)(i * 37 + i / 7);
+  if (m_run(&in, &out, workspace) || m_run_threads(&in, &other, workspace, backwards, 0)) return 1;
+  printf("%d kernels in parts, %s\n", calls, memcmp(y, z, sizeof y) ? "other bits" : "the same bits");
+  return 0;
+}
+'''
+
+
+def model(t, *, n=1, ic, oc, h, w, pad=1, stride=1, weight=None):
+    """A convolution that clamps, with its weights in a file."""
+    r = np.random.default_rng(ic * 1000 + oc)
+    k = r.integers(-127, 128, (oc, ic, 3, 3)).astype(np.int8) if weight is None else weight
+    np.savez(t.dir / 'm.npz', w=k, b=r.integers(-20000, 20000, oc).astype(np.int32))
+    oh, ow = ((s + 2 * pad - 3) // stride + 1 for s in (h, w))
+    scale = 0.02 * 0.01 * 4000 * ic ** 0.5 / 128
+    t.write('m.ir', f'''model m {{
+  weights "m.npz"
+  input %x : u8<scale=0.02, zero=7>[{n}, {ic}, {h}, {w}]
+  const @w : s8<scale=0.01, zero=0>[{oc}, {ic}, 3, 3]
+  const @b : s32<scale=0.0002, zero=0>[{oc}]
+  %y = conv2d(%x, @w, @b) {{ pad = [{pad}, {pad}, {pad}, {pad}], stride = [{stride}, {stride}], act_min = 0 }} : u8<scale={scale:.6g}, zero=3>[{n}, {oc}, {oh}, {ow}]
+  output %y
+}}
+''')
+
+
+def is_transformed(t):
+    return '(Winograd)' in t.read('m.c').decode()
+
+
+def test_all_ways(t):
+    """The interpreter's bits, with extreme inputs among them."""
+    for name, case in CASES.items():
+        model(t, **case)
+        r = t.run('m.ir', '-target', TARGET, '-verify', '-o', 'm.c')
+        assert re.search(r'verify: x86-64-v3: \d+ inputs, 0 mismatches', r.stdout + r.stderr), (name, r.stderr)
+        assert is_transformed(t), name
+        text = t.read('m.c').decode()
+        assert ('_transform(' in text) == name.endswith('image'), name  # a kernel of its own
+
+
+def test_threads(t):
+    """Parts in any order, where the kernels are large."""
+    in_parts = 0
+    for name, case in CASES.items():
+        model(t, **case)
+        t.run('m.ir', '-target', TARGET, '-threads', '-o', 'm.c')
+        assert is_transformed(t), name
+        t.write('run.c', RUN)
+        command('cc', '-O1', f'-I{t.dir}', t.dir / 'run.c', t.dir / 'm.c', '-o', t.dir / 'run')
+        out = command(t.dir / 'run')
+        assert out.endswith('the same bits\n'), (name, out)
+        in_parts += not out.startswith('0 ')
+    assert in_parts >= 2, in_parts
+
+
+def test_what_does_not_qualify(t):
+    """Strides, few channels, targets with a better product, a limit of memory, many weights."""
+    usual = dict(ic=16, oc=16, h=8, w=8)
+    for name, case, options in [('stride', {'stride': 2}, ()), ('channels', {'ic': 4}, ()), ('results', {'h': 3, 'pad': 0}, ()),
+                                ('weights', {'ic': 512, 'oc': 512}, ()), ('limit', {}, ('-max-workspace=1M',)),
+                                ('vnni', {}, ('-target', 'x86-64-v3+avxvnni'))]:
+        model(t, **(usual | case))
+        t.run('m.ir', '-target', TARGET, *options, '-o', 'm.c')
+        assert not is_transformed(t), name
+    model(t, **usual)
+    t.run('m.ir', '-target', TARGET, '-o', 'm.c')
+    assert is_transformed(t)
+
+
+def test_sums_that_would_not_fit(t):
+    """Four times the largest sums leave 32 bits: in the usual way, and exactly."""
+    model(t, ic=800, oc=8, h=4, w=4, weight=np.full((8, 800, 3, 3), 127, np.int8))
+    t.run('m.ir', '-target', TARGET, '-o', 'm.c')
+    assert is_transformed(t)
+    model(t, ic=2000, oc=8, h=4, w=4, weight=np.full((8, 2000, 3, 3), -127, np.int8))
+    t.run('m.ir', '-target', TARGET, '-verify', '-o', 'm.c')
+    assert not is_transformed(t)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main(globals()))
