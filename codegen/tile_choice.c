@@ -12,8 +12,11 @@ enum {
  * tile: so many bytes in half a cycle. */
 enum { NEAR_BYTES = 24 << 10, FAR_RATE = 13 };
 
+/* Where many vectors meet few pixels, gcc keeps the epilogue's constants in registers and reads weights again
+ * for each pixel instead. */
 static bool fits(const Target *t, const TileLayer *l, int m, int n) {
-  return m * n + n + l->others <= t->registers;
+  int constants = m > 1 && n > m;
+  return m * n + n + l->others + constants <= t->registers;
 }
 
 static int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
