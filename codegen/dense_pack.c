@@ -197,6 +197,9 @@ static void pack_run_time(DensePack *s, const int32_t *flips) {
   if (d->bias) s->addend = pack_channels(s, "bias", DT_F32, 1, d->bias->data);
 }
 
+/* Pixels of a tile that goes by a plan: each kind of group has lines for all of them. */
+enum { PLAN_PIXELS = 12 };
+
 /* Registers that a step takes besides sums and weights: the operand; what products go through before they are
  * added; the weights of a group. */
 static const int registers_beside[] = {[FORM_FAST] = 1, [FORM_PLAN] = 7, [FORM_WIDE] = 5};
@@ -223,6 +226,7 @@ static void choose_shape(DensePack *s) {
                        .product_cost = target->dot_cost,
                        .others = registers_beside[s->form],
                        .vector_bytes = s->vector,
+                       .most_pixels = s->form == FORM_PLAN ? PLAN_PIXELS : MOST_TILE_PIXELS,
                        .most_vectors = s->form == FORM_PLAN ? 1 : MOST_TILE_VECTORS};
     TileShape tile = choose_tile(target, &layer);
     s->mr = tile.pixels;

@@ -233,7 +233,8 @@ static void slide(Row *t, int64_t count) {
   const DepthwiseQuads *s = t->s;
   int64_t period = quad_period(s), columns = span(s) - s->x_step;
   for (int64_t c = 0; c < columns; c++) slide_in(t, t->x, c);
-  if (count <= period || count % period) {
+  bool partial = t->ends && s->last < s->stored; /* the last position: such a segment is short */
+  if (count <= period || count % period || partial) {
     for (int64_t p = 0; p < count; p++) slide_position(t, t->x, t->y, p, t->ends && p + 1 == count);
     return;
   }

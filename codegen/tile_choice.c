@@ -45,7 +45,7 @@ TileShape choose_tile(const Target *t, const TileLayer *layer) {
   TileShape best = {1, 1};
   int64_t least = INT64_MAX;
   for (int n = 1; n <= layer->most_vectors && n <= layer->vectors; n++)
-    for (int m = 1; m <= MOST_TILE_PIXELS && m <= layer->pixels; m++) {
+    for (int m = 1; m <= layer->most_pixels && m <= layer->pixels; m++) {
       if (!fits(t, layer, m, n)) continue;
       int64_t cost = layer_cost(layer, m, n);
       if (cost >= least) continue;

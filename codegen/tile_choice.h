@@ -13,8 +13,8 @@ enum { MOST_TILE_PIXELS = 16, MOST_TILE_VECTORS = 16 };
 typedef struct {
   int64_t pixels, vectors, k_steps;
   int product_cost, others;
-  int64_t vector_bytes; /* of a vector of weights */
-  int most_vectors;     /* that the micro-kernel can have */
+  int64_t vector_bytes;          /* of a vector of weights */
+  int most_pixels, most_vectors; /* that the micro-kernel can have */
 } TileLayer;
 typedef struct {
   int pixels, vectors;
