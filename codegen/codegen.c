@@ -25,8 +25,17 @@ static void fill_halos(Cg *cg, const Node *n) {
   }
 }
 
+/* The node as it is, for who runs the code. */
+static bool leave_node(Cg *cg, const Node *n) {
+  Kernel *k = ARENA_NEW(cg->arena, Kernel);
+  k->node = n;
+  cg_call(cg, k);
+  return true;
+}
+
 static bool emit_node(Cg *cg, const Node *n) {
   Kernel **first = cg->kernels_tail;
+  if (!lowering_of[n->op]->emit) return leave_node(cg, n);
   if (share_kernels(cg, n, SHARE_WORK)) return true;
   if (!lowering_of[n->op]->emit(cg, n, strmap_get(cg->scratch_of, n->results[0]->name))) return false;
   share_offer(cg, n, SHARE_WORK, *first);
@@ -81,8 +90,7 @@ static bool fuse_chains(Cg *cg, const Graph *g) {
   return true;
 }
 
-/* The code for one target; `first`: that of the list's first one, NULL for itself. */
-static Cg *generate(const Cg *common, const Target *t, const Graph *g, const Cg *first) {
+Cg *cg_generate(const Cg *common, const Target *t, const Graph *g, const Cg *first) {
   Cg *cg = ARENA_NEW(common->arena, Cg);
   *cg = *common;
   cg->target = t;
@@ -122,7 +130,7 @@ bool codegen_c(Diag *d, Arena *a, const Graph *g, const CodegenOptions *o, StrBu
   while (o->targets[n]) n++;
   Cg **variants = ARENA_NEW_ARRAY(a, Cg *, (size_t)n);
   for (int i = 0; i < n; i++) {
-    variants[i] = generate(&common, o->targets[i], g, i ? variants[0] : NULL);
+    variants[i] = cg_generate(&common, o->targets[i], g, i ? variants[0] : NULL);
     if (!variants[i]) return false;
   }
   cg_write_module(variants, n, c, h);

@@ -43,6 +43,8 @@ typedef struct {
   int64_t part_ops;      /* vector operations that a part has at least; 0: as many as pay (tests take 1) */
   bool instrument;       /* also one that calls back before and after each layer */
   int64_t max_workspace; /* bytes that the workspace may take; 0: any */
+  bool host_ops;         /* nodes that no generator is for become kernels without a function: their caller
+                            evaluates them (codegen/jit.c) */
   bool nhwc_io;          /* public tensors of rank 3 and 4 are channels-last; default: as the model says */
   bool include_runtime;  /* of one target: the vector operations are included from qcc's headers */
   WeightsKind weights;

@@ -63,7 +63,7 @@ typedef struct KernelArg {
 
 /* One call of the run function. */
 typedef struct Kernel {
-  VirFunc *func;
+  VirFunc *func; /* NULL: the node is left to who runs the code (CodegenOptions.host_ops) */
   KernelArg args[12];
   int n_args;
   const char *comment; /* printed above the call; or NULL */
@@ -198,6 +198,9 @@ int64_t cg_memory_bound(const Cg *cg, int *position);
 int64_t *cg_memory_profile(const Cg *cg, Arena *a);
 /* Of the variant whose workspace is the largest. */
 MemoryFacts cg_most_memory(Cg *const *variants, int n);
+/* The three steps for one target; `first`: the code for a list's first one, NULL for itself. `common` has the
+ * diagnostics, the arena, the options and the names of outputs. NULL after a diagnostic. */
+Cg *cg_generate(const Cg *common, const Target *t, const Graph *g, const Cg *first);
 void cg_write_module(Cg *const *variants, int n, StrBuf *c, StrBuf *h);
 
 #endif

@@ -1,6 +1,7 @@
 #include "compiler/driver.h"
 
 #include "codegen/codegen.h"
+#include "codegen/jit.h"
 #include "codegen/names.h"
 #include "compiler/depfile.h"
 #include "compiler/dot.h"
@@ -47,6 +48,7 @@ typedef struct {
   Graph *graph;
   Graph *reference; /* -eval: as it was imported */
   bool stopped;     /* by -stop-after */
+  ExecutorSource executors;
   const Removals *removals;
   StrBuf stats; /* -emit calibration */
   OutputFile files[MAX_FILES];
@@ -89,6 +91,26 @@ static bool print_lists(Diag *d, const Options *o, const Pass *passes) {
   if (o->print_observers) observers_list(&out);
   for (int i = 0; o->print_ops && i < OP_COUNT; i++) strbuf_printf(&out, "%s\n", op_info[i]->name);
   return put_text(d, &out);
+}
+
+/* ---- what runs graphs ---- */
+
+static void say_jit(const JitFacts *f, const Graph *g, bool watched) {
+  const char *what = watched ? "calibration" : graph_form(g);
+  if (f->refused)
+    fprintf(stderr, "jit: %s: the interpreter runs it: %s\n", what, f->refused);
+  else
+    fprintf(stderr, "jit: %s: %d kernels in %.2f s, %d nodes left to the interpreter\n", what, f->kernels,
+            f->seconds, f->left);
+}
+
+static Executor *make_executor(void *user, Arena *a, const Graph *g, bool watched) {
+  const Driver *r = user;
+  if (!r->options->jit) return interp_new(a, g);
+  JitFacts facts;
+  Executor *e = jit_new(r->diag, a, g, watched, &facts);
+  if (e && r->options->verbose) say_jit(&facts, g, watched);
+  return e;
 }
 
 /* ---- what the options name ---- */
@@ -320,6 +342,7 @@ static PassCtx pass_context(const Driver *r) {
       .float_io = o->io == IO_FLOAT,
       .qconfig = r->qconfig,
       .passes = r->scripts ? scripts_passes(r->scripts) : NULL,
+      .executors = &r->executors,
       .threads = threads(),
       .dump_after = o->dump_after,
       .stop_after = o->stop_after,
@@ -374,8 +397,11 @@ static bool evaluate(Driver *r) {
   const char *const names[2] = {graph_is_quantized(r->reference) ? "qdq" : "float", graph_form(r->graph)};
   StrBuf report;
   strbuf_init(&report, r->arena);
-  bool ok = eval_compare(&o, interp_new(r->arena, r->reference), interp_new(r->arena, r->graph),
-                         r->options->eval, names, &report);
+  const Executor *reference = make_executor(r, r->arena, r->reference, false),
+                 *compiled = reference ? make_executor(r, r->arena, r->graph, false) : NULL;
+  bool ok = compiled && eval_compare(&o, reference, compiled, r->options->eval, names, &report);
+  executor_free(reference);
+  executor_free(compiled);
   progress_end(&progress);
   return ok && put_text(r->diag, &report);
 }
@@ -385,7 +411,9 @@ static bool run(Driver *r) {
   const EvalOptions o = eval_options(r, &progress);
   const void *bytes;
   size_t size;
-  bool ok = eval_run(&o, interp_new(r->arena, r->graph), r->options->run, &bytes, &size);
+  const Executor *e = make_executor(r, r->arena, r->graph, false);
+  bool ok = e && eval_run(&o, e, r->options->run, &bytes, &size);
+  executor_free(e);
   progress_end(&progress);
   if (ok) add_file(r, r->output, bytes, size);
   return ok;
@@ -595,7 +623,12 @@ static int run_driver(Diag *d, Arena *a, int argc, char **argv) {
   d->warnings_as_errors = o.werror;
   if (o.no_warnings.n) d->disabled = strmap_new(a);
   for (int i = 0; i < o.no_warnings.n; i++) strmap_put(d->disabled, o.no_warnings.items[i], d);
+  if (o.jit && jit_missing()) {
+    diag_error(d, (SrcLoc){0}, "-jit: %s", jit_missing());
+    return EXIT_USAGE;
+  }
   Driver r = {.diag = d, .arena = a, .options = &o};
+  r.executors = (ExecutorSource){make_executor, &r};
   bool scripts = o.pass.n || (o.config && is_file(o.config));
   return scripts ? supervise(d, a, run_options, &r) : run_options(&r, NULL);
 }

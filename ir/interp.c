@@ -170,6 +170,14 @@ Executor *interp_new(Arena *a, const Graph *g) {
   plan(&(Planner){.arena = tmp, .interp = p, .slots = strmap_new(tmp)}, a, p);
   arena_free(tmp);
   Executor *e = ARENA_NEW(a, Executor);
-  *e = (Executor){p, g, interp_run};
+  *e = (Executor){p, g, interp_run, NULL};
   return e;
+}
+
+Executor *executor_new(const ExecutorSource *s, Arena *a, const Graph *g, bool watched) {
+  return s && s->make ? s->make(s->user, a, g, watched) : interp_new(a, g);
+}
+
+void executor_free(const Executor *e) {
+  if (e && e->release) e->release(e->self);
 }

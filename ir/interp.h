@@ -14,10 +14,20 @@ typedef struct Executor {
   void *self;
   const Graph *graph;
   void (*run)(void *self, const void *const *in, void *const *out, TensorWatch watch, void *user);
+  void (*release)(void *self); /* NULL: all of it is the arena's */
 } Executor;
 
 /* An interpreter for `g`, which must not change while it lives. Owned by the arena. */
 Executor *interp_new(Arena *a, const Graph *g);
+
+/* Where executors come from: handed in to what runs graphs. NULL, or without `make`: interpreters. */
+typedef struct ExecutorSource {
+  /* `watched`: its runs have a watch. NULL after a diagnostic. */
+  Executor *(*make)(void *user, Arena *a, const Graph *g, bool watched);
+  void *user;
+} ExecutorSource;
+Executor *executor_new(const ExecutorSource *s, Arena *a, const Graph *g, bool watched);
+void executor_free(const Executor *e); /* before its arena; NULL is allowed */
 
 /* Runs `count` samples on up to `threads` threads. For sample i the input pointers come from `load` (called
  * in any order, from any thread), and `done` and `watch` are called in order of i, never at once: so

@@ -196,9 +196,11 @@ bool calibrate(PassCtx *ctx, const Graph *g, Arena *a) {
   if (!plan_needs_data(p)) return true;
   watch_all(&c);
   bool ok = open_files(&c) && open_record(&c);
-  const Executor *e = ok && c.total ? interp_new(a, g) : NULL;
+  const Executor *e = ok && c.total ? executor_new(ctx->executors, a, g, true) : NULL;
+  ok = ok && (e || !c.total);
   for (c.file = 0; ok && c.file < ctx->n_calib; c.file++)
     ok = c.files[c.file] ? run_file(&c, e) : read_stats(&c);
+  executor_free(e);
   if (c.record) ok &= npz_writer_close(c.record, ok);
   for (int i = 0; i < ctx->n_calib; i++) samples_close(c.files[i]);
   if (ok) warn_constant_inputs(&c);
