@@ -48,6 +48,13 @@ gcc_jit_rvalue *jit_int(Jit *j, int64_t n) {
   return gcc_jit_context_new_rvalue_from_int(j->context, j->type[VIR_INT], (int)n);
 }
 
+/* By its bits: NaN and infinities, too. */
+gcc_jit_rvalue *jit_float(Jit *j, float v) {
+  int32_t bits;
+  memcpy(&bits, &v, sizeof bits);
+  return jit_bits(j, jit_int(j, bits), j->type[VIR_FLOAT]);
+}
+
 gcc_jit_rvalue *jit_index(Jit *j, int64_t n) {
   return gcc_jit_context_new_rvalue_from_long(j->context, j->type[VIR_INDEX], (long)n);
 }
@@ -98,9 +105,36 @@ gcc_jit_rvalue *jit_select(Jit *j, gcc_jit_type *t, gcc_jit_rvalue *condition, g
   return gcc_jit_lvalue_as_rvalue(v);
 }
 
-gcc_jit_lvalue *jit_at(Jit *j, gcc_jit_rvalue *address, gcc_jit_type *t) {
-  gcc_jit_type *pointer = gcc_jit_type_get_pointer(gcc_jit_type_get_aligned(t, 1));
-  return gcc_jit_rvalue_dereference(jit_cast(j, address, pointer), NULL);
+static gcc_jit_lvalue *at(Jit *j, gcc_jit_rvalue *address, gcc_jit_type *unaligned) {
+  return gcc_jit_rvalue_dereference(jit_cast(j, address, gcc_jit_type_get_pointer(unaligned)), NULL);
+}
+
+gcc_jit_rvalue *jit_load(Jit *j, gcc_jit_rvalue *address, gcc_jit_type *t) {
+  return jit_bits(j, gcc_jit_lvalue_as_rvalue(at(j, address, gcc_jit_type_get_aligned(t, 1))), t);
+}
+
+void jit_store(Jit *j, gcc_jit_rvalue *address, gcc_jit_type *t, gcc_jit_rvalue *value) {
+  gcc_jit_type *unaligned = gcc_jit_type_get_aligned(t, 1);
+  assign(j, at(j, address, unaligned), jit_bits(j, value, unaligned));
+}
+
+gcc_jit_rvalue *jit_plus(Jit *j, gcc_jit_rvalue *address, gcc_jit_rvalue *bytes) {
+  return gcc_jit_lvalue_get_address(gcc_jit_context_new_array_access(j->context, NULL, address, bytes), NULL);
+}
+
+gcc_jit_rvalue *jit_address(Jit *j, gcc_jit_lvalue *v) {
+  return jit_cast(j, gcc_jit_lvalue_get_address(v, NULL), j->byte_pointer);
+}
+
+gcc_jit_rvalue *jit_instruction(Jit *j, const char *text, gcc_jit_type *result, int n,
+                                gcc_jit_rvalue *const *v) {
+  bool adds = !strstr(text, "%1") && n > 1;
+  gcc_jit_lvalue *to = new_variable(j, result, "t");
+  gcc_jit_extended_asm *a = gcc_jit_block_add_extended_asm(j->block, NULL, text);
+  gcc_jit_extended_asm_add_output_operand(a, NULL, "=x", to);
+  for (int i = 0; i < n; i++)
+    gcc_jit_extended_asm_add_input_operand(a, NULL, adds && i == 0 ? "0" : "x", v[i]);
+  return gcc_jit_lvalue_as_rvalue(to);
 }
 
 gcc_jit_rvalue *jit_splat(Jit *j, gcc_jit_type *vector, gcc_jit_rvalue *value, int lanes) {
@@ -126,8 +160,7 @@ static gcc_jit_rvalue *base_address(Jit *j, const VirBase *b, int64_t offset) {
     return gcc_jit_context_new_rvalue_from_ptr(j->context, j->byte_pointer, (char *)b->data + bytes);
   gcc_jit_rvalue *p = value_of(j, b->name);
   if (!bytes) return p;
-  return gcc_jit_lvalue_get_address(
-      gcc_jit_context_new_array_access(j->context, NULL, p, jit_index(j, bytes)), NULL);
+  return jit_plus(j, p, jit_index(j, bytes));
 }
 
 static gcc_jit_rvalue *address_of(Jit *j, const VirAddr *a) {
@@ -140,8 +173,7 @@ static gcc_jit_rvalue *address_of(Jit *j, const VirAddr *a) {
     sum = sum ? jit_binary(j, GCC_JIT_BINARY_OP_PLUS, j->type[VIR_INDEX], sum, term) : term;
   }
   gcc_jit_rvalue *base = base_address(j, a->base, a->offset);
-  if (!sum) return base;
-  return gcc_jit_lvalue_get_address(gcc_jit_context_new_array_access(j->context, NULL, base, sum), NULL);
+  return sum ? jit_plus(j, base, sum) : base;
 }
 
 /* ---- operations ---- */
@@ -149,7 +181,7 @@ static gcc_jit_rvalue *address_of(Jit *j, const VirAddr *a) {
 static gcc_jit_rvalue *argument(Jit *j, const VirArg *a) {
   if (a->kind == 'r' || a->kind == 'w') return address_of(j, &a->addr);
   if (a->kind == 'n') return jit_int(j, a->n);
-  if (a->kind == 'm') return gcc_jit_context_new_rvalue_from_double(j->context, j->type['m'], (double)a->m);
+  if (a->kind == 'm') return jit_float(j, a->m);
   return value_of(j, a->var->name);
 }
 
@@ -173,10 +205,9 @@ static gcc_jit_rvalue *call_generic(Jit *j, const VirStmt *s, gcc_jit_rvalue *co
 static gcc_jit_rvalue *operation(Jit *j, const VirStmt *s) {
   gcc_jit_rvalue *v[VIR_MAX_ARGS];
   for (int i = 0; i < s->n_args; i++) v[i] = argument(j, &s->args[i]);
-  const JitAsm *instruction = jit_asm_of(s->op, j->features);
-  if (instruction) return jit_asm(j, instruction->text, j->type[vir_op_info[s->op].result], s->n_args, v);
-  const JitRow *row = &jit_rows[s->op];
-  return row->build ? row->build(j, s, v, row->parameter) : call_generic(j, s, v);
+  const JitRow *row = jit_x86_row(s->op, j->features);
+  if (!row) row = &jit_rows[s->op];
+  return row->build ? row->build(j, s, v, row) : call_generic(j, s, v);
 }
 
 /* ---- statements ---- */
@@ -215,8 +246,7 @@ static void build_local(Jit *j, const VirBase *b) {
 }
 
 static void build_index(Jit *j, const VirStmt *s) {
-  gcc_jit_rvalue *element =
-      gcc_jit_lvalue_as_rvalue(jit_at(j, address_of(j, &s->args[0].addr), j->type[VIR_INT]));
+  gcc_jit_rvalue *element = jit_load(j, address_of(j, &s->args[0].addr), j->type[VIR_INT]);
   assign(j, declare(j, s->var), jit_cast(j, element, j->type[VIR_INDEX]));
 }
 

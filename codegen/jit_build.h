@@ -8,7 +8,7 @@
 
 #include "codegen/vir.h"
 
-enum { JIT_LANES = 4, JIT_VECTOR_BYTES = 16, JIT_MAX_FEATURES = 8 };
+enum { JIT_LANES = 4, JIT_VECTOR_BYTES = 16 };
 
 /* Integers of a lane's width and of its parts, as vectors: what bytes and pairs are computed in. */
 typedef struct {
@@ -38,6 +38,7 @@ gcc_jit_block *jit_new_block(Jit *j);
 
 gcc_jit_type *jit_elem_type(Jit *j, DType elem, bool elem16);
 gcc_jit_rvalue *jit_int(Jit *j, int64_t n);   /* int32_t */
+gcc_jit_rvalue *jit_float(Jit *j, float v);
 gcc_jit_rvalue *jit_index(Jit *j, int64_t n); /* what addresses are made of */
 gcc_jit_rvalue *jit_binary(Jit *j, enum gcc_jit_binary_op op, gcc_jit_type *t, gcc_jit_rvalue *a,
                            gcc_jit_rvalue *b);
@@ -49,30 +50,30 @@ gcc_jit_rvalue *jit_once(Jit *j, gcc_jit_type *t, gcc_jit_rvalue *value);
 /* condition ? a : b */
 gcc_jit_rvalue *jit_select(Jit *j, gcc_jit_type *t, gcc_jit_rvalue *condition, gcc_jit_rvalue *a,
                            gcc_jit_rvalue *b);
-/* What lies at an address of bytes, of any alignment. */
-gcc_jit_lvalue *jit_at(Jit *j, gcc_jit_rvalue *address, gcc_jit_type *t);
+/* What lies at an address, of any alignment. Addresses are pointers to bytes, and grow by bytes. */
+gcc_jit_rvalue *jit_load(Jit *j, gcc_jit_rvalue *address, gcc_jit_type *t);
+void jit_store(Jit *j, gcc_jit_rvalue *address, gcc_jit_type *t, gcc_jit_rvalue *value);
+gcc_jit_rvalue *jit_plus(Jit *j, gcc_jit_rvalue *address, gcc_jit_rvalue *bytes);
+gcc_jit_rvalue *jit_address(Jit *j, gcc_jit_lvalue *v);
 /* The value in each lane of a vector. */
 gcc_jit_rvalue *jit_splat(Jit *j, gcc_jit_type *vector, gcc_jit_rvalue *value, int lanes);
 
 /* ---- operations ---- */
 
-/* The result of s, whose arguments are `v` (addresses as pointers to bytes); NULL for a store, which it adds
- * to the block. */
-typedef gcc_jit_rvalue *JitBuild(Jit *j, const VirStmt *s, gcc_jit_rvalue *const *v, int64_t parameter);
-typedef struct {
-  JitBuild *build;   /* NULL: none */
-  int64_t parameter; /* what functions for several operations differ in */
+/* How an operation is built: the result of s, whose arguments are `v` (addresses as pointers to bytes); NULL
+ * for a store, which it adds to the block. */
+typedef struct JitRow {
+  gcc_jit_rvalue *(*build)(Jit *j, const VirStmt *s, gcc_jit_rvalue *const *v, const struct JitRow *row);
+  int64_t n;        /* what functions for several operations differ in */
+  const char *text; /* an instruction: %0 is the result, %1 ... the values, all in vector registers */
 } JitRow;
+/* On any machine; without `build` the operation is a call. */
 extern const JitRow jit_rows[VIR_OP_COUNT];
-
-/* Instructions, where the machine has them: NULL where there is no row for it. */
-typedef struct {
-  VirOp op;
-  unsigned features;
-  const char *text; /* %0 is the result, %1 ... the arguments; all in vector registers, constants as such */
-} JitAsm;
-const JitAsm *jit_asm_of(VirOp op, unsigned features);
-gcc_jit_rvalue *jit_asm(Jit *j, const char *text, gcc_jit_type *result, int n, gcc_jit_rvalue *const *v);
+/* Of x86-64 with these features; NULL: none. */
+const JitRow *jit_x86_row(VirOp op, unsigned features);
+/* Where the result is added to what is given, %1 is the register of %0. */
+gcc_jit_rvalue *jit_instruction(Jit *j, const char *text, gcc_jit_type *result, int n,
+                                gcc_jit_rvalue *const *v);
 
 /* vir.def's operations as functions (tools/jit_calls.py): arguments and results as vir.def says, vectors as
  * those of 16 bytes. */

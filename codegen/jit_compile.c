@@ -27,19 +27,13 @@ typedef struct {
   gcc_jit_rvalue *in, *out, *workspace;
 } Places;
 
-static gcc_jit_rvalue *plus(Jit *j, gcc_jit_rvalue *p, int64_t bytes) {
-  if (!bytes) return p;
-  return gcc_jit_lvalue_get_address(
-      gcc_jit_context_new_array_access(j->context, NULL, p, jit_index(j, bytes)), NULL);
-}
-
 static gcc_jit_rvalue *place_of(Jit *j, const Places *p, const KernelArg *a) {
   int64_t base = a->base * dtype_info[a->elem].bytes;
-  if (a->buffer->kind == BUFFER_WORKSPACE) return plus(j, p->workspace, a->buffer->offset + base);
+  if (a->buffer->kind == BUFFER_WORKSPACE) return jit_plus(j, p->workspace, jit_index(j, a->buffer->offset + base));
   gcc_jit_rvalue *list = a->buffer->kind == BUFFER_INPUT ? p->in : p->out;
   gcc_jit_lvalue *item =
       gcc_jit_context_new_array_access(j->context, NULL, list, jit_index(j, a->buffer->index));
-  return plus(j, gcc_jit_lvalue_as_rvalue(item), base);
+  return jit_plus(j, gcc_jit_lvalue_as_rvalue(item), jit_index(j, base));
 }
 
 static void call_kernel(Jit *j, const Places *p, const Kernel *k) {

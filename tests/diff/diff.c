@@ -3,8 +3,10 @@
  * fault again. */
 #include "tests/diff/emit.h"
 #include "tests/diff/reduce.h"
+#include "tests/diff/run_jit.h"
 #include "tests/diff/trial.h"
 
+#include "codegen/jit.h"
 #include "ir/text.h"
 
 #include <stdlib.h>
@@ -39,7 +41,7 @@ static int find_targets(const char *list, const Target *found[MAX_TARGETS]) {
   char *text = strdup(strcmp(list, "none") ? list : ""), *rest = text;
   for (char *name; (name = strsep(&rest, ",")) && n < MAX_TARGETS;) {
     if (!*name) continue;
-    found[n] = target_find(name);
+    found[n] = strcmp(name, diff_jit.name) ? target_find(name) : &diff_jit;
     if (!found[n]) {
       fprintf(stderr, "diff: no target '%s'\n", name);
       exit(2);
@@ -66,6 +68,8 @@ static bool on_path(const char *command) {
 
 /* What this machine lacks is left out, and said. */
 static bool can_run(const Target *t) {
+  if (t == &diff_jit && jit_missing()) printf("jit: left out: %s\n", jit_missing());
+  if (t == &diff_jit) return !jit_missing();
   const char *missing = !on_path(t->cc) ? t->cc : !on_path(t->runner) ? t->runner : NULL;
   Arena *a = arena_new();
   const char *lacks = NULL;
@@ -114,9 +118,13 @@ static const char *verdict(Arena *a, const Trial *t, const EmitCase *c) {
                          (void *const *const *)c->out);
 }
 
+static const char *run_all(Arena *a, const Toolchain *tc, EmitCase *cases, int n) {
+  return tc->target == &diff_jit ? run_jit(a, tc, cases, n) : emit_run(a, tc, cases, n);
+}
+
 static const char *run_alone(Arena *a, const Toolchain *tc, const Trial *t, const char **refused) {
   EmitCase c = emit_case_of(a, t);
-  const char *error = emit_run(a, tc, &c, 1);
+  const char *error = run_all(a, tc, &c, 1);
   *refused = c.refused;
   return error ? error : verdict(a, t, &c);
 }
@@ -191,7 +199,7 @@ static void run_batch(Session *s, Arena *a, Batch *b, const Target *target, int6
   Toolchain tc = toolchain(s, target, number);
   EmitCase cases[BATCH];
   for (int i = 0; i < b->n; i++) cases[i] = emit_case_of(a, &b->trial[i]);
-  const char *error = b->n ? emit_run(a, &tc, cases, b->n) : NULL;
+  const char *error = b->n ? run_all(a, &tc, cases, b->n) : NULL;
   for (int i = 0; i < b->n; i++) {
     const char *refused = cases[i].refused;
     /* a compiler's error or a crash concerns the batch: each graph alone shows whose it is */
@@ -313,7 +321,7 @@ static Options parse_options(int argc, char **argv) {
   Options o = {.seed = 1,
                .max_ops = 10,
                .reduce = 3,
-               .targets = "generic,x86-64-v3,arm64",
+               .targets = "jit,generic,x86-64-v3,arm64",
                .out = ".",
                .only = OP_COUNT};
   for (int i = 1; i < argc; i++) {

@@ -35,7 +35,7 @@ static void add_words(Arena *a, Command *c, const char *text) {
 }
 
 /* The end of a file, for messages. */
-static char *tail_of(Arena *a, const char *path) {
+char *tail_of(Arena *a, const char *path) {
   enum { MOST = 1500 };
   char text[MOST + 1] = "";
   FILE *f = fopen(path, "rb");
@@ -47,7 +47,7 @@ static char *tail_of(Arena *a, const char *path) {
 }
 
 /* Forks. The child's output goes to a file; it has a limit of time. */
-static pid_t fork_logged(const char *log) {
+pid_t fork_logged(const char *log) {
   fflush(NULL);
   pid_t pid = fork();
   if (pid) return pid;
@@ -60,7 +60,7 @@ static pid_t fork_logged(const char *log) {
 }
 
 /* The exit status of a child; a message where it has none. */
-static const char *wait_for(Arena *a, pid_t pid, const char *what, int *code) {
+const char *wait_for(Arena *a, pid_t pid, const char *what, int *code) {
   int status;
   if (pid < 0) return "cannot fork";
   if (waitpid(pid, &status, 0) != pid) return "cannot wait";
@@ -238,6 +238,10 @@ static const char *transfer(const char *path, const EmitCase *cases, int n, bool
   }
   ok &= !fclose(f);
   return ok ? NULL : "the data is cut short";
+}
+
+const char *read_outputs(const char *path, const EmitCase *cases, int n) {
+  return transfer(path, cases, n, true);
 }
 
 static const char *build(Arena *a, const Toolchain *tc, const EmitCase *cases, int n) {

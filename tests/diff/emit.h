@@ -2,6 +2,8 @@
 #ifndef QCC_TESTS_DIFF_EMIT_H
 #define QCC_TESTS_DIFF_EMIT_H
 
+#include <sys/types.h>
+
 #include "codegen/codegen.h"
 
 /* A graph with inputs; emit_run fills `out`. Data in C order, [sample][tensor]. */
@@ -25,5 +27,13 @@ typedef struct {
 
 /* NULL, or what went wrong: the compiler's or the program's last words, in the arena. */
 const char *emit_run(Arena *a, const Toolchain *tc, EmitCase *cases, int n);
+
+/* A child whose output goes to a file, with a limit of time; its exit code, or a message where it has none; the
+ * end of a file, for messages. */
+pid_t fork_logged(const char *log);
+const char *wait_for(Arena *a, pid_t pid, const char *what, int *code);
+char *tail_of(Arena *a, const char *path);
+/* The outputs of all cases, one behind the other. */
+const char *read_outputs(const char *path, const EmitCase *cases, int n);
 
 #endif

@@ -1,0 +1,110 @@
+#include "tests/diff/run_jit.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "codegen/jit.h"
+#include "tests/diff/file.h"
+#include "tests/diff/trial.h"
+
+const Target diff_jit = {.name = "jit", .what = "libgccjit", .cc = "", .runner = ""};
+
+/* ---- the tensors between the layers ---- */
+
+typedef struct Value {
+  const Tensor *tensor;
+  const void *data;
+  struct Value *next;
+} Value;
+
+typedef struct {
+  Arena *arena;
+  Value *first, **tail;
+  const char *fault;
+} Values;
+
+static void keep(void *user, const Tensor *t, const void *data) {
+  Values *v = user;
+  Value *value = ARENA_NEW(v->arena, Value);
+  *value = (Value){t, arena_memdup(v->arena, data, (size_t)type_bytes(&t->type)), NULL};
+  *v->tail = value;
+  v->tail = &value->next;
+}
+
+/* The same tensors in the same order, with the same bits. */
+static void compare(void *user, const Tensor *t, const void *data) {
+  Values *v = user;
+  const Value *want = v->first;
+  if (v->fault) return;
+  if (!want || want->tensor != t) {
+    v->fault = arena_printf(v->arena, "'%s' is shown where '%s' belongs", t->name, want ? want->tensor->name : "nothing");
+    return;
+  }
+  v->first = want->next;
+  Tensor *const one[] = {(Tensor *)t};
+  const Graph g = {.outputs = (Tensor **)one, .n_outputs = 1};
+  void *const expected[] = {(void *)want->data}, *const got[] = {(void *)data};
+  void *const *const all_expected[] = {expected}, *const *const all_got[] = {got};
+  v->fault = compare_outputs(v->arena, &g, 1, all_expected, all_got);
+}
+
+static const char *check_watched(Arena *a, const Graph *g, const Executor *jit, const EmitCase *c, int sample) {
+  Values v = {.arena = a};
+  v.tail = &v.first;
+  const Executor *interpreter = interp_new(a, g);
+  void **out = ARENA_NEW_ARRAY(a, void *, (size_t)g->n_outputs + 1);
+  for (int i = 0; i < g->n_outputs; i++) out[i] = arena_alloc(a, (size_t)type_bytes(&g->outputs[i]->type) + 1);
+  interpreter->run(interpreter->self, (const void *const *)c->in[sample], out, keep, &v);
+  jit->run(jit->self, (const void *const *)c->in[sample], out, compare, &v);
+  if (!v.fault && v.first) v.fault = arena_printf(a, "'%s' is not shown", v.first->tensor->name);
+  return v.fault;
+}
+
+/* ---- in a child: a crash is a fault of one batch ---- */
+
+/* NULL, or what is wrong. */
+static const char *run_case(Arena *a, const EmitCase *c, FILE *out) {
+  Diag d;
+  JitFacts facts;
+  const char *fault = NULL;
+  diag_init(&d, a, stderr);
+  const Executor *e = jit_new(&d, a, c->graph, false, &facts);
+  if (!e) return "libgccjit fails";
+  if (facts.refused) fault = arena_printf(a, "the interpreter runs it: %s", facts.refused);
+  for (int s = 0; s < c->n_samples && !fault; s++) {
+    e->run(e->self, (const void *const *)c->in[s], c->out[s], NULL, NULL);
+    for (int k = 0; k < c->graph->n_outputs; k++)
+      fwrite(c->out[s][k], 1, (size_t)type_bytes(&c->graph->outputs[k]->type), out);
+  }
+  for (int s = 0; s < c->n_samples && s < 2 && !fault; s++) fault = check_watched(a, c->graph, e, c, s);
+  executor_free(e);
+  return fault;
+}
+
+static int run_cases(Arena *a, const EmitCase *cases, int n, const char *path) {
+  FILE *out = fopen(path, "wb");
+  if (!out) return 1;
+  for (int i = 0; i < n; i++) {
+    const char *fault = run_case(a, &cases[i], out);
+    if (!fault) continue;
+    fputs(fault, stderr);
+    return 1;
+  }
+  return fclose(out) != 0;
+}
+
+const char *run_jit(Arena *a, const Toolchain *tc, EmitCase *cases, int n) {
+  char *log = arena_printf(a, "%s/log.txt", tc->dir), *path = arena_printf(a, "%s/out.bin", tc->dir);
+  pid_t pid = fork_logged(log);
+  if (!pid) {
+    int code = run_cases(a, cases, n, path);
+    fflush(NULL);
+    _exit(code);
+  }
+  int code = 0;
+  const char *error = wait_for(a, pid, "the JIT", &code);
+  if (error || code) return arena_printf(a, "%s\n%s", error ? error : "the JIT:", tail_of(a, log));
+  for (int i = 0; i < n; i++) cases[i].nhwc = false;
+  return read_outputs(path, cases, n);
+}
