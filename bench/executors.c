@@ -64,7 +64,7 @@ static bool measure(Diag *d, Arena *a, const Graph *g, double seconds, const cha
   printf("interpreter min %.5f\n", least_ms(interp_new(a, g), in, want, seconds));
   if (jit_missing()) return diag_error(d, (SrcLoc){0}, "%s", jit_missing());
   JitFacts facts;
-  const Executor *e = jit_new(d, a, g, false, &facts);
+  const Executor *e = jit_new(d, a, g, &(JitOptions){0}, &facts);
   if (!e) return false;
   if (facts.refused) return diag_error(d, (SrcLoc){0}, "the interpreter runs it: %s", facts.refused);
   printf("jit min %.5f compile %.2f kernels %d left %d\n", least_ms(e, in, got, seconds), facts.seconds,

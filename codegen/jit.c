@@ -175,27 +175,27 @@ static double now(void) {
   return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static bool prepare(Diag *d, Arena *a, Program *p, bool watched, JitFacts *facts) {
+static bool prepare(Diag *d, Arena *a, Program *p, const JitOptions *o, JitFacts *facts) {
   int n_code = 0;
   JitCode *code = ARENA_NEW_ARRAY(a, JitCode, (size_t)p->cg->graph->n_nodes + 1);
   p->steps = ARENA_NEW_ARRAY(a, Step, (size_t)p->cg->graph->n_nodes + 1);
   int unseen = make_steps(a, p, code, &n_code, facts);
   if (unseen) p->interpreter = interp_new(a, p->graph);
-  if (unseen && watched) {
+  if (unseen && o->watched) {
     facts->refused = arena_printf(a, "%d of its tensors are not kept", unseen);
     return true; /* nothing but watching is asked for */
   }
-  p->compiled = jit_compile(d, a, p->cg, code, n_code);
+  p->compiled = jit_compile(d, a, p->cg, o->rows, code, n_code);
   return p->compiled != NULL;
 }
 
-Executor *jit_new(Diag *d, Arena *a, const Graph *g, bool watched, JitFacts *facts) {
+Executor *jit_new(Diag *d, Arena *a, const Graph *g, const JitOptions *o, JitFacts *facts) {
   double start = now();
   *facts = (JitFacts){0};
   Program *p = ARENA_NEW(a, Program);
   *p = (Program){.graph = g, .cg = generate(a, g, facts)};
   if (!p->cg) return interp_new(a, g);
-  if (!prepare(d, a, p, watched, facts)) return NULL;
+  if (!prepare(d, a, p, o, facts)) return NULL;
   if (facts->refused) return p->interpreter;
   facts->seconds = now() - start;
   Executor *e = ARENA_NEW(a, Executor);

@@ -17,9 +17,18 @@ typedef struct {
   double seconds;      /* that compiling took */
 } JitFacts;
 
+/* What vector operations become: instructions of this machine where there is a row for them, then expressions
+ * of libgccjit, then calls. The others are for tests: what machines get that have no rows. */
+typedef enum { JIT_BEST, JIT_PORTABLE, JIT_CALLS } JitRows;
+
+typedef struct {
+  bool watched; /* run is called with a watch */
+  JitRows rows;
+} JitOptions;
+
 /* An executor for `g`, which must not change while it lives; executor_free gives back what is not the
- * arena's. What code generation does not have is left to the interpreter, and said in `facts`. `watched`: run
- * is called with a watch. NULL after a diagnostic, where libgccjit fails. */
-Executor *jit_new(Diag *d, Arena *a, const Graph *g, bool watched, JitFacts *facts);
+ * arena's. What code generation does not have is left to the interpreter, and said in `facts`. NULL after a
+ * diagnostic, where libgccjit fails. */
+Executor *jit_new(Diag *d, Arena *a, const Graph *g, const JitOptions *o, JitFacts *facts);
 
 #endif

@@ -206,8 +206,8 @@ static gcc_jit_rvalue *operation(Jit *j, const VirStmt *s) {
   gcc_jit_rvalue *v[VIR_MAX_ARGS];
   for (int i = 0; i < s->n_args; i++) v[i] = argument(j, &s->args[i]);
   const JitRow *row = jit_x86_row(s->op, j->features);
-  if (!row) row = &jit_rows[s->op];
-  return row->build ? row->build(j, s, v, row) : call_generic(j, s, v);
+  if (!row && j->rows != JIT_CALLS) row = &jit_rows[s->op];
+  return row && row->build ? row->build(j, s, v, row) : call_generic(j, s, v);
 }
 
 /* ---- statements ---- */

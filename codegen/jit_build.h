@@ -6,6 +6,7 @@
 
 #include <libgccjit.h>
 
+#include "codegen/jit.h"
 #include "codegen/vir.h"
 
 enum { JIT_LANES = 4, JIT_VECTOR_BYTES = 16 };
@@ -18,7 +19,8 @@ typedef struct {
 typedef struct Jit {
   gcc_jit_context *context;
   Arena *arena;
-  unsigned features;                      /* of this machine: CPU_... */
+  unsigned features;                      /* of this machine that may be used: CPU_... */
+  JitRows rows;
   gcc_jit_type *type[128];                /* of a value, by VirType */
   gcc_jit_type *void_type, *byte_pointer; /* uint8_t * */
   JitVectors vectors;

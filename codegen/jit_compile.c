@@ -14,7 +14,7 @@ static const char *const arguments[] = {
 
 static void set_options(gcc_jit_context *c, unsigned features) {
   gcc_jit_context_set_str_option(c, GCC_JIT_STR_OPTION_PROGNAME, "qcc");
-  gcc_jit_context_set_int_option(c, GCC_JIT_INT_OPTION_OPTIMIZATION_LEVEL, 2);
+  gcc_jit_context_set_int_option(c, GCC_JIT_INT_OPTION_OPTIMIZATION_LEVEL, 1);
   gcc_jit_context_set_bool_print_errors_to_stderr(c, 0);
   for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++)
     gcc_jit_context_add_command_line_option(c, arguments[i]);
@@ -62,13 +62,14 @@ static void build_step(Jit *j, const JitCode *code, int i) {
 
 /* ---- compiling ---- */
 
-void *jit_compile(Diag *d, Arena *a, const Cg *cg, JitCode *code, int n) {
+void *jit_compile(Diag *d, Arena *a, const Cg *cg, JitRows rows, JitCode *code, int n) {
   gcc_jit_context *c = gcc_jit_context_acquire();
   if (!c) {
     diag_error(d, (SrcLoc){0}, "-jit: libgccjit does not start");
     return NULL;
   }
-  Jit j = {.context = c, .arena = a, .features = cpu_host_features()};
+  Jit j = {.context = c, .arena = a, .rows = rows};
+  if (rows == JIT_BEST) j.features = cpu_host_features();
   set_options(c, j.features);
   jit_build(&j, cg->module);
   for (int i = 0; i < n; i++) build_step(&j, &code[i], i);

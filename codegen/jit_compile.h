@@ -2,6 +2,7 @@
 #ifndef QCC_CODEGEN_JIT_COMPILE_H
 #define QCC_CODEGEN_JIT_COMPILE_H
 
+#include "codegen/jit.h"
 #include "codegen/lower.h"
 
 /* All kernels of one node, on the buffers of a run. */
@@ -15,7 +16,7 @@ typedef struct {
 
 /* Compiles the module and what calls its kernels. Returns what jit_release takes, or NULL after a diagnostic.
  */
-void *jit_compile(Diag *d, Arena *a, const Cg *cg, JitCode *code, int n);
+void *jit_compile(Diag *d, Arena *a, const Cg *cg, JitRows rows, JitCode *code, int n);
 void jit_release(void *compiled);
 
 #endif

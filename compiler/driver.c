@@ -108,7 +108,7 @@ static Executor *make_executor(void *user, Arena *a, const Graph *g, bool watche
   const Driver *r = user;
   if (!r->options->jit) return interp_new(a, g);
   JitFacts facts;
-  Executor *e = jit_new(r->diag, a, g, watched, &facts);
+  Executor *e = jit_new(r->diag, a, g, &(JitOptions){.watched = watched}, &facts);
   if (e && r->options->verbose) say_jit(&facts, g, watched);
   return e;
 }

@@ -91,6 +91,7 @@ static Toolchain toolchain(const Session *s, const Target *t, int64_t batch) {
     tc.flags = flags[batch % 6];
     if (batch % 4 == 3 && on_path("clang")) tc.cc = "clang";
   }
+  if (t == &diff_jit) tc.flags = diff_jit_flags[batch % DIFF_JIT_FLAGS];
   if (s->o.flags) tc.flags = s->o.flags;
   if (s->o.cc && !*t->runner) tc.cc = s->o.cc;
   tc.squeeze = s->o.squeeze;

@@ -10,6 +10,9 @@
 
 const Target diff_jit = {.name = "jit", .what = "libgccjit", .cc = "", .runner = ""};
 
+const char *const diff_jit_flags[DIFF_JIT_FLAGS] = {
+    [JIT_BEST] = "best", [JIT_PORTABLE] = "portable", [JIT_CALLS] = "calls"};
+
 /* ---- the tensors between the layers ---- */
 
 typedef struct Value {
@@ -64,12 +67,12 @@ static const char *check_watched(Arena *a, const Graph *g, const Executor *jit, 
 /* ---- in a child: a crash is a fault of one batch ---- */
 
 /* NULL, or what is wrong. */
-static const char *run_case(Arena *a, const EmitCase *c, FILE *out) {
+static const char *run_case(Arena *a, const EmitCase *c, JitRows rows, FILE *out) {
   Diag d;
   JitFacts facts;
   const char *fault = NULL;
   diag_init(&d, a, stderr);
-  const Executor *e = jit_new(&d, a, c->graph, false, &facts);
+  const Executor *e = jit_new(&d, a, c->graph, &(JitOptions){.rows = rows}, &facts);
   if (!e) return "libgccjit fails";
   if (facts.refused) fault = arena_printf(a, "the interpreter runs it: %s", facts.refused);
   for (int s = 0; s < c->n_samples && !fault; s++) {
@@ -82,11 +85,11 @@ static const char *run_case(Arena *a, const EmitCase *c, FILE *out) {
   return fault;
 }
 
-static int run_cases(Arena *a, const EmitCase *cases, int n, const char *path) {
+static int run_cases(Arena *a, const EmitCase *cases, int n, JitRows rows, const char *path) {
   FILE *out = fopen(path, "wb");
   if (!out) return 1;
   for (int i = 0; i < n; i++) {
-    const char *fault = run_case(a, &cases[i], out);
+    const char *fault = run_case(a, &cases[i], rows, out);
     if (!fault) continue;
     fputs(fault, stderr);
     return 1;
@@ -94,11 +97,17 @@ static int run_cases(Arena *a, const EmitCase *cases, int n, const char *path) {
   return fclose(out) != 0;
 }
 
+static JitRows rows_of(const char *flags) {
+  for (int i = 0; i < DIFF_JIT_FLAGS; i++)
+    if (!strcmp(diff_jit_flags[i], flags)) return (JitRows)i;
+  return JIT_BEST;
+}
+
 const char *run_jit(Arena *a, const Toolchain *tc, EmitCase *cases, int n) {
   char *log = arena_printf(a, "%s/log.txt", tc->dir), *path = arena_printf(a, "%s/out.bin", tc->dir);
   pid_t pid = fork_logged(log);
   if (!pid) {
-    int code = run_cases(a, cases, n, path);
+    int code = run_cases(a, cases, n, rows_of(tc->flags), path);
     fflush(NULL);
     _exit(code);
   }
