@@ -1,8 +1,8 @@
 /* Times what runs graphs inside of qcc: the interpreter and the JIT, on one thread.
  *
- * usage: executors MODEL.ir SECONDS INPUT.bin     prints a line of each: the least time of a run in ms, for the JIT
- * also what compiling took in s, kernels, and nodes that the interpreter does; fails where results differ.
- * INPUT.bin gets the first input, for others to run on. */
+ * usage: executors MODEL.ir SECONDS INPUT.bin     prints a line of each: the least time of a run in ms, for
+ * the JIT also what compiling took in s, kernels, and nodes that the interpreter does; fails where results
+ * differ. INPUT.bin gets the first input, for others to run on. */
 #include "codegen/jit.h"
 #include "ir/text.h"
 

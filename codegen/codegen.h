@@ -45,6 +45,7 @@ typedef struct {
   int64_t max_workspace; /* bytes that the workspace may take; 0: any */
   bool host_ops;         /* nodes that no generator is for become kernels without a function: their caller
                             evaluates them (codegen/jit.c) */
+  bool all_results;      /* results that nobody reads are computed, too: somebody looks at them */
   bool nhwc_io;          /* public tensors of rank 3 and 4 are channels-last; default: as the model says */
   bool include_runtime;  /* of one target: the vector operations are included from qcc's headers */
   WeightsKind weights;

@@ -105,16 +105,12 @@ static void release(void *self) { jit_release(((Program *)self)->compiled); }
 
 /* ---- the steps ---- */
 
-static bool is_idle(const Node *n, int r) {
-  return lowering_of[n->op]->idle_results >> r & 1 && !n->results[r]->n_uses && !n->results[r]->is_output;
-}
-
 /* Which tensors of the caller's graph the node computes, as it knows them. */
 static void find_seen(Arena *a, const Cg *cg, const StrMap *wanted, const Node *n, Step *s) {
   s->seen = ARENA_NEW_ARRAY(a, Seen, (size_t)n->n_results + 1);
   for (int r = 0; r < n->n_results; r++) {
     const Tensor *mine = n->results[r], *t = strmap_get(wanted, mine->name);
-    if (!t || is_idle(n, r) || t->type.dtype != mine->type.dtype ||
+    if (!t || cg_is_idle(cg, n, mine) || t->type.dtype != mine->type.dtype ||
         !shape_equal(&t->type.shape, &mine->type.shape))
       continue;
     s->seen[s->n_seen++] = (Seen){t, cg_storage(cg, mine)};
@@ -125,7 +121,8 @@ static StrMap *results_of(Arena *a, const Graph *g, int *n_results) {
   StrMap *names = strmap_new(a);
   *n_results = 0;
   for (const Node *n = g->first; n; n = n->next)
-    for (int r = 0; r < n->n_results; r++, ++*n_results) strmap_put(names, n->results[r]->name, n->results[r]);
+    for (int r = 0; r < n->n_results; r++, ++*n_results)
+      strmap_put(names, n->results[r]->name, n->results[r]);
   return names;
 }
 
@@ -157,11 +154,11 @@ static int make_steps(Arena *a, Program *p, JitCode *code, int *n_code, JitFacts
   return unseen;
 }
 
-static const Cg *generate(Arena *a, const Graph *g, JitFacts *facts) {
+static const Cg *generate(Arena *a, const Graph *g, const JitOptions *jit, JitFacts *facts) {
   static const Target *const targets[] = {&jit_target, NULL};
   Diag silent = {.arena = a};
   CodegenOptions *o = ARENA_NEW(a, CodegenOptions);
-  *o = (CodegenOptions){.targets = targets, .name = "jit", .host_ops = true};
+  *o = (CodegenOptions){.targets = targets, .name = "jit", .host_ops = true, .all_results = jit->watched};
   const Cg common = {
       .diag = &silent, .arena = a, .options = o, .public_outputs = (const Tensor *const *)g->outputs};
   const Cg *cg = cg_generate(&common, &jit_target, g, NULL);
@@ -193,7 +190,7 @@ Executor *jit_new(Diag *d, Arena *a, const Graph *g, const JitOptions *o, JitFac
   double start = now();
   *facts = (JitFacts){0};
   Program *p = ARENA_NEW(a, Program);
-  *p = (Program){.graph = g, .cg = generate(a, g, facts)};
+  *p = (Program){.graph = g, .cg = generate(a, g, o, facts)};
   if (!p->cg) return interp_new(a, g);
   if (!prepare(d, a, p, o, facts)) return NULL;
   if (facts->refused) return p->interpreter;

@@ -1,5 +1,5 @@
-/* The JIT: an executor whose kernels libgccjit compiles in this process, of the same VIR that is printed as C.
- * Its results are the interpreter's bit for bit. */
+/* The JIT: an executor whose kernels libgccjit compiles in this process, of the same VIR that is printed as
+ * C. Its results are the interpreter's bit for bit. */
 #ifndef QCC_CODEGEN_JIT_H
 #define QCC_CODEGEN_JIT_H
 
@@ -11,10 +11,11 @@ const char *jit_missing(void);
 
 /* What became of a graph. */
 typedef struct {
-  const char *refused; /* why the interpreter runs it, or runs it where tensors are watched; NULL: it does not */
-  int kernels;         /* functions that were compiled */
-  int left;            /* nodes that the interpreter's kernels evaluate */
-  double seconds;      /* that compiling took */
+  const char
+      *refused;   /* why the interpreter runs it, or runs it where tensors are watched; NULL: it does not */
+  int kernels;    /* functions that were compiled */
+  int left;       /* nodes that the interpreter's kernels evaluate */
+  double seconds; /* that compiling took */
 } JitFacts;
 
 /* What vector operations become: instructions of this machine where there is a row for them, then expressions

@@ -168,8 +168,9 @@ static gcc_jit_rvalue *address_of(Jit *j, const VirAddr *a) {
   int64_t bytes = elem_bytes(a->base);
   for (int i = 0; i < a->n_terms; i++) {
     if (!a->term[i].coef) continue;
-    gcc_jit_rvalue *term = jit_binary(j, GCC_JIT_BINARY_OP_MULT, j->type[VIR_INDEX],
-                                      value_of(j, a->term[i].var->name), jit_index(j, a->term[i].coef * bytes));
+    gcc_jit_rvalue *term =
+        jit_binary(j, GCC_JIT_BINARY_OP_MULT, j->type[VIR_INDEX], value_of(j, a->term[i].var->name),
+                   jit_index(j, a->term[i].coef * bytes));
     sum = sum ? jit_binary(j, GCC_JIT_BINARY_OP_PLUS, j->type[VIR_INDEX], sum, term) : term;
   }
   gcc_jit_rvalue *base = base_address(j, a->base, a->offset);
@@ -193,8 +194,8 @@ static gcc_jit_rvalue *call_generic(Jit *j, const VirStmt *s, gcc_jit_rvalue *co
     types[i] = j->type[(int)info->signature[i]];
     values[i] = v[i];
   }
-  gcc_jit_type *type = gcc_jit_context_new_function_ptr_type(j->context, NULL, j->type[info->result],
-                                                             s->n_args, types, 0);
+  gcc_jit_type *type =
+      gcc_jit_context_new_function_ptr_type(j->context, NULL, j->type[info->result], s->n_args, types, 0);
   gcc_jit_rvalue *f = gcc_jit_context_new_rvalue_from_ptr(j->context, type, (void *)jit_calls[s->op]);
   gcc_jit_rvalue *call = gcc_jit_context_new_call_through_ptr(j->context, NULL, f, s->n_args, values);
   if (info->result != VIR_VOID) return call;

@@ -19,7 +19,7 @@ typedef struct {
 typedef struct Jit {
   gcc_jit_context *context;
   Arena *arena;
-  unsigned features;                      /* of this machine that may be used: CPU_... */
+  unsigned features; /* of this machine that may be used: CPU_... */
   JitRows rows;
   gcc_jit_type *type[128];                /* of a value, by VirType */
   gcc_jit_type *void_type, *byte_pointer; /* uint8_t * */
@@ -39,7 +39,7 @@ gcc_jit_block *jit_new_block(Jit *j);
 /* ---- expressions ---- */
 
 gcc_jit_type *jit_elem_type(Jit *j, DType elem, bool elem16);
-gcc_jit_rvalue *jit_int(Jit *j, int64_t n);   /* int32_t */
+gcc_jit_rvalue *jit_int(Jit *j, int64_t n); /* int32_t */
 gcc_jit_rvalue *jit_float(Jit *j, float v);
 gcc_jit_rvalue *jit_index(Jit *j, int64_t n); /* what addresses are made of */
 gcc_jit_rvalue *jit_binary(Jit *j, enum gcc_jit_binary_op op, gcc_jit_type *t, gcc_jit_rvalue *a,

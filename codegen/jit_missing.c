@@ -2,7 +2,8 @@
 #include "codegen/jit.h"
 
 const char *jit_missing(void) {
-  return "this qcc was built without libgccjit (Debian: libgccjit-12-dev, then meson configure -Djit=enabled)";
+  return "this qcc was built without libgccjit (Debian: libgccjit-12-dev, then meson configure "
+         "-Djit=enabled)";
 }
 
 Executor *jit_new(Diag *d, Arena *a, const Graph *g, const JitOptions *o, JitFacts *facts) {

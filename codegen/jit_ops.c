@@ -209,9 +209,9 @@ static gcc_jit_rvalue *get(Jit *j, const VirStmt *s, Values v, const JitRow *row
 
 /* The element at table[index]. */
 static gcc_jit_rvalue *lookup(Jit *j, const VirStmt *s, Values v, const JitRow *row) {
-  gcc_jit_rvalue *at = jit_binary(j, GCC_JIT_BINARY_OP_MULT, j->type[VIR_INDEX],
-                                  jit_cast(j, v[1], j->type[VIR_INDEX]),
-                                  jit_index(j, dtype_info[row->n].bytes));
+  gcc_jit_rvalue *at =
+      jit_binary(j, GCC_JIT_BINARY_OP_MULT, j->type[VIR_INDEX], jit_cast(j, v[1], j->type[VIR_INDEX]),
+                 jit_index(j, dtype_info[row->n].bytes));
   gcc_jit_rvalue *x = jit_load(j, jit_plus(j, v[0], at), jit_elem_type(j, (DType)row->n, false));
   return jit_cast(j, x, result_type(j, s));
 }
@@ -220,7 +220,8 @@ static gcc_jit_rvalue *lookup(Jit *j, const VirStmt *s, Values v, const JitRow *
 static gcc_jit_rvalue *put_saturated(Jit *j, const VirStmt *s, Values v, const JitRow *row) {
   (void)s;
   gcc_jit_type *t = j->type[VIR_INT], *elem = jit_elem_type(j, (DType)row->n, false);
-  gcc_jit_rvalue *lo = jit_int(j, dtype_info[row->n].min), *hi = jit_int(j, dtype_info[row->n].max), *x = v[1];
+  gcc_jit_rvalue *lo = jit_int(j, dtype_info[row->n].min), *hi = jit_int(j, dtype_info[row->n].max),
+                 *x = v[1];
   x = jit_select(j, t, compare(j, GCC_JIT_COMPARISON_LT, x, lo), lo, x);
   x = jit_select(j, t, compare(j, GCC_JIT_COMPARISON_GT, x, hi), hi, x);
   jit_store(j, v[0], elem, jit_cast(j, x, elem));

@@ -20,7 +20,8 @@ char *jit_tensor_at(const JitPlaces *p, const Storage *s) {
 }
 
 /* One row along the last dim: `step` elements apart there, without gaps in C order. */
-static void copy_row(int64_t n, int bytes, int64_t step, int32_t bias, char *stored, char *plain, bool gather) {
+static void copy_row(int64_t n, int bytes, int64_t step, int32_t bias, char *stored, char *plain,
+                     bool gather) {
   uint8_t *s1 = (uint8_t *)stored, *p1 = (uint8_t *)plain;
   if (bytes == 1 && gather)
     for (int64_t i = 0; i < n; i++) p1[i] = (uint8_t)(s1[i * step] + bias);
@@ -35,7 +36,8 @@ static void copy_row(int64_t n, int bytes, int64_t step, int32_t bias, char *sto
 static void copy_tensor(const Storage *s, const Type *t, char *stored, char *plain, bool gather) {
   const Shape *shape = &t->shape;
   int last = shape->rank - 1, bytes = dtype_info[t->dtype].bytes;
-  int64_t n = shape->rank ? shape->dim[last] : 1, step = shape->rank ? s->stride[last] : 1, index[MAX_RANK] = {0};
+  int64_t n = shape->rank ? shape->dim[last] : 1, step = shape->rank ? s->stride[last] : 1,
+          index[MAX_RANK] = {0};
   for (int64_t left = shape_count(shape); left > 0; left -= n, plain += n * bytes) {
     int64_t at = 0;
     for (int d = 0; d < last; d++) at += index[d] * s->stride[d];

@@ -106,7 +106,8 @@ static gcc_jit_rvalue *narrow(Jit *j, const VirStmt *s, Values v, const JitRow *
 /* Bytes of even and of odd places as int16: signed or not. */
 static gcc_jit_rvalue *even_bytes(Jit *j, gcc_jit_rvalue *q, bool is_signed) {
   gcc_jit_type *t = is_signed ? j->vectors.s16 : j->vectors.u16;
-  gcc_jit_type *lane = gcc_jit_context_get_type(j->context, is_signed ? GCC_JIT_TYPE_INT16_T : GCC_JIT_TYPE_UINT16_T);
+  gcc_jit_type *lane =
+      gcc_jit_context_get_type(j->context, is_signed ? GCC_JIT_TYPE_INT16_T : GCC_JIT_TYPE_UINT16_T);
   gcc_jit_rvalue *eight = jit_splat(j, t, jit_cast(j, jit_int(j, 8), lane), 8);
   gcc_jit_rvalue *high = jit_binary(j, GCC_JIT_BINARY_OP_LSHIFT, t, jit_bits(j, q, t), eight);
   return jit_once(j, t, jit_binary(j, GCC_JIT_BINARY_OP_RSHIFT, t, high, eight));
@@ -114,7 +115,8 @@ static gcc_jit_rvalue *even_bytes(Jit *j, gcc_jit_rvalue *q, bool is_signed) {
 
 static gcc_jit_rvalue *odd_bytes(Jit *j, gcc_jit_rvalue *q, bool is_signed) {
   gcc_jit_type *t = is_signed ? j->vectors.s16 : j->vectors.u16;
-  gcc_jit_type *lane = gcc_jit_context_get_type(j->context, is_signed ? GCC_JIT_TYPE_INT16_T : GCC_JIT_TYPE_UINT16_T);
+  gcc_jit_type *lane =
+      gcc_jit_context_get_type(j->context, is_signed ? GCC_JIT_TYPE_INT16_T : GCC_JIT_TYPE_UINT16_T);
   gcc_jit_rvalue *eight = jit_splat(j, t, jit_cast(j, jit_int(j, 8), lane), 8);
   return jit_once(j, t, jit_binary(j, GCC_JIT_BINARY_OP_RSHIFT, t, jit_bits(j, q, t), eight));
 }
@@ -143,8 +145,8 @@ static gcc_jit_rvalue *dot_pairs(Jit *j, const VirStmt *s, Values v, const JitRo
 
 /* ---- floats ---- */
 
-static const char to_float[] = "vcvtdq2ps %1, %0", to_int[] = "vcvtps2dq %1, %0", max_text[] = "vmaxps %2, %1, %0",
-                  min_text[] = "vminps %2, %1, %0";
+static const char to_float[] = "vcvtdq2ps %1, %0", to_int[] = "vcvtps2dq %1, %0",
+                  max_text[] = "vmaxps %2, %1, %0", min_text[] = "vminps %2, %1, %0";
 
 static gcc_jit_rvalue *times(Jit *j, gcc_jit_rvalue *acc, gcc_jit_rvalue *m) {
   gcc_jit_type *f = j->vectors.f32;

@@ -143,6 +143,8 @@ static inline bool lowering_packs(const Lowering *l, int i) {
 }
 
 Storage *cg_storage(const Cg *cg, const Tensor *t);
+/* A result that nobody reads and that the kernel then does not write. */
+bool cg_is_idle(const Cg *cg, const Node *n, const Tensor *t);
 /* True where operand i and the first result lie in each other: the node need not move it. */
 bool cg_lies_in_place(const Cg *cg, const Node *n, int i);
 

@@ -108,8 +108,8 @@ static int index_of_output(const Cg *cg, const Tensor *t) {
   return -1;
 }
 
-/* A result that nobody reads and the kernel then does not write. */
-static bool is_idle(const Node *n, const Tensor *t) {
+bool cg_is_idle(const Cg *cg, const Node *n, const Tensor *t) {
+  if (cg->options->all_results) return false;
   for (int i = 0; i < n->n_results; i++)
     if (n->results[i] == t) return lowering(n)->idle_results >> i & 1 && !t->n_uses && !t->is_output;
   return false;
@@ -125,7 +125,7 @@ static void place_result(Cg *cg, Node *n, const Tensor *t) {
   const Tensor *root = alias_root(cg, t);
   Storage *sr = cg_storage(cg, root);
   if (!sr->buffer && root == t) sr->buffer = taken_buffer(cg, n, t, sr);
-  if (!sr->buffer) sr->buffer = new_buffer(cg, BUFFER_WORKSPACE, 0, is_idle(n, t) ? 0 : storage_bytes(sr));
+  if (!sr->buffer) sr->buffer = new_buffer(cg, BUFFER_WORKSPACE, 0, cg_is_idle(cg, n, t) ? 0 : storage_bytes(sr));
   s->buffer = sr->buffer;
   int last = alias_last_use(cg, root);
   if (last > s->buffer->last) s->buffer->last = last;

@@ -85,8 +85,8 @@ static const OptionDesc options[] = {
     {"eval", OPT_STRING, AT(eval), "FILE",
      "run float and int8 over an .npz: accuracy against labels y, SQNR"},
     {"run", OPT_STRING, AT(run), "FILE", "run the quantized model over an .npz; outputs go to -o FILE.npz"},
-    {"jit", OPT_FLAG, AT(jit),
-     NULL, "calibrate, -run and -eval with kernels that libgccjit compiles in this process:\n"
+    {"jit", OPT_FLAG, AT(jit), NULL,
+     "calibrate, -run and -eval with kernels that libgccjit compiles in this process:\n"
      "                         the interpreter's bits, in less time where there are many samples"},
     {"verify", OPT_FLAG, AT(verify), NULL, "build the emitted C, run it, compare it with the interpreter"},
 

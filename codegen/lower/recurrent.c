@@ -328,7 +328,7 @@ static void bind(Direction *d, Buffer *scratch) {
   const Node *n = d->node;
   Cg *cg = d->cg;
   d->x = cg_read(cg, &d->b, n->operands[RECURRENT_X], "x");
-  if (n->results[0]->n_uses || n->results[0]->is_output) d->y = cg_write(cg, &d->b, n->results[0], "y");
+  if (!cg_is_idle(cg, n, n->results[0])) d->y = cg_write(cg, &d->b, n->results[0], "y");
   d->h = cg_write(cg, &d->b, n->results[1], "h");
   if (n->op == OP_lstm) d->c = cg_write(cg, &d->b, n->results[2], "c");
   d->q = cg_scratch(cg, &d->b, scratch, "q", DT_F32);

@@ -28,8 +28,8 @@ typedef struct {
 /* NULL, or what went wrong: the compiler's or the program's last words, in the arena. */
 const char *emit_run(Arena *a, const Toolchain *tc, EmitCase *cases, int n);
 
-/* A child whose output goes to a file, with a limit of time; its exit code, or a message where it has none; the
- * end of a file, for messages. */
+/* A child whose output goes to a file, with a limit of time; its exit code, or a message where it has none;
+ * the end of a file, for messages. */
 pid_t fork_logged(const char *log);
 const char *wait_for(Arena *a, pid_t pid, const char *what, int *code);
 char *tail_of(Arena *a, const char *path);

@@ -41,7 +41,8 @@ static void compare(void *user, const Tensor *t, const void *data) {
   const Value *want = v->first;
   if (v->fault) return;
   if (!want || want->tensor != t) {
-    v->fault = arena_printf(v->arena, "'%s' is shown where '%s' belongs", t->name, want ? want->tensor->name : "nothing");
+    v->fault = arena_printf(v->arena, "'%s' is shown where '%s' belongs", t->name,
+                            want ? want->tensor->name : "nothing");
     return;
   }
   v->first = want->next;
@@ -52,12 +53,14 @@ static void compare(void *user, const Tensor *t, const void *data) {
   v->fault = compare_outputs(v->arena, &g, 1, all_expected, all_got);
 }
 
-static const char *check_watched(Arena *a, const Graph *g, const Executor *jit, const EmitCase *c, int sample) {
+static const char *check_watched(Arena *a, const Graph *g, const Executor *jit, const EmitCase *c,
+                                 int sample) {
   Values v = {.arena = a};
   v.tail = &v.first;
   const Executor *interpreter = interp_new(a, g);
   void **out = ARENA_NEW_ARRAY(a, void *, (size_t)g->n_outputs + 1);
-  for (int i = 0; i < g->n_outputs; i++) out[i] = arena_alloc(a, (size_t)type_bytes(&g->outputs[i]->type) + 1);
+  for (int i = 0; i < g->n_outputs; i++)
+    out[i] = arena_alloc(a, (size_t)type_bytes(&g->outputs[i]->type) + 1);
   interpreter->run(interpreter->self, (const void *const *)c->in[sample], out, keep, &v);
   jit->run(jit->self, (const void *const *)c->in[sample], out, compare, &v);
   if (!v.fault && v.first) v.fault = arena_printf(a, "'%s' is not shown", v.first->tensor->name);
@@ -67,12 +70,12 @@ static const char *check_watched(Arena *a, const Graph *g, const Executor *jit, 
 /* ---- in a child: a crash is a fault of one batch ---- */
 
 /* NULL, or what is wrong. */
-static const char *run_case(Arena *a, const EmitCase *c, JitRows rows, FILE *out) {
+static const char *run_case(Arena *a, const EmitCase *c, const JitOptions *o, FILE *out) {
   Diag d;
   JitFacts facts;
   const char *fault = NULL;
   diag_init(&d, a, stderr);
-  const Executor *e = jit_new(&d, a, c->graph, &(JitOptions){.rows = rows}, &facts);
+  const Executor *e = jit_new(&d, a, c->graph, o, &facts);
   if (!e) return "libgccjit fails";
   if (facts.refused) fault = arena_printf(a, "the interpreter runs it: %s", facts.refused);
   for (int s = 0; s < c->n_samples && !fault; s++) {
@@ -89,7 +92,7 @@ static int run_cases(Arena *a, const EmitCase *cases, int n, JitRows rows, const
   FILE *out = fopen(path, "wb");
   if (!out) return 1;
   for (int i = 0; i < n; i++) {
-    const char *fault = run_case(a, &cases[i], rows, out);
+    const char *fault = run_case(a, &cases[i], &(JitOptions){.watched = i % 2, .rows = rows}, out);
     if (!fault) continue;
     fputs(fault, stderr);
     return 1;
