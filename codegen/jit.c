@@ -156,7 +156,8 @@ static int make_steps(Arena *a, Program *p, JitCode *code, int *n_code, JitFacts
 
 static const Cg *generate(Arena *a, const Graph *g, const JitOptions *jit, JitFacts *facts) {
   static const Target *const targets[] = {&jit_target, NULL};
-  Diag silent = {.arena = a};
+  Diag silent;
+  diag_init(&silent, a, NULL);
   CodegenOptions *o = ARENA_NEW(a, CodegenOptions);
   *o = (CodegenOptions){.targets = targets, .name = "jit", .host_ops = true, .all_results = jit->watched};
   const Cg common = {

@@ -1,5 +1,10 @@
 #include "codegen/jit_compile.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "codegen/cpu.h"
 #include "codegen/jit_build.h"
 #include "ir/diag.h"
@@ -63,7 +68,31 @@ static void build_step(Jit *j, const JitCode *code, int i) {
 
 /* ---- compiling ---- */
 
+static bool in_path(const char *path, const char *program) {
+  char full[4096];
+  for (size_t n; *path; path += n + (path[n] == ':')) {
+    n = strcspn(path, ":");
+    snprintf(full, sizeof full, "%.*s/%s", (int)n, path, program);
+    if (!access(full, X_OK)) return true;
+  }
+  return false;
+}
+
+/* What libgccjit starts: where it cannot, it ends the process. It looks at places of its own, too, if it is
+ * told to. */
+static bool check_tools(Diag *d) {
+  static const char *const tools[] = {"as", "ld"};
+  const char *path = getenv("PATH");
+  if (getenv("COMPILER_PATH") || getenv("GCC_EXEC_PREFIX")) return true;
+  for (size_t i = 0; i < sizeof tools / sizeof *tools; i++)
+    if (!in_path(path ? path : "", tools[i]))
+      return diag_error(d, (SrcLoc){0}, "-jit: libgccjit needs '%s' of the binutils, which is not in PATH",
+                        tools[i]);
+  return true;
+}
+
 void *jit_compile(Diag *d, Arena *a, const Cg *cg, JitRows rows, JitCode *code, int n) {
+  if (!check_tools(d)) return NULL;
   gcc_jit_context *c = gcc_jit_context_acquire();
   if (!c) {
     diag_error(d, (SrcLoc){0}, "-jit: libgccjit does not start");

@@ -52,7 +52,6 @@ def test_usage_errors(t):
     t.fail('tiny.ir', '-o', 'model.d', '-MD', code=2, message="two outputs have the same name 'model.d'")
     t.fail('tiny.ir', '-o', 'a"b.c', code=2, message="the header's name cannot stand in an #include: 'a\"b.h'")
     t.fail('tiny.ir', '-o', 'a\nb.c', code=2, message="the header's name cannot stand in an #include")
-    t.fail('tiny.ir', '-jit', code=2, message='-jit is not in this version of qcc')
     t.fail('tiny.ir', '-eval', 'e.npz', '-o', '-', code=2, message='-eval writes to standard output itself')
     t.fail('tiny.ir', '-eval', 'e.npz', '-MD', code=2, message='a depfile needs an output file')
     t.fail('tiny.ir', '-o', '-', '-MD', code=2, message='-MD needs -MF FILE')
