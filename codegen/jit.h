@@ -20,7 +20,13 @@ typedef struct {
 
 /* What vector operations become: instructions of this machine where there is a row for them, then expressions
  * of libgccjit, then calls. The others are for tests: what machines get that have no rows. */
-typedef enum { JIT_BEST, JIT_PORTABLE, JIT_CALLS } JitRows;
+typedef enum {
+  JIT_BEST,
+  JIT_OLDER,
+  JIT_PORTABLE,
+  JIT_CALLS,
+  JIT_ROWS
+} JitRows; /* older: no newer ones than AVX2 */
 
 typedef struct {
   bool watched; /* run is called with a watch */

@@ -11,7 +11,7 @@
 const Target diff_jit = {.name = "jit", .what = "libgccjit", .cc = "", .runner = ""};
 
 const char *const diff_jit_flags[DIFF_JIT_FLAGS] = {
-    [JIT_BEST] = "best", [JIT_PORTABLE] = "portable", [JIT_CALLS] = "calls"};
+    [JIT_BEST] = "best", [JIT_OLDER] = "older", [JIT_PORTABLE] = "portable", [JIT_CALLS] = "calls"};
 
 /* ---- the tensors between the layers ---- */
 

@@ -7,7 +7,7 @@
 /* What --targets calls the JIT: it has no row in targets.def, since nothing is emitted for it. */
 extern const Target diff_jit;
 /* Its flags: which rows operations become (codegen/jit.h). */
-enum { DIFF_JIT_FLAGS = 3 };
+enum { DIFF_JIT_FLAGS = 4 };
 extern const char *const diff_jit_flags[DIFF_JIT_FLAGS];
 
 /* As emit_run. What the interpreter computes between the layers is compared, too. `refused`: the graph is

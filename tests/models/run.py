@@ -5,6 +5,7 @@ Data: QCC_MODELS (folders with model_f32.onnx, calib.npz and eval.npz) and QCC_B
 where they are not set, ../shared beside the project. For each model:
   accuracy   qcc -calib -eval: the quantized model's accuracy or agreement with the float model, against a bar
   measure    models without labels: what their source measures, of the float and the quantized model, against bars
+  jit        qcc -run -jit gives the interpreter's outputs
   TARGET/CC  the emitted C, built by each compiler for each target, gives the interpreter's outputs, bit for
              bit, on all evaluation inputs; arm64 runs under qemu
   tight      the same with half the workspace, or the least that can be reached (-max-workspace)
@@ -326,6 +327,17 @@ class Suite:
         z = np.load(out)
         return np.concatenate([z[n].reshape(count, -1) for n in z.files], axis=1).view(np.uint32), ''
 
+    def jit(self, model, folder):
+        """The interpreter's outputs, calibration included, by -jit."""
+        p = self.run_qcc(model, '-run', f'{folder}/few.npz', '-o', f'{folder}/jit.npz', '-jit', '-v')
+        if 'built without libgccjit' in p.stderr:
+            self.skipped.add('jit: this qcc was built without libgccjit')
+            return
+        if p.returncode or 'the interpreter runs it' in p.stderr:
+            return self.result(model, 'jit', p.stderr)
+        with open(f'{folder}/out.npz', 'rb') as f, open(f'{folder}/jit.npz', 'rb') as g:
+            self.result(model, 'jit', '' if f.read() == g.read() else "the outputs differ from the interpreter's")
+
     def refusal(self, model, p, folder):
         """A diagnostic, and nothing else."""
         complaint = ''
@@ -355,6 +367,7 @@ class Suite:
             wanted, complaint = self.reference(model, folder, arrays, count)
             if complaint:
                 return self.result(model, 'run', complaint)
+            self.jit(model, folder)
             stdin = b''.join(a[i].tobytes() for i in range(count) for a in arrays)
             list(pool.map(lambda tc: self.guarded(model, tc, folder, wanted, stdin), self.compilers(model)))
 

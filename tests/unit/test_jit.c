@@ -228,16 +228,26 @@ static void check(const Case *c, const JitCode *calls, const JitCode *rows, cons
 
 static void test_rows(void **unused) {
   (void)unused;
-  static Build calls, portable, best;
+  static const char *const names[JIT_ROWS] = {"this machine's", "older machines'", "portable", "no"};
+  static Build builds[JIT_ROWS];
   make_cases();
-  compile(&calls, JIT_CALLS);
-  compile(&portable, JIT_PORTABLE);
-  compile(&best, JIT_BEST);
-  for (int i = 0; i < n_cases; i++) check(&cases[i], &calls.code[i], &portable.code[i], "portable");
-  for (int i = 0; i < n_cases; i++) check(&cases[i], &calls.code[i], &best.code[i], "this machine's");
-  jit_release(calls.compiled);
-  jit_release(portable.compiled);
-  jit_release(best.compiled);
+  for (int rows = 0; rows < JIT_ROWS; rows++) compile(&builds[rows], (JitRows)rows);
+  for (int rows = 0; rows < JIT_CALLS; rows++)
+    for (int i = 0; i < n_cases; i++)
+      check(&cases[i], &builds[JIT_CALLS].code[i], &builds[rows].code[i], names[rows]);
+  for (int rows = 0; rows < JIT_ROWS; rows++) jit_release(builds[rows].compiled);
+}
+
+/* What libgccjit says is the user's to read. Here: a call without arguments. */
+static void test_error(void **unused) {
+  (void)unused;
+  Cg cg = {.arena = arena, .module = vir_module(arena, 4)};
+  const Kernel k = {.func = build(cg.module, &(Case){VIR_add_s32, 0, 0})};
+  JitCode code = {.first = &k};
+  assert_null(jit_compile(&diag, arena, &cg, JIT_BEST, &code, 1));
+  fflush(diag.out);
+  assert_non_null(strstr(said, "-jit: libgccjit: "));
+  assert_non_null(strstr(said, "not enough arguments"));
 }
 
 static int setup(void **unused) {
@@ -256,6 +266,7 @@ static int teardown(void **unused) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(test_rows, setup, teardown)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(test_rows, setup, teardown),
+                                     cmocka_unit_test_setup_teardown(test_error, setup, teardown)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
