@@ -9,24 +9,23 @@
 /* NULL, or why there is no JIT in this build of qcc. */
 const char *jit_missing(void);
 
-/* What became of a graph. */
+/* What became of a graph. `refused`: why the interpreter runs it; NULL: it does not. */
 typedef struct {
-  const char
-      *refused;   /* why the interpreter runs it, or runs it where tensors are watched; NULL: it does not */
+  const char *refused;
   int kernels;    /* functions that were compiled */
   int left;       /* nodes that the interpreter's kernels evaluate */
   double seconds; /* that compiling took */
 } JitFacts;
 
-/* What vector operations become: instructions of this machine where there is a row for them, then expressions
- * of libgccjit, then calls. The others are for tests: what machines get that have no rows. */
+/* What vector operations become: instructions of this machine where there is a row for them, else expressions
+ * of libgccjit, else calls. The others are what machines get that have less; tests take them. */
 typedef enum {
   JIT_BEST,
-  JIT_OLDER,
-  JIT_PORTABLE,
-  JIT_CALLS,
+  JIT_OLDER,    /* no instructions that are newer than AVX2 */
+  JIT_PORTABLE, /* none at all */
+  JIT_CALLS,    /* calls alone */
   JIT_ROWS
-} JitRows; /* older: no newer ones than AVX2 */
+} JitRows;
 
 typedef struct {
   bool watched; /* run is called with a watch */
