@@ -33,7 +33,7 @@ typedef struct {
 } Places;
 
 static gcc_jit_rvalue *place_of(Jit *j, const Places *p, const KernelArg *a) {
-  int64_t base = a->base * dtype_info[a->elem].bytes;
+  int64_t base = a->base * (a->elem16 ? 2 : dtype_info[a->elem].bytes);
   if (a->buffer->kind == BUFFER_WORKSPACE)
     return jit_plus(j, p->workspace, jit_index(j, a->buffer->offset + base));
   gcc_jit_rvalue *list = a->buffer->kind == BUFFER_INPUT ? p->in : p->out;

@@ -157,9 +157,14 @@ static gcc_jit_rvalue *bcast_pair(Jit *j, const VirStmt *s, Values v, const JitR
 }
 
 static gcc_jit_rvalue *bcast_four(Jit *j, const VirStmt *s, Values v, const JitRow *row) {
-  (void)s;
   (void)row;
-  return splat_word(j, jit_load(j, v[0], j->type[VIR_INT]), j->vectors.u8);
+  return splat_word(j, jit_load(j, v[0], j->type[VIR_INT]), result_type(j, s));
+}
+
+/* The same bits: machines that qcc runs on are little-endian. */
+static gcc_jit_rvalue *same_bits(Jit *j, const VirStmt *s, Values v, const JitRow *row) {
+  (void)row;
+  return jit_bits(j, v[0], result_type(j, s));
 }
 
 /* ---- memory ---- */
@@ -244,6 +249,7 @@ const JitRow jit_rows[VIR_OP_COUNT] = {
     [VIR_store_s32] = {store_value},
     [VIR_store_f32] = {store_value},
     [VIR_store_q] = {store_value},
+    [VIR_store_p] = {store_value},
     [VIR_store_s32_part] = {store_lanes, DT_S32},
     [VIR_store_f32_part] = {store_lanes, DT_F32},
     [VIR_splat_s32] = {splat},
@@ -255,6 +261,8 @@ const JitRow jit_rows[VIR_OP_COUNT] = {
     [VIR_splat_p] = {splat_pair},
     [VIR_bcast_p] = {bcast_pair},
     [VIR_bcast4] = {bcast_four},
+    [VIR_bcast2] = {bcast_four},
+    [VIR_words] = {same_bits},
     [VIR_xor_q] = {binary, GCC_JIT_BINARY_OP_BITWISE_XOR},
     [VIR_add_p] = {binary, GCC_JIT_BINARY_OP_PLUS},
     [VIR_sub_p] = {binary, GCC_JIT_BINARY_OP_MINUS},

@@ -125,7 +125,8 @@ static void place_result(Cg *cg, Node *n, const Tensor *t) {
   const Tensor *root = alias_root(cg, t);
   Storage *sr = cg_storage(cg, root);
   if (!sr->buffer && root == t) sr->buffer = taken_buffer(cg, n, t, sr);
-  if (!sr->buffer) sr->buffer = new_buffer(cg, BUFFER_WORKSPACE, 0, cg_is_idle(cg, n, t) ? 0 : storage_bytes(sr));
+  if (!sr->buffer)
+    sr->buffer = new_buffer(cg, BUFFER_WORKSPACE, 0, cg_is_idle(cg, n, t) ? 0 : storage_bytes(sr));
   s->buffer = sr->buffer;
   int last = alias_last_use(cg, root);
   if (last > s->buffer->last) s->buffer->last = last;

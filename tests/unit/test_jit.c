@@ -73,21 +73,9 @@ static const VirVar *load(VirBuilder *b, char kind, VirAddr at) {
 }
 
 static void store(VirBuilder *b, const VirVar *v, const VirBase *out) {
-  static const VirOp stores[128] = {['i'] = VIR_store_s32,
-                                    ['f'] = VIR_store_f32,
-                                    ['q'] = VIR_store_q,
-                                    ['I'] = VIR_put_s32,
-                                    ['F'] = VIR_put_f32};
-  if (v->type != VIR_VEC_P) {
-    vir_do(b, stores[v->type], VIR_ARGS(vir_at(vir_addr(out, 0)), vir_v(v)));
-    return;
-  }
-  for (int half = 0; half < 2; half++) { /* pairs have no store: each half of them, widened */
-    const VirVar *zero = VIR_LET(b, "zero", splat_s32, vir_n(0));
-    const VirVar *one = VIR_LET(b, "one", splat_p, vir_n(!half), vir_n(half));
-    const VirVar *lanes = VIR_LET(b, "half", dot2, vir_v(zero), vir_v(v), vir_v(one));
-    VIR_DO(b, store_s32, vir_at(vir_addr(out, 16 * half)), vir_v(lanes));
-  }
+  static const VirOp stores[128] = {['i'] = VIR_store_s32, ['f'] = VIR_store_f32, ['q'] = VIR_store_q,
+                                    ['p'] = VIR_store_p,   ['I'] = VIR_put_s32,   ['F'] = VIR_put_f32};
+  vir_do(b, stores[v->type], VIR_ARGS(vir_at(vir_addr(out, 0)), vir_v(v)));
 }
 
 /* Operands lie a slot apart; a first constant of dynamic_* is the rule. */
