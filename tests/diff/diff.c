@@ -103,7 +103,11 @@ static Toolchain toolchain(const Session *s, const Target *t, int64_t batch) {
 /* ---- one graph through one target ---- */
 
 static EmitCase emit_case_of(Arena *a, const Trial *t) {
-  EmitCase c = {.graph = t->final, .n_samples = t->n_samples, .in = t->in, .nhwc = t->seed % 7 == 3};
+  EmitCase c = {.graph = t->final,
+                .source = t->source,
+                .n_samples = t->n_samples,
+                .in = t->in,
+                .nhwc = t->seed % 7 == 3};
   c.out = ARENA_NEW_ARRAY(a, void **, (size_t)t->n_samples);
   for (int s = 0; s < t->n_samples; s++) {
     c.out[s] = ARENA_NEW_ARRAY(a, void *, (size_t)t->final->n_outputs);

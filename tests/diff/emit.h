@@ -9,6 +9,7 @@
 /* A graph with inputs; emit_run fills `out`. Data in C order, [sample][tensor]. */
 typedef struct {
   const Graph *graph;
+  const Graph *source; /* as it was before the passes; NULL: not known */
   int n_samples;
   void ***in, ***out;
   bool nhwc;           /* the emitted code takes and gives channels-last tensors (-layout nhwc) */

@@ -53,18 +53,22 @@ static void compare(void *user, const Tensor *t, const void *data) {
   v->fault = compare_outputs(v->arena, &g, 1, all_expected, all_got);
 }
 
-static const char *check_watched(Arena *a, const Graph *g, const Executor *jit, const EmitCase *c,
-                                 int sample) {
+static void **allocate(Arena *a, Tensor *const *t, int n) {
+  void **p = ARENA_NEW_ARRAY(a, void *, (size_t)n + 1);
+  for (int i = 0; i < n; i++) p[i] = arena_alloc(a, (size_t)type_bytes(&t[i]->type) + 1);
+  return p;
+}
+
+static const char *check_watched(Arena *a, const Graph *g, const Executor *jit, void *const *in) {
   Values v = {.arena = a};
   v.tail = &v.first;
   const Executor *interpreter = interp_new(a, g);
-  void **out = ARENA_NEW_ARRAY(a, void *, (size_t)g->n_outputs + 1);
-  for (int i = 0; i < g->n_outputs; i++)
-    out[i] = arena_alloc(a, (size_t)type_bytes(&g->outputs[i]->type) + 1);
-  interpreter->run(interpreter->self, (const void *const *)c->in[sample], out, keep, &v);
-  jit->run(jit->self, (const void *const *)c->in[sample], out, compare, &v);
+  void **want = allocate(a, g->outputs, g->n_outputs), **got = allocate(a, g->outputs, g->n_outputs);
+  interpreter->run(interpreter->self, (const void *const *)in, want, keep, &v);
+  jit->run(jit->self, (const void *const *)in, got, compare, &v);
   if (!v.fault && v.first) v.fault = arena_printf(a, "'%s' is not shown", v.first->tensor->name);
-  return v.fault;
+  return v.fault ? v.fault
+                 : compare_outputs(a, g, 1, (void *const *const *)&want, (void *const *const *)&got);
 }
 
 /* ---- in a child: a crash is a fault of one batch ---- */
@@ -83,16 +87,36 @@ static const char *run_case(Arena *a, const EmitCase *c, const JitOptions *o, FI
     for (int k = 0; k < c->graph->n_outputs; k++)
       fwrite(c->out[s][k], 1, (size_t)type_bytes(&c->graph->outputs[k]->type), out);
   }
-  for (int s = 0; s < c->n_samples && s < 2 && !fault; s++) fault = check_watched(a, c->graph, e, c, s);
+  for (int s = 0; s < c->n_samples && s < 2 && !fault; s++) fault = check_watched(a, c->graph, e, c->in[s]);
   executor_free(e);
   return fault;
+}
+
+/* The graph before the passes, as -eval takes it: some nodes are left to the interpreter. */
+static const char *run_source(Arena *a, const Graph *g, uint64_t seed, const JitOptions *o) {
+  Diag d;
+  JitFacts facts;
+  const char *fault = NULL;
+  diag_init(&d, a, stderr);
+  const Executor *e = jit_new(&d, a, g, o, &facts);
+  if (!e) return "libgccjit fails";
+  for (int style = DATA_TYPICAL; style <= DATA_EXTREME && !facts.refused && !fault; style++) {
+    void **in = allocate(a, g->inputs, g->n_inputs);
+    Rng r = rng_new(seed, 3000 + (uint64_t)style);
+    for (int i = 0; i < g->n_inputs; i++) gen_data(&r, &g->inputs[i]->type, (DataStyle)style, in[i]);
+    fault = check_watched(a, g, e, in);
+  }
+  executor_free(e);
+  return fault ? arena_printf(a, "before the passes: %s", fault) : NULL;
 }
 
 static int run_cases(Arena *a, const EmitCase *cases, int n, JitRows rows, const char *path) {
   FILE *out = fopen(path, "wb");
   if (!out) return 1;
   for (int i = 0; i < n; i++) {
-    const char *fault = run_case(a, &cases[i], &(JitOptions){.watched = i % 2, .rows = rows}, out);
+    const JitOptions o = {.watched = i % 2, .rows = rows};
+    const char *fault = run_case(a, &cases[i], &o, out);
+    if (!fault && cases[i].source) fault = run_source(a, cases[i].source, (uint64_t)i, &o);
     if (!fault) continue;
     fputs(fault, stderr);
     return 1;
