@@ -103,22 +103,14 @@ static gcc_jit_rvalue *narrow(Jit *j, const VirStmt *s, Values v, const JitRow *
 
 /* ---- products ---- */
 
-/* Bytes of even and of odd places as int16: signed or not. */
-static gcc_jit_rvalue *even_bytes(Jit *j, gcc_jit_rvalue *q, bool is_signed) {
+/* Bytes of even or of odd places as int16, signed or not. */
+static gcc_jit_rvalue *every_other(Jit *j, gcc_jit_rvalue *q, bool odd, bool is_signed) {
   gcc_jit_type *t = is_signed ? j->vectors.s16 : j->vectors.u16;
   gcc_jit_type *lane =
       gcc_jit_context_get_type(j->context, is_signed ? GCC_JIT_TYPE_INT16_T : GCC_JIT_TYPE_UINT16_T);
-  gcc_jit_rvalue *eight = jit_splat(j, t, jit_cast(j, jit_int(j, 8), lane), 8);
-  gcc_jit_rvalue *high = jit_binary(j, GCC_JIT_BINARY_OP_LSHIFT, t, jit_bits(j, q, t), eight);
-  return jit_once(j, t, jit_binary(j, GCC_JIT_BINARY_OP_RSHIFT, t, high, eight));
-}
-
-static gcc_jit_rvalue *odd_bytes(Jit *j, gcc_jit_rvalue *q, bool is_signed) {
-  gcc_jit_type *t = is_signed ? j->vectors.s16 : j->vectors.u16;
-  gcc_jit_type *lane =
-      gcc_jit_context_get_type(j->context, is_signed ? GCC_JIT_TYPE_INT16_T : GCC_JIT_TYPE_UINT16_T);
-  gcc_jit_rvalue *eight = jit_splat(j, t, jit_cast(j, jit_int(j, 8), lane), 8);
-  return jit_once(j, t, jit_binary(j, GCC_JIT_BINARY_OP_RSHIFT, t, jit_bits(j, q, t), eight));
+  gcc_jit_rvalue *eight = jit_splat(j, t, jit_cast(j, jit_int(j, 8), lane), 8), *x = jit_bits(j, q, t);
+  if (!odd) x = jit_binary(j, GCC_JIT_BINARY_OP_LSHIFT, t, x, eight);
+  return jit_once(j, t, jit_binary(j, GCC_JIT_BINARY_OP_RSHIFT, t, x, eight));
 }
 
 static gcc_jit_rvalue *plus(Jit *j, gcc_jit_rvalue *a, gcc_jit_rvalue *b) {
@@ -132,9 +124,10 @@ static gcc_jit_rvalue *dot(Jit *j, const VirStmt *s, Values v, const JitRow *row
   bool in_memory = vir_op_info[s->op].signature[2] == 'r';
   gcc_jit_rvalue *w = in_memory ? jit_once(j, j->vectors.u8, jit_load(j, v[2], j->vectors.u8)) : v[2];
   if (row->text) return jit_instruction(j, row->text, j->vectors.s32, 3, (gcc_jit_rvalue *[]){v[0], v[1], w});
-  gcc_jit_rvalue *even = two(j, madd, j->vectors.s32, even_bytes(j, v[1], false), even_bytes(j, w, true));
-  gcc_jit_rvalue *odd = two(j, madd, j->vectors.s32, odd_bytes(j, v[1], false), odd_bytes(j, w, true));
-  return plus(j, v[0], plus(j, even, odd));
+  gcc_jit_rvalue *sums[2];
+  for (int odd = 0; odd < 2; odd++)
+    sums[odd] = two(j, madd, j->vectors.s32, every_other(j, v[1], odd, false), every_other(j, w, odd, true));
+  return plus(j, v[0], plus(j, sums[0], sums[1]));
 }
 
 static gcc_jit_rvalue *dot_pairs(Jit *j, const VirStmt *s, Values v, const JitRow *row) {
