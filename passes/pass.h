@@ -29,7 +29,7 @@ typedef struct PassCtx {
   bool float_io;    /* -io float: quantized inputs and outputs get (de)quantize nodes */
   const struct QConfigSet *qconfig; /* how a float model is quantized; passes/qconfig.h */
   const struct Pass *passes;        /* what is run, where scripts have changed it; NULL: pass_table */
-  const ExecutorSource *executors; /* of what runs graphs on samples; NULL: interpreters */
+  const ExecutorSource *executors;  /* of what runs graphs on samples; NULL: interpreters */
   int threads;
   void (*progress)(void *user, int64_t done, int64_t total); /* while calibrating; NULL: none */
   void *progress_user;
