@@ -249,3 +249,8 @@ void runtime_put_header(StrBuf *out, const RuntimePlan *p) {
 void runtime_extract(StrBuf *out, const char *isa, const bool used[VIR_OP_COUNT]) {
   runtime_put(out, runtime_plan(out->arena, &(RuntimeUse){isa, ARCH_ANY, used}, 1));
 }
+
+void runtime_put_all(StrBuf *out, const char *isa) {
+  const RuntimeIsa *r = find_isa(isa);
+  for (int i = 0; i < r->n_chunks; i++) strbuf_puts(out, r->chunks[i].text);
+}

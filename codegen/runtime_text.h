@@ -47,6 +47,8 @@ bool runtime_guard(StrBuf *out, unsigned archs);
 /* Appends the preamble, the #include lines and the definitions that the used operations need, in their order
  * and formatting. Functions may follow, then runtime_end: the file then needs nothing else, libc included. */
 void runtime_extract(StrBuf *out, const char *isa, const bool used[VIR_OP_COUNT]);
+/* All that is defined for an instruction set, as vec_<isa>.h has it with what it includes. */
+void runtime_put_all(StrBuf *out, const char *isa);
 /* Whether the instruction set has the operation. */
 bool runtime_has(const char *isa, VirOp op);
 /* What ends the file. */

@@ -3,6 +3,8 @@
 #include "codegen/codegen.h"
 #include "codegen/jit.h"
 #include "codegen/names.h"
+#include "compiler/cfront.h"
+#include "compiler/check_c.h"
 #include "compiler/depfile.h"
 #include "compiler/dot.h"
 #include "compiler/eval.h"
@@ -29,6 +31,9 @@
 #include <unistd.h>
 
 enum { EXIT_DONE = 0, EXIT_INPUT = 1, EXIT_USAGE = 2, MAX_THREADS = 8, MAX_FILES = 4 };
+
+/* Of a C file that -check reads: offsets in it have 32 bits. */
+#define MAX_C ((int64_t)2 << 30)
 
 /* One compilation, from the options to the files. */
 typedef struct {
@@ -285,6 +290,38 @@ static bool read_scripts(Driver *r) {
   return r->qconfig != NULL;
 }
 
+/* ---- -check ---- */
+
+static void say_stack(const CStack *s) {
+  if (s->bytes >= 0)
+    fprintf(stderr, "stack about %" PRId64 " bytes: %s\n", s->bytes, s->path);
+  else
+    fputs(cfront_built_in() ? "the C is not checked\n"
+                            : "the C is not checked: qcc was built without libclang\n",
+          stderr);
+}
+
+/* Of the file, where -target does not say it. */
+static bool find_check_targets(Driver *r, const Source *c) {
+  const char *said = r->options->target ? r->options->target : check_c_targets(r->arena, c);
+  if (!said)
+    return diag_error(r->diag, (SrcLoc){.source = &(Source){.path = c->path}},
+                      "does not say what it is for: -target T");
+  r->targets = target_list(r->diag, r->arena, said);
+  return r->targets != NULL;
+}
+
+/* Returns the exit code. */
+static int check_file(Driver *r) {
+  const Source *c = source_read(r->diag, r->arena, r->options->model, MAX_C);
+  CStack stack;
+  if (!c) return EXIT_INPUT;
+  if (!find_check_targets(r, c)) return EXIT_USAGE;
+  if (!check_c(r->diag, r->arena, &(CheckInput){c, NULL, r->targets}, &stack)) return EXIT_INPUT;
+  if (r->options->verbose) say_stack(&stack);
+  return EXIT_DONE;
+}
+
 static bool resolve_options(Driver *r) {
   const Options *o = r->options;
   name_main_output(r);
@@ -464,6 +501,23 @@ static void say_chains(const CodegenFacts *f) {
   if (f->n_chains) fprintf(stderr, "workspace %" PRId64 " bytes without these\n", f->unfused);
 }
 
+static bool wants_check(const Driver *r) { return cfront_built_in() && !r->options->no_check; }
+
+/* The pair that was made, before anything is written. */
+static bool check_emitted(Driver *r, const StrBuf *c, const StrBuf *h, CStack *stack) {
+  const char *c_path = r->emit == EMIT_C && strcmp(r->output, "-") ? r->output : "model.c";
+  Source *main = ARENA_NEW(r->arena, Source), *header = ARENA_NEW(r->arena, Source);
+  *stack = (CStack){-1, NULL};
+  if (!wants_check(r)) return true;
+  *main = (Source){c_path, c->text, c->len};
+  *header = (Source){r->beside, h->text, h->len};
+  if (check_c(r->diag, r->arena, &(CheckInput){main, r->beside ? header : NULL, r->targets}, stack))
+    return true;
+  diag_note(r->diag, (SrcLoc){0},
+            "this C is not what qcc promises: please report it with the model (-no-check writes it)");
+  return false;
+}
+
 static bool emit_c(Driver *r) {
   StrBuf c, h;
   CodegenOptions o = codegen_options(r);
@@ -480,6 +534,9 @@ static bool emit_c(Driver *r) {
     fprintf(stderr, "workspace %" PRId64 " bytes, lower bound %" PRId64 "\n", facts.memory.workspace,
             facts.memory.bound);
   if (r->options->verbose) say_chains(&facts);
+  CStack stack;
+  if (!check_emitted(r, &c, &h, &stack)) return false;
+  if (r->options->verbose) say_stack(&stack);
   add_file(r, r->output, c.text, c.len);
   if (r->beside) add_file(r, r->beside, h.text, h.len);
   if (r->weights) add_file(r, r->weights, weights->text, weights->len);
@@ -552,7 +609,9 @@ static bool emit_report(Driver *r) {
   strbuf_init(&h, r->arena);
   strbuf_init(&text, r->arena);
   if (!codegen_c(r->diag, r->arena, r->graph, &o, &c, &h)) return false;
-  report_print(&text, &(ReportInput){r->graph, o.model_file, r->targets[0], r->removals, &facts});
+  CStack stack;
+  if (!check_emitted(r, &c, &h, &stack)) return false;
+  report_print(&text, &(ReportInput){r->graph, o.model_file, r->targets[0], r->removals, &facts, stack});
   add_file(r, r->output, text.text, text.len);
   return true;
 }
@@ -609,6 +668,8 @@ static int run_options(void *user, LuaTrace *trace) {
   if (trace) r->scripts = scripts_new(r->diag, r->arena, trace);
   if (only_lists(r->options))
     code = run_lists(r);
+  else if (r->options->check)
+    code = check_file(r);
   else if (resolve_options(r))
     code = compile(r) ? EXIT_DONE : EXIT_INPUT;
   scripts_free(r->scripts);

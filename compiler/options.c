@@ -90,6 +90,11 @@ static const OptionDesc options[] = {
      "                         the interpreter's bits, in less time where there are many samples"},
     {"verify", OPT_FLAG, AT(verify), NULL, "build the emitted C, run it, compare it with the interpreter"},
 
+    {"check", OPT_FLAG, AT(check), NULL,
+     "MODEL is a C file that qcc wrote: check that it is what qcc promises, for\n"
+     "                         -target (default: what it says itself)"},
+    {"no-check", OPT_FLAG, AT(no_check), NULL, "write C without having libclang read it and check it first"},
+
     {NULL, OPT_GROUP, .help = "Looking inside"},
     {"dump-after", OPT_STRING, AT(dump_after), "PASS",
      "print the IR after a pass, or after all of them, on stderr"},
@@ -256,6 +261,10 @@ static bool check_together(Parser *p) {
   if (o->help || o->version || o->print_passes || o->print_targets || o->print_ops || o->print_observers)
     return true;
   if (!o->model) return usage(p, "no model given (see qcc --help)");
+  if (o->check && o->no_check) return usage(p, "-check and -no-check exclude each other");
+  if (o->check && (o->output || o->emit || o->run || o->eval || o->verify))
+    return usage(
+        p, "-check checks a C file and does nothing else; it excludes -o, -emit, -run, -eval and -verify");
   if (o->run && o->eval) return usage(p, "-run and -eval exclude each other");
   if (o->run && !o->output) return usage(p, "-run needs -o FILE.npz for the outputs");
   if (o->run && o->emit) return usage(p, "-run and -emit exclude each other");

@@ -36,6 +36,7 @@ typedef struct {
   OptionList no_warnings;                           /* -Wno-NAME */
   int emit, quantize, io, layout, weights, runtime; /* the enumerations above */
   bool threads, instrument;
+  bool check, no_check;
   bool verify, jit, make_depfile, werror, verbose;
   bool print_qconfig;
   bool print_passes, print_targets, print_ops, print_observers;

@@ -194,6 +194,8 @@ static void put_model(const Report *r) {
       r->out, "workspace   %" PRId64 " bytes; the tensors that are live at once need at least %" PRId64 "\n",
       in->code->memory.workspace, in->code->memory.bound);
   put_chains(r);
+  if (in->stack.bytes >= 0)
+    strbuf_printf(r->out, "stack       about %" PRId64 " bytes: %s\n", in->stack.bytes, in->stack.path);
 }
 
 void report_print(StrBuf *out, const ReportInput *in) {

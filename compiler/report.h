@@ -3,6 +3,7 @@
 #define QCC_COMPILER_REPORT_H
 
 #include "codegen/codegen.h"
+#include "compiler/c_facts.h"
 #include "passes/ranges.h"
 
 typedef struct {
@@ -11,6 +12,7 @@ typedef struct {
   const Target *target;
   const Removals *removals;
   const CodegenFacts *code;
+  CStack stack; /* where the code was checked */
 } ReportInput;
 
 void report_print(StrBuf *out, const ReportInput *in);

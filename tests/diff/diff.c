@@ -21,7 +21,7 @@ typedef struct {
   OpId only; /* OP_COUNT: any */
   const char *targets, *out, *file, *flags, *cc;
   int squeeze;
-  bool keep, verbose, threads, passes;
+  bool keep, verbose, threads, passes, check;
 } Options;
 
 typedef struct {
@@ -94,6 +94,7 @@ static Toolchain toolchain(const Session *s, const Target *t, int64_t batch) {
   if (t == &diff_jit) tc.flags = diff_jit_flags[batch % DIFF_JIT_FLAGS];
   if (s->o.flags) tc.flags = s->o.flags;
   if (s->o.cc && !*t->runner) tc.cc = s->o.cc;
+  tc.check = s->o.check;
   tc.squeeze = s->o.squeeze;
   if (!s->o.file && !s->o.squeeze && batch % 3 == 1) tc.squeeze = 10 + 20 * (int)(batch / 3 % 5);
   tc.threads = s->o.threads || (!s->o.file && batch % 2);
@@ -165,9 +166,10 @@ static void report(Session *s, const Trial *t, const char *where, const char *me
 /* The command that shows it again. */
 static char *again(const Session *s, Arena *a, const Toolchain *tc, const Trial *t, const char *name) {
   char *squeeze = tc->squeeze ? arena_printf(a, " --squeeze %d", tc->squeeze) : "";
-  return arena_printf(a, "%s --file %s/%s.ir --seed %llu --targets %s --flags '%s'%s%s%s%s", s->program,
+  return arena_printf(a, "%s --file %s/%s.ir --seed %llu --targets %s --flags '%s'%s%s%s%s%s", s->program,
                       s->o.out, name, (unsigned long long)t->seed, tc->target->name, tc->flags,
-                      tc->threads ? " --threads" : "", squeeze, tc->cc ? " --cc " : "", tc->cc ? tc->cc : "");
+                      tc->threads ? " --threads" : "", tc->check ? " --check" : "", squeeze,
+                      tc->cc ? " --cc " : "", tc->cc ? tc->cc : "");
 }
 
 static void report_emitted(Session *s, Arena *a, const Toolchain *tc, Trial *t, const char *message) {
@@ -297,7 +299,7 @@ static const char usage[] = "usage: diff [--seed N] [--count M] [--ops K] [--max
                             "[--out DIR] [--reduce K]\n"
                             "            [--only OP] [--flags 'CFLAGS'] [--cc CC] [--file X.ir [--passes]] "
                             "[--threads]\n"
-                            "            [--squeeze PERCENT] [--keep] [--verbose]\n";
+                            "            [--squeeze PERCENT] [--check] [--keep] [--verbose]\n";
 
 static bool parse_option(Options *o, const char *name, const char *value) {
   const struct {
@@ -336,6 +338,8 @@ static Options parse_options(int argc, char **argv) {
       o.verbose = true;
     } else if (!strcmp(argv[i], "--passes")) {
       o.passes = true;
+    } else if (!strcmp(argv[i], "--check")) {
+      o.check = true;
     } else if (!strcmp(argv[i], "--threads")) {
       o.threads = true;
     } else if (parse_option(&o, argv[i], i + 1 < argc ? argv[i + 1] : NULL)) {

@@ -1,4 +1,5 @@
 #include "tests/diff/emit.h"
+#include "compiler/check_c.h"
 #include "tests/diff/file.h"
 
 #include <ctype.h>
@@ -12,7 +13,7 @@
 enum { MAX_WORDS = 96, CPU_SECONDS = 240 };
 
 /* How code generation ends; an internal error has a code of its own. */
-enum { EMIT_DONE, EMIT_REFUSED, EMIT_NOT_WRITTEN, EMIT_LEAST_MISSED };
+enum { EMIT_DONE, EMIT_REFUSED, EMIT_NOT_WRITTEN, EMIT_LEAST_MISSED, EMIT_FORBIDDEN };
 
 /* ---- processes ---- */
 
@@ -121,6 +122,15 @@ static bool squeeze(Arena *a, const Graph *g, CodegenOptions *o, int percent, co
   return at != NULL;
 }
 
+/* As the driver does it; an error is written to stderr. */
+static bool checked(Arena *a, const CodegenOptions *o, const StrBuf *code, const StrBuf *header) {
+  const Source c = {arena_printf(a, "%s.c", o->name), code->text, code->len},
+               h = {o->header_name, header->text, header->len};
+  Diag d;
+  diag_init(&d, a, stderr);
+  return check_c(&d, a, &(CheckInput){&c, &h, o->targets}, NULL);
+}
+
 /* Writes gN.c and gN.h, in a child: an internal error ends the process. Its exit code. */
 static int emit_files(Arena *a, const Toolchain *tc, const EmitCase *c, int which) {
   StrBuf code, header;
@@ -137,6 +147,7 @@ static int emit_files(Arena *a, const Toolchain *tc, const EmitCase *c, int whic
             generate(a, c->graph, &o, &code, &header, &said);
   if (!ok) fprintf(stderr, "%s%s", o.max_workspace ? "the least is not reached: " : "", said);
   if (!ok) return o.max_workspace ? EMIT_LEAST_MISSED : EMIT_REFUSED;
+  if (tc->check && !checked(a, &o, &code, &header)) return EMIT_FORBIDDEN;
   bool written = write_file(arena_printf(a, "%s/%s.c", tc->dir, name), code.text, code.len) &&
                  write_file(arena_printf(a, "%s/%s.h", tc->dir, name), header.text, header.len);
   return written ? EMIT_DONE : EMIT_NOT_WRITTEN;

@@ -24,6 +24,7 @@ typedef struct {
   bool threads; /* kernels are done in parts, however small, from the last to the first; at once, where the
                    flags have -fsanitize=thread */
   int squeeze;  /* percent of its workspace that the code may take, or as near to it as can be; 0: no limit */
+  bool check;   /* libclang reads the code first */
 } Toolchain;
 
 /* NULL, or what went wrong: the compiler's or the program's last words, in the arena. */

@@ -1,0 +1,326 @@
+#include "compiler/cfront.h"
+
+#include "compiler/clang_api.h"
+
+#include <dlfcn.h>
+#include <string.h>
+
+struct Cfront {
+  Arena *arena;
+  ClangApi clang;
+  CXIndex index;
+};
+
+bool cfront_built_in(void) { return true; }
+
+/* ---- the library ---- */
+
+static bool load(Diag *d, ClangApi *api) {
+  void *library = dlopen(QCC_LIBCLANG, RTLD_NOW | RTLD_LOCAL);
+  if (!library) return diag_error(d, (SrcLoc){0}, "libclang, which reads C, is not there: %s", dlerror());
+  static const struct {
+    const char *name;
+    size_t offset;
+  } functions[] = {
+#define X(name) {"clang_" #name, offsetof(ClangApi, name)},
+      CLANG_FUNCTIONS(X)
+#undef X
+  };
+  for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+    void *f = dlsym(library, functions[i].name);
+    if (!f) return diag_error(d, (SrcLoc){0}, QCC_LIBCLANG " has no %s", functions[i].name);
+    memcpy((char *)api + functions[i].offset, &f, sizeof f);
+  }
+  return true;
+}
+
+Cfront *cfront_open(Diag *d, Arena *a) {
+  Cfront *f = ARENA_NEW(a, Cfront);
+  f->arena = a;
+  if (!load(d, &f->clang)) return NULL;
+  f->index = f->clang.createIndex(0, 0);
+  return f;
+}
+
+void cfront_close(Cfront *f) {
+  if (f) f->clang.disposeIndex(f->index);
+}
+
+/* ---- what the walk has at hand ---- */
+
+/* A block of a function: bytes of its own variables, and of those of the largest block in it. */
+typedef struct {
+  int64_t own, inner;
+} Block;
+
+typedef struct {
+  const ClangApi *clang;
+  Arena *arena;
+  const CInput *in;
+  CFacts *facts;
+  CFunction *function; /* NULL: at the file's level */
+  Block *block;
+} Walk;
+
+static const char *string(const Walk *w, CXString s) {
+  const char *text = w->clang->getCString(s);
+  char *copy = arena_strdup(w->arena, text ? text : "");
+  w->clang->disposeString(s);
+  return copy;
+}
+
+static const CText *file_named(const CInput *in, const char *name) {
+  for (int i = 0; i < in->n_files; i++)
+    if (!strcmp(in->files[i].source->path, name)) return &in->files[i];
+  return NULL;
+}
+
+/* The word that stands there, in the text as it was written. */
+static SrcLoc place(const Walk *w, CXSourceLocation at) {
+  CXFile file;
+  unsigned offset;
+  w->clang->getFileLocation(at, &file, NULL, NULL, &offset);
+  if (!file) return (SrcLoc){0};
+  const char *name = string(w, w->clang->getFileName(file));
+  if (!strncmp(name, "./", 2) && !file_named(w->in, name)) name += 2;
+  const CText *text = file_named(w->in, name);
+  if (!text) {
+    Source *other = ARENA_NEW(w->arena, Source);
+    other->path = name;
+    return (SrcLoc){.source = other};
+  }
+  uint32_t begin = (uint32_t)c_text_offset(text, offset);
+  size_t n = c_word(text->source->text + begin);
+  return (SrcLoc){text->source, begin, begin + (uint32_t)(n ? n : 1), NULL};
+}
+
+static SrcLoc place_of(const Walk *w, CXCursor c) { return place(w, w->clang->getCursorLocation(c)); }
+
+/* ---- diagnostics ---- */
+
+static void tell_notes(const Walk *w, Diag *d, CXDiagnostic of) {
+  CXDiagnosticSet notes = w->clang->getChildDiagnostics(of);
+  unsigned n = w->clang->getNumDiagnosticsInSet(notes);
+  for (unsigned i = 0; i < n; i++) {
+    CXDiagnostic note = w->clang->getDiagnosticInSet(notes, i);
+    SrcLoc at = place(w, w->clang->getDiagnosticLocation(note));
+    diag_note(d, at, "%s", string(w, w->clang->getDiagnosticSpelling(note)));
+  }
+}
+
+static bool tell(const Walk *w, Diag *d, CXTranslationUnit unit) {
+  bool ok = true;
+  unsigned n = w->clang->getNumDiagnostics(unit);
+  for (unsigned i = 0; i < n; i++) {
+    CXDiagnostic one = w->clang->getDiagnostic(unit, i);
+    if (w->clang->getDiagnosticSeverity(one) >= CXDiagnostic_Warning) {
+      const char *what = string(w, w->clang->getDiagnosticSpelling(one)),
+                 *flag = string(w, w->clang->getDiagnosticOption(one, NULL));
+      SrcLoc at = place(w, w->clang->getDiagnosticLocation(one));
+      ok = *flag ? diag_error(d, at, "%s [%s]", what, flag) : diag_error(d, at, "%s", what);
+      tell_notes(w, d, one);
+    }
+    w->clang->disposeDiagnostic(one);
+  }
+  return ok;
+}
+
+/* ---- functions and what they use ---- */
+
+static CCallee *callee_named(const Walk *w, const char *name) {
+  CCallee *known = strmap_get(w->facts->callees, name);
+  if (known) return known;
+  known = ARENA_NEW(w->arena, CCallee);
+  known->name = name;
+  strmap_put(w->facts->callees, name, known);
+  return known;
+}
+
+static CUse *add_use(const Walk *w, CXCursor at) {
+  CUse *use = ARENA_NEW(w->arena, CUse);
+  use->loc = place_of(w, at);
+  *w->function->end = use;
+  w->function->end = &use->next;
+  return use;
+}
+
+/* Builtins are declared by their use; what the file declares itself is none. */
+static bool is_of_compiler(const Walk *w, CXCursor function, const CCallee *callee) {
+  static const char builtin[] = "__builtin_";
+  if (callee->declared) return false;
+  return !strncmp(callee->name, builtin, sizeof builtin - 1) ||
+         w->clang->Location_isInSystemHeader(w->clang->getCursorLocation(function));
+}
+
+/* The name is copied where it is new. */
+static CCallee *callee_of(const Walk *w, CXCursor function) {
+  CXString spelling = w->clang->getCursorSpelling(function);
+  CCallee *callee = strmap_get(w->facts->callees, w->clang->getCString(spelling));
+  if (!callee) {
+    callee = callee_named(w, arena_strdup(w->arena, w->clang->getCString(spelling)));
+    callee->of_compiler = is_of_compiler(w, function, callee);
+  }
+  w->clang->disposeString(spelling);
+  return callee;
+}
+
+static void use_function(const Walk *w, CXCursor at, CXCursor function, bool called) {
+  CCallee *callee = callee_of(w, function);
+  if (callee->last_user == w->function) return;
+  callee->last_user = w->function;
+  CUse *use = add_use(w, at);
+  use->callee = callee;
+  use->called = called;
+}
+
+static void use_pointer(const Walk *w, CXCursor call, CXCursor pointer) {
+  CUse *use = add_use(w, call);
+  use->called = true;
+  if (w->clang->getCursorKind(pointer) == CXCursor_ParmDecl)
+    use->pointer = string(w, w->clang->getTypeSpelling(w->clang->getCursorType(pointer)));
+}
+
+static void call(const Walk *w, CXCursor at) {
+  CXCursor to = w->clang->getCursorReferenced(at);
+  if (w->clang->getCursorKind(to) == CXCursor_FunctionDecl) {
+    use_function(w, at, to, true);
+  } else {
+    use_pointer(w, at, to);
+  }
+}
+
+static void reference(const Walk *w, CXCursor at) {
+  enum CXTypeKind type = w->clang->getCursorType(at).kind;
+  if (type != CXType_FunctionProto && type != CXType_FunctionNoProto) return;
+  CXCursor to = w->clang->getCursorReferenced(at);
+  if (w->clang->getCursorKind(to) == CXCursor_FunctionDecl) use_function(w, at, to, false);
+}
+
+/* ---- variables ---- */
+
+static void suspect(const Walk *w, CXCursor variable, VariableFault fault) {
+  CVariable *v = ARENA_NEW(w->arena, CVariable);
+  *v = (CVariable){string(w, w->clang->getCursorSpelling(variable)), place_of(w, variable), fault, NULL};
+  *w->facts->last_variable = v;
+  w->facts->last_variable = &v->next;
+}
+
+/* An array's type may have the qualifier itself, or its elements'. */
+static bool is_constant(const Walk *w, CXType t) {
+  while (!w->clang->isConstQualifiedType(t)) {
+    if (t.kind != CXType_ConstantArray && t.kind != CXType_IncompleteArray) return false;
+    t = w->clang->getArrayElementType(t);
+  }
+  return true;
+}
+
+static void variable(const Walk *w, CXCursor c) {
+  CXType t = w->clang->getCanonicalType(w->clang->getCursorType(c));
+  bool is_static = w->clang->Cursor_getStorageClass(c) == CX_SC_Static;
+  if (!w->function || is_static) {
+    if (!is_constant(w, t)) suspect(w, c, w->function ? FAULT_STATIC_LOCAL : FAULT_MUTABLE);
+    return;
+  }
+  if (t.kind == CXType_VariableArray) suspect(w, c, FAULT_VLA);
+  long long bytes = w->clang->Type_getSizeOf(t);
+  if (bytes > 0) w->block->own += bytes;
+}
+
+/* ---- the walk ---- */
+
+static enum CXChildVisitResult visit(CXCursor c, CXCursor parent, CXClientData data);
+
+static void visit_block(Walk *w, CXCursor c) {
+  Block block = {0};
+  Walk inside = *w;
+  inside.block = &block;
+  w->clang->visitChildren(c, visit, &inside);
+  int64_t bytes = block.own + block.inner;
+  if (w->block && bytes > w->block->inner) w->block->inner = bytes;
+  if (!w->block) w->function->frame = bytes;
+}
+
+/* One that stands in the file, or in qcc's headers. */
+static void define_function(const Walk *w, CXCursor c) {
+  CFunction *f = ARENA_NEW(w->arena, CFunction);
+  f->name = string(w, w->clang->getCursorSpelling(c));
+  f->loc = place_of(w, c);
+  f->is_static = w->clang->Cursor_getStorageClass(c) == CX_SC_Static;
+  f->end = &f->uses;
+  *w->facts->last_function = f;
+  w->facts->last_function = &f->next;
+  callee_named(w, f->name)->defined = f;
+  Walk inside = *w;
+  inside.function = f;
+  visit_block(&inside, c);
+}
+
+static void visit_top(const Walk *w, CXCursor c) {
+  enum CXCursorKind kind = w->clang->getCursorKind(c);
+  if (kind != CXCursor_FunctionDecl && kind != CXCursor_VarDecl) return;
+  if (w->clang->Location_isInSystemHeader(w->clang->getCursorLocation(c))) return;
+  if (kind == CXCursor_VarDecl)
+    variable(w, c);
+  else if (w->clang->isCursorDefinition(c))
+    define_function(w, c);
+  else
+    callee_named(w, string(w, w->clang->getCursorSpelling(c)))->declared = true;
+}
+
+static bool is_block(enum CXCursorKind kind) {
+  return kind == CXCursor_CompoundStmt || kind == CXCursor_ForStmt || kind == CXCursor_StmtExpr;
+}
+
+static enum CXChildVisitResult visit(CXCursor c, CXCursor parent, CXClientData data) {
+  Walk *w = data;
+  (void)parent;
+  if (!w->function) {
+    visit_top(w, c);
+    return CXChildVisit_Continue;
+  }
+  enum CXCursorKind kind = w->clang->getCursorKind(c);
+  if (is_block(kind)) {
+    visit_block(w, c);
+    return CXChildVisit_Continue;
+  }
+  if (kind == CXCursor_VarDecl || kind == CXCursor_ParmDecl) variable(w, c);
+  if (kind == CXCursor_CallExpr) call(w, c);
+  if (kind == CXCursor_DeclRefExpr) reference(w, c);
+  return CXChildVisit_Recurse;
+}
+
+/* ---- reading ---- */
+
+/* As clang puts a header's name together that it finds beside the file. */
+static const char *clang_path(Arena *a, const Source *s) {
+  return strchr(s->path, '/') ? s->path : arena_printf(a, "./%s", s->path);
+}
+
+static CXTranslationUnit parse(Cfront *f, Diag *d, const CInput *in) {
+  struct CXUnsavedFile *files = ARENA_NEW_ARRAY(f->arena, struct CXUnsavedFile, (size_t)in->n_files);
+  for (int i = 0; i < in->n_files; i++)
+    files[i] = (struct CXUnsavedFile){clang_path(f->arena, in->files[i].source), in->files[i].text,
+                                      (unsigned long)in->files[i].len};
+  CXTranslationUnit unit = NULL;
+  enum CXErrorCode error =
+      f->clang.parseTranslationUnit2(f->index, files->Filename, in->args, in->n_args, files,
+                                     (unsigned)in->n_files, CXTranslationUnit_None, &unit);
+  if (error)
+    diag_error(d, (SrcLoc){.source = &(Source){.path = in->files->source->path}},
+               "libclang cannot read it (its error %d)", (int)error);
+  return error ? NULL : unit;
+}
+
+bool cfront_read(Cfront *f, Diag *d, const CInput *in, CFacts *facts) {
+  CXTranslationUnit unit = parse(f, d, in);
+  if (!unit) return false;
+  *facts = (CFacts){.arena = f->arena,
+                    .last_function = &facts->functions,
+                    .last_variable = &facts->variables,
+                    .callees = strmap_new(f->arena)};
+  Walk walk = {.clang = &f->clang, .arena = f->arena, .in = in, .facts = facts};
+  bool ok = tell(&walk, d, unit);
+  if (ok) f->clang.visitChildren(f->clang.getTranslationUnitCursor(unit), visit, &walk);
+  f->clang.disposeTranslationUnit(unit);
+  return ok;
+}
