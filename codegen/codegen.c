@@ -6,6 +6,7 @@
 #include "codegen/names.h"
 #include "codegen/share.h"
 #include "codegen/split.h"
+#include "ir/ops/custom.h"
 
 static void fill_halo(Cg *cg, const Node *n, const Tensor *root) {
   bool own = root == n->results[0];
@@ -90,6 +91,13 @@ static bool fuse_chains(Cg *cg, const Graph *g) {
   return true;
 }
 
+/* Names of the functions outside that are called. */
+static void reserve_names(Cg *cg) {
+  for (const Node *n = cg->graph->first; n; n = n->next)
+    if (n->op == OP_custom) vir_reserve(cg->module, custom_op(n)->name);
+}
+
+/* The code for one target; `first`: that of the list's first one, NULL for itself. */
 Cg *cg_generate(const Cg *common, const Target *t, const Graph *g, const Cg *first) {
   Cg *cg = ARENA_NEW(common->arena, Cg);
   *cg = *common;
@@ -98,6 +106,7 @@ Cg *cg_generate(const Cg *common, const Target *t, const Graph *g, const Cg *fir
   cg->graph->next_id = 0; /* names of copies do not tell how the graph came about */
   cg->module = new_module(cg, first);
   cg->kernels_tail = &cg->kernels;
+  reserve_names(cg);
   if (!fuse_chains(cg, g) || !cg_place(cg)) return NULL;
   cg->ranges = ranges_analyse(cg->arena, cg->graph);
   cg_plan_memory(cg);

@@ -47,7 +47,10 @@ typedef struct {
                             evaluates them (codegen/jit.c) */
   bool all_results;      /* results that nobody reads are computed, too: somebody looks at them */
   bool nhwc_io;          /* public tensors of rank 3 and 4 are channels-last; default: as the model says */
-  bool include_runtime;  /* of one target: the vector operations are included from qcc's headers */
+  const char *const
+      *custom_files; /* with the functions of custom operators: what is built beside the C file */
+  int n_custom_files;
+  bool include_runtime; /* of one target: the vector operations are included from qcc's headers */
   WeightsKind weights;
   const char *weights_file; /* its name; NULL with WEIGHTS_STRING */
   StrBuf *weights_out;      /* gets its bytes; initialised */

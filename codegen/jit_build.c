@@ -232,15 +232,35 @@ static void build_call(Jit *j, const VirStmt *s) {
   gcc_jit_block_add_eval(j->block, NULL, gcc_jit_context_new_call(j->context, NULL, f, s->n_args, args));
 }
 
+static gcc_jit_lvalue *element(Jit *j, gcc_jit_lvalue *array, int i) {
+  return gcc_jit_context_new_array_access(j->context, NULL, gcc_jit_lvalue_as_rvalue(array), jit_index(j, i));
+}
+
+/* A function of the user's: its caller gets the addresses as an array. */
+static void build_extern(Jit *j, const VirStmt *s) {
+  gcc_jit_type *any = gcc_jit_context_get_type(j->context, GCC_JIT_TYPE_VOID_PTR);
+  gcc_jit_type *types[] = {any, any};
+  gcc_jit_lvalue *addresses = new_variable(
+      j, gcc_jit_context_new_array_type(j->context, NULL, j->byte_pointer, s->n_args), "addresses");
+  int n = 0;
+  for (int i = 0; i < s->n_args; i++)
+    if (s->extern_args[i].kind == 'r' || s->extern_args[i].kind == 'w')
+      assign(j, element(j, addresses, n++), address_of(j, &s->extern_args[i].addr));
+  gcc_jit_type *type = gcc_jit_context_new_function_ptr_type(
+      j->context, NULL, gcc_jit_context_get_type(j->context, GCC_JIT_TYPE_VOID), 2, types, 0);
+  gcc_jit_rvalue *args[] = {gcc_jit_context_new_rvalue_from_ptr(j->context, any, (void *)s->external->user),
+                            jit_cast(j, gcc_jit_lvalue_get_address(element(j, addresses, 0), NULL), any)};
+  gcc_jit_rvalue *f = gcc_jit_context_new_rvalue_from_ptr(j->context, type, (void *)s->external->call);
+  gcc_jit_block_add_eval(j->block, NULL, gcc_jit_context_new_call_through_ptr(j->context, NULL, f, 2, args));
+}
+
 static void build_local(Jit *j, const VirBase *b) {
   gcc_jit_type *array = gcc_jit_context_new_array_type(
       j->context, NULL, gcc_jit_context_get_type(j->context, GCC_JIT_TYPE_UINT8_T),
       (int)(b->count * elem_bytes(b)));
   gcc_jit_lvalue *memory = new_variable(j, array, b->name);
   gcc_jit_lvalue_set_alignment(memory, JIT_VECTOR_BYTES);
-  gcc_jit_rvalue *first = gcc_jit_lvalue_get_address(
-      gcc_jit_context_new_array_access(j->context, NULL, gcc_jit_lvalue_as_rvalue(memory), jit_index(j, 0)),
-      NULL);
+  gcc_jit_rvalue *first = gcc_jit_lvalue_get_address(element(j, memory, 0), NULL);
   gcc_jit_lvalue *pointer = new_variable(j, j->byte_pointer, b->name);
   assign(j, pointer, first);
   strmap_put(j->values, b->name, pointer);
@@ -283,6 +303,9 @@ static void build_stmt(Jit *j, const VirStmt *s) {
     break;
   case VIR_STMT_CALL:
     build_call(j, s);
+    break;
+  case VIR_STMT_EXTERN:
+    build_extern(j, s);
     break;
   case VIR_STMT_LOCAL:
     build_local(j, s->local);

@@ -4,6 +4,7 @@
 #include "codegen/layout.h"
 #include "codegen/names.h"
 #include "ir/quant.h"
+#include "ir/ops/custom.h"
 
 Storage *cg_storage(const Cg *cg, const Tensor *t) { return strmap_get(cg->storage_of, t->name); }
 
@@ -19,7 +20,7 @@ char *cg_name(Cg *cg, const Node *n, const char *what) {
 void cg_kernel(Cg *cg, VirBuilder *b, const Node *n, const char *what, const char *fmt, ...) {
   StrBuf comment;
   strbuf_init(&comment, cg->arena);
-  strbuf_printf(&comment, "%s '%s': ", op_info[n->op]->name, cg_title(cg, n));
+  strbuf_printf(&comment, "%s '%s': ", node_op_name(n), cg_title(cg, n));
   va_list ap;
   va_start(ap, fmt);
   strbuf_vprintf(&comment, fmt, ap);
@@ -102,9 +103,16 @@ const VirBase *cg_write(Cg *cg, VirBuilder *b, const Tensor *t, const char *name
   return bind_tensor(cg, b, t, true, taken(cg, t), name);
 }
 
+const VirBase *cg_scratch_at(Cg *cg, VirBuilder *b, Buffer *scratch, const char *name, DType elem,
+                             int64_t byte) {
+  int bytes = dtype_info[elem].bytes;
+  const KernelArg arg = {
+      .buffer = scratch, .elem = elem, .writable = true, .what = "scratch", .base = byte / bytes};
+  return bind(cg, b, arg, (scratch->bytes - byte) / bytes, name);
+}
+
 const VirBase *cg_scratch(Cg *cg, VirBuilder *b, Buffer *scratch, const char *name, DType elem) {
-  const KernelArg arg = {.buffer = scratch, .elem = elem, .writable = true, .what = "scratch"};
-  return bind(cg, b, arg, scratch->bytes / dtype_info[elem].bytes, name);
+  return cg_scratch_at(cg, b, scratch, name, elem, 0);
 }
 
 const VirBase *cg_scratch_s16(Cg *cg, VirBuilder *b, Buffer *scratch, const char *name, bool writable) {

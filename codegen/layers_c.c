@@ -1,6 +1,7 @@
 /* The table of layers that -instrument adds: what a caller needs to say where the time goes. */
 #include "codegen/module.h"
 #include "codegen/names.h"
+#include "ir/ops/custom.h"
 
 int module_layers(const Cg *variant) {
   int n = 0;
@@ -23,7 +24,7 @@ void module_define_layers(const Module *m, const Cg *variant, StrBuf *c) {
   for (const Kernel *k = variant->kernels; k; k = k->next) {
     if (!k->first_of_layer) continue;
     const OpInfo *op = op_info[k->node->op];
-    strbuf_printf(c, "    {\"%s\", \"%s\", %lld, %lld},\n", cg_title(variant, k->node), op->name,
+    strbuf_printf(c, "    {\"%s\", \"%s\", %lld, %lld},\n", cg_title(variant, k->node), node_op_name(k->node),
                   (long long)(op->macs ? op->macs(k->node) : 0), (long long)bytes_of(k->node));
   }
   if (!n) strbuf_puts(c, "    {\"\", \"\", 0, 0},\n");

@@ -158,6 +158,9 @@ const VirBase *cg_read(Cg *cg, VirBuilder *b, const Tensor *t, const char *name)
 const VirBase *cg_write(Cg *cg, VirBuilder *b, const Tensor *t, const char *name);
 const VirBase *cg_scratch(Cg *cg, VirBuilder *b, Buffer *scratch, const char *name, DType elem);
 const VirBase *cg_scratch_s16(Cg *cg, VirBuilder *b, Buffer *scratch, const char *name, bool writable);
+/* From a byte of it on. */
+const VirBase *cg_scratch_at(Cg *cg, VirBuilder *b, Buffer *scratch, const char *name, DType elem,
+                             int64_t byte);
 /* Ends it: the run function calls it at this point. */
 void cg_done(Cg *cg, VirBuilder *b);
 /* What cg_done does with any kernel. */

@@ -6,6 +6,7 @@
 #include "codegen/names.h"
 #include "codegen/runtime_text.h"
 #include "codegen/weights.h"
+#include "ir/ops/custom.h"
 
 /* Members named after the caller's graph: the clone's outputs may be copies with other names. */
 static void name_members(Module *m) {
@@ -89,6 +90,21 @@ static void write_runtime(const Module *m, StrBuf *c) {
   for (int i = 0; i < m->n_variants; i++) m->variants[i]->module->renamed = runtime_renamed(plan, i);
 }
 
+/* The functions of custom operators. */
+static void declare_customs(const Module *m, StrBuf *c) {
+  StrMap *seen = strmap_new(m->cg->arena);
+  bool any = false;
+  for (const Node *n = m->cg->graph->first; n; n = n->next) {
+    const CustomOp *op = n->op == OP_custom ? custom_op(n) : NULL;
+    if (!op || strmap_get(seen, op->name)) continue;
+    strmap_put(seen, op->name, (void *)op);
+    if (!any) strbuf_puts(c, "/* Custom operators: to be built beside this file. */\n");
+    any = true;
+    custom_put_prototype(c, op);
+  }
+  if (any) strbuf_puts(c, "\n");
+}
+
 static bool uses_group(const VirModule *v, unsigned set) {
   for (int i = 0; i < v->n_constants; i++)
     if (arch_set(v->constants[i]->groups) == set) return true;
@@ -137,6 +153,7 @@ static void write_c(const Module *m, StrBuf *c, const char *header) {
   } else {
     strbuf_printf(c, "\n%s\n", header);
   }
+  declare_customs(m, c);
   write_runtime(m, c);
   weights_declare(m, c);
   write_constants(m, c);

@@ -309,6 +309,18 @@ static void print_call(const Printer *p, const VirStmt *s, int indent) {
   put_line(p->out, indent, line->text);
 }
 
+static void print_extern(const Printer *p, const VirStmt *s, int indent) {
+  StrBuf *line = p->line;
+  line->len = 0;
+  strbuf_printf(line, "%s(", s->external->name);
+  for (int i = 0; i < s->n_args; i++) {
+    if (i) strbuf_puts(line, ", ");
+    put_arg(line, &s->extern_args[i]);
+  }
+  strbuf_puts(line, ");");
+  put_line(p->out, indent, line->text);
+}
+
 static void put_bound(StrBuf *out, const VirVar *var, int64_t constant) {
   if (var) {
     strbuf_puts(out, var->name);
@@ -361,6 +373,9 @@ static void print_stmt(const Printer *p, const VirStmt *s, int indent) {
   case VIR_STMT_CALL:
     print_call(p, s, indent);
     break;
+  case VIR_STMT_EXTERN:
+    print_extern(p, s, indent);
+    break;
   case VIR_STMT_COMMENT:
     vir_print_comment(out, indent, s->text);
     break;
@@ -405,10 +420,15 @@ static void print_body(const Printer *p, const VirStmt *s, int indent) {
   }
 }
 
+static const VirBase *base_of_arg(const VirStmt *s, int i) {
+  if (s->kind == VIR_STMT_CALL) return s->call_args[i].base;
+  return (s->kind == VIR_STMT_EXTERN ? s->extern_args[i] : s->args[i]).addr.base;
+}
+
 static bool uses(const VirStmt *s, const VirBase *base) {
   for (; s; s = s->next) {
     for (int i = 0; i < s->n_args; i++)
-      if (s->kind == VIR_STMT_CALL ? s->call_args[i].base == base : s->args[i].addr.base == base) return true;
+      if (base_of_arg(s, i) == base) return true;
     if ((s->kind == VIR_STMT_LOOP || s->kind == VIR_STMT_SCOPE) && uses(s->body, base)) return true;
   }
   return false;

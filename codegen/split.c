@@ -235,6 +235,9 @@ static int64_t read_stmt(Split *s, const VirStmt *stmt) {
     return 1;
   case VIR_STMT_CALL:
     return read_call(s, stmt);
+  case VIR_STMT_EXTERN: /* nothing is known of it */
+    s->failed = true;
+    return 0;
   case VIR_STMT_INDEX:
     add_values(s, index_values(stmt));
     return 0;
@@ -495,6 +498,9 @@ static void find_units(Split *s, VirStmt *body) {
       break;
     case VIR_STMT_CALL:
       add_unit(s, make_unit(s, body, false));
+      break;
+    case VIR_STMT_EXTERN:
+      s->failed = true;
       break;
     case VIR_STMT_INDEX:
       add_values(s, index_values(body));

@@ -241,6 +241,19 @@ void vir_opaque(VirBuilder *b, const VirBase *param) {
   s->args[0] = vir_at(vir_addr(param, 0));
 }
 
+void vir_extern(VirBuilder *b, const VirExtern *e, int n_args, const VirArg *args, const int64_t *counts,
+                const char *const *c_types) {
+  VirStmt *s = add_stmt(b, VIR_STMT_EXTERN);
+  size_t n = (size_t)n_args;
+  s->external = e;
+  s->n_args = n_args;
+  s->extern_args = arena_memdup(b->m->arena, args, sizeof *args * n);
+  s->extern_counts = arena_memdup(b->m->arena, counts, sizeof *counts * n);
+  s->c_types = arena_memdup(b->m->arena, c_types, sizeof *c_types * n);
+}
+
+void vir_reserve(VirModule *m, const char *name) { strmap_put(m->globals, name, taken); }
+
 void vir_fence(VirBuilder *b) { add_stmt(b, VIR_STMT_FENCE); }
 
 static VirVar *new_var(VirBuilder *b, const char *name, VirType type) {
@@ -310,6 +323,7 @@ void vir_comment(VirBuilder *b, const char *fmt, ...) {
 VirArg vir_v(const VirVar *v) { return (VirArg){.kind = (char)v->type, .var = v}; }
 VirArg vir_n(int64_t n) { return (VirArg){.kind = 'n', .n = n}; }
 VirArg vir_m(float m) { return (VirArg){.kind = 'm', .m = m}; }
+VirArg vir_out(VirAddr a) { return (VirArg){.kind = 'w', .addr = a}; }
 VirArg vir_at(VirAddr a) { return (VirArg){.kind = 'r', .addr = a}; }
 
 VirAddr vir_addr(const VirBase *base, int64_t offset) { return (VirAddr){.base = base, .offset = offset}; }

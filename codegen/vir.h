@@ -54,6 +54,16 @@ typedef struct VirBase {
 } VirBase;
 
 enum { VIR_MAX_TERMS = 12 };
+/* A function of the user's, which the file only declares. */
+typedef struct {
+  const char *name;
+  const char *prototype; /* in C, with the line's end */
+  /* The same call in this process, for a JIT: it gets the addresses among the arguments, in their order, and
+   * `user`, which knows the numbers. NULL: the function is not loaded. */
+  void (*call)(const void *user, void *const *addresses);
+  const void *user;
+} VirExtern;
+
 /* base + offset + sum of coef * variable, in elements of the base. */
 typedef struct {
   const VirBase *base;
@@ -77,6 +87,7 @@ typedef enum {
   VIR_STMT_OP,
   VIR_STMT_LOOP,
   VIR_STMT_CALL,
+  VIR_STMT_EXTERN,
   VIR_STMT_COMMENT,
   VIR_STMT_LOCAL,
   VIR_STMT_SCOPE,
@@ -101,6 +112,12 @@ typedef struct VirStmt {
   const VirVar *var, *begin_var, *end_var;
   int64_t begin, end, step;
   struct VirStmt *body, **body_tail;
+  /* extern: a call of `external` with n_args of extern_args: addresses ('r' and 'w', from where the function
+   * may touch `count` elements), 'n' and 'm', of the types c_types[i] of C (addresses: NULL) */
+  const VirExtern *external;
+  VirArg *extern_args;
+  const int64_t *extern_counts;
+  const char *const *c_types;
   /* call: callee(addresses...), local: an array `local` of the function */
   VirFunc *callee;
   VirAddr *call_args;
@@ -203,7 +220,8 @@ void vir_comment(VirBuilder *b, const char *fmt, ...) __attribute__((format(prin
 VirArg vir_v(const VirVar *v);
 VirArg vir_n(int64_t n);
 VirArg vir_m(float m);
-VirArg vir_at(VirAddr a); /* for both r and w */
+VirArg vir_at(VirAddr a);  /* for both r and w */
+VirArg vir_out(VirAddr a); /* w, where the operation does not say it: vir_extern */
 VirAddr vir_addr(const VirBase *base, int64_t offset);
 VirAddr vir_plus(VirAddr a, const VirVar *index,
                  int64_t coef); /* a + coef * index; a coef of 0 adds nothing */
@@ -219,6 +237,11 @@ void vir_set(VirBuilder *b, const VirVar *dst, VirOp op, int n_args, const VirAr
 /* ... or for its effect. */
 void vir_do(VirBuilder *b, VirOp op, int n_args, const VirArg *args);
 void vir_call(VirBuilder *b, VirFunc *callee, int n_args, const VirAddr *args);
+/* A call of a function outside; counts[i]: elements that it touches behind an address. */
+void vir_extern(VirBuilder *b, const VirExtern *e, int n_args, const VirArg *args, const int64_t *counts,
+                const char *const *c_types);
+/* A name of C that no other may hide in the module. */
+void vir_reserve(VirModule *m, const char *name);
 #define VIR_ARGS(...)                                                                                        \
   (int)(sizeof((VirArg[]){__VA_ARGS__}) / sizeof(VirArg)), (VirArg[]) { __VA_ARGS__ }
 #define VIR_LET(b, name, op, ...)  vir_let((b), (name), VIR_##op, VIR_ARGS(__VA_ARGS__))

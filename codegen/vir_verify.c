@@ -322,6 +322,18 @@ static bool check_call(Check *c, const VirStmt *s) {
   return true;
 }
 
+static bool check_extern(Check *c, const VirStmt *s) {
+  for (int i = 0; i < s->n_args; i++) {
+    const VirArg *arg = &s->extern_args[i];
+    bool memory = arg->kind == 'r' || arg->kind == 'w';
+    if (memory && !check_addr(c, s->external->name, &arg->addr, s->extern_counts[i], arg->kind == 'w'))
+      return false;
+    if (!memory && (!s->c_types[i] || (arg->kind != 'n' && arg->kind != 'm')))
+      return fault(c, "%s: argument %d is no number", s->external->name, i + 1);
+  }
+  return true;
+}
+
 static bool check_body(Check *c, const VirStmt *s);
 
 /* The values of a loop's variable. */
@@ -407,6 +419,9 @@ static bool check_body(Check *c, const VirStmt *s) {
       break;
     case VIR_STMT_CALL:
       ok = check_call(c, s);
+      break;
+    case VIR_STMT_EXTERN:
+      ok = check_extern(c, s);
       break;
     case VIR_STMT_LOCAL:
       ok = s->local->count > 0 ? enter(c, s->local->name, s->local) : fault(c, "%s is empty", s->local->name);

@@ -57,6 +57,8 @@ typedef struct {
   const ClangApi *clang;
   Arena *arena;
   const CInput *in;
+  CXTranslationUnit unit;
+  StrMap *others; /* files that were included from disk: name -> Source */
   CFacts *facts;
   CFunction *function; /* NULL: at the file's level */
   Block *block;
@@ -75,6 +77,17 @@ static const CText *file_named(const CInput *in, const char *name) {
   return NULL;
 }
 
+/* One that clang has found by itself. */
+static const Source *other_file(const Walk *w, CXFile file, const char *name) {
+  Source *s = strmap_get(w->others, name);
+  if (s) return s;
+  size_t size = 0;
+  const char *text = w->clang->getFileContents(w->unit, file, &size);
+  s = source_from_text(w->arena, name, text ? text : "", text ? size : 0);
+  strmap_put(w->others, s->path, s);
+  return s;
+}
+
 /* The word that stands there, in the text as it was written. */
 static SrcLoc place(const Walk *w, CXSourceLocation at) {
   CXFile file;
@@ -84,14 +97,10 @@ static SrcLoc place(const Walk *w, CXSourceLocation at) {
   const char *name = string(w, w->clang->getFileName(file));
   if (!strncmp(name, "./", 2) && !file_named(w->in, name)) name += 2;
   const CText *text = file_named(w->in, name);
-  if (!text) {
-    Source *other = ARENA_NEW(w->arena, Source);
-    other->path = name;
-    return (SrcLoc){.source = other};
-  }
-  uint32_t begin = (uint32_t)c_text_offset(text, offset);
-  size_t n = c_word(text->source->text + begin);
-  return (SrcLoc){text->source, begin, begin + (uint32_t)(n ? n : 1), NULL};
+  const Source *source = text ? text->source : other_file(w, file, name);
+  uint32_t begin = text ? (uint32_t)c_text_offset(text, offset) : offset;
+  size_t n = begin < source->len ? c_word(source->text + begin) : 0;
+  return (SrcLoc){source, begin, begin + (uint32_t)(n ? n : 1), NULL};
 }
 
 static SrcLoc place_of(const Walk *w, CXCursor c) { return place(w, w->clang->getCursorLocation(c)); }
@@ -108,12 +117,13 @@ static void tell_notes(const Walk *w, Diag *d, CXDiagnostic of) {
   }
 }
 
-static bool tell(const Walk *w, Diag *d, CXTranslationUnit unit) {
+/* Those that are as grave as `least`. */
+static bool tell(const Walk *w, Diag *d, CXTranslationUnit unit, enum CXDiagnosticSeverity least) {
   bool ok = true;
   unsigned n = w->clang->getNumDiagnostics(unit);
   for (unsigned i = 0; i < n; i++) {
     CXDiagnostic one = w->clang->getDiagnostic(unit, i);
-    if (w->clang->getDiagnosticSeverity(one) >= CXDiagnostic_Warning) {
+    if (w->clang->getDiagnosticSeverity(one) >= least) {
       const char *what = string(w, w->clang->getDiagnosticSpelling(one)),
                  *flag = string(w, w->clang->getDiagnosticOption(one, NULL));
       SrcLoc at = place(w, w->clang->getDiagnosticLocation(one));
@@ -311,6 +321,11 @@ static CXTranslationUnit parse(Cfront *f, Diag *d, const CInput *in) {
   return error ? NULL : unit;
 }
 
+static Walk walk_of(const Cfront *f, const CInput *in, CXTranslationUnit unit) {
+  return (Walk){
+      .clang = &f->clang, .arena = f->arena, .in = in, .unit = unit, .others = strmap_new(f->arena)};
+}
+
 bool cfront_read(Cfront *f, Diag *d, const CInput *in, CFacts *facts) {
   CXTranslationUnit unit = parse(f, d, in);
   if (!unit) return false;
@@ -318,9 +333,101 @@ bool cfront_read(Cfront *f, Diag *d, const CInput *in, CFacts *facts) {
                     .last_function = &facts->functions,
                     .last_variable = &facts->variables,
                     .callees = strmap_new(f->arena)};
-  Walk walk = {.clang = &f->clang, .arena = f->arena, .in = in, .facts = facts};
-  bool ok = tell(&walk, d, unit);
+  Walk walk = walk_of(f, in, unit);
+  walk.facts = facts;
+  bool ok = tell(&walk, d, unit, CXDiagnostic_Warning);
   if (ok) f->clang.visitChildren(f->clang.getTranslationUnitCursor(unit), visit, &walk);
+  f->clang.disposeTranslationUnit(unit);
+  return ok;
+}
+
+/* ---- prototypes ---- */
+
+typedef struct {
+  Walk walk;
+  CPrototype **end;
+} Listing;
+
+static const struct {
+  enum CXTypeKind kind;
+  DType elem; /* as what a pointer to it is taken */
+  bool is_int, is_float;
+} scalar_types[] = {
+    {CXType_Float, DT_F32, .is_float = true},   {CXType_Double, DT_NONE, .is_float = true},
+    {CXType_SChar, DT_S8, .is_int = true},      {CXType_UChar, DT_U8, .is_int = true},
+    {CXType_Short, DT_NONE, .is_int = true},    {CXType_UShort, DT_NONE, .is_int = true},
+    {CXType_Int, DT_S32, .is_int = true},       {CXType_UInt, DT_NONE, .is_int = true},
+    {CXType_Long, DT_NONE, .is_int = true},     {CXType_ULong, DT_NONE, .is_int = true},
+    {CXType_LongLong, DT_NONE, .is_int = true}, {CXType_ULongLong, DT_NONE, .is_int = true},
+};
+enum { N_SCALARS = sizeof scalar_types / sizeof *scalar_types };
+
+static int find_scalar(CXType canonical) {
+  int i = 0;
+  while (i < N_SCALARS && scalar_types[i].kind != canonical.kind) i++;
+  return i;
+}
+
+/* Types whose size differs from machine to machine keep their names; others are spelled out. */
+static const char *portable_type(const Walk *w, CXType t, CXType canonical) {
+  static const char *const kept[] = {"int8_t",   "uint8_t", "int16_t",  "uint16_t", "int32_t",
+                                     "uint32_t", "int64_t", "uint64_t", "size_t",   "ptrdiff_t"};
+  const char *name = string(w, w->clang->getTypeSpelling(t));
+  if (!strncmp(name, "const ", 6)) name += 6;
+  for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+    if (!strcmp(kept[i], name)) return name;
+  name = string(w, w->clang->getTypeSpelling(canonical));
+  return strncmp(name, "const ", 6) ? name : name + 6;
+}
+
+static CParameter parameter(const Walk *w, CXCursor c) {
+  CXType t = w->clang->getCursorType(c), canonical = w->clang->getCanonicalType(t);
+  CParameter p = {string(w, w->clang->getCursorSpelling(c)), place_of(w, c),
+                  string(w, w->clang->getTypeSpelling(t)), .elem = DT_NONE};
+  p.pointer = canonical.kind == CXType_Pointer;
+  CXType of = p.pointer ? w->clang->getCanonicalType(w->clang->getPointeeType(canonical)) : canonical;
+  int i = find_scalar(of);
+  if (p.pointer) p.to_const = w->clang->isConstQualifiedType(of);
+  if (i == N_SCALARS) return p;
+  if (p.pointer) {
+    p.elem = scalar_types[i].elem;
+    return p;
+  }
+  p.is_int = scalar_types[i].is_int;
+  p.is_float = scalar_types[i].is_float;
+  p.c_type = portable_type(w, t, canonical);
+  return p;
+}
+
+static enum CXChildVisitResult list_function(CXCursor c, CXCursor parent, CXClientData data) {
+  Listing *l = data;
+  const Walk *w = &l->walk;
+  (void)parent;
+  if (w->clang->getCursorKind(c) != CXCursor_FunctionDecl ||
+      !w->clang->Location_isFromMainFile(w->clang->getCursorLocation(c)))
+    return CXChildVisit_Continue;
+  CPrototype *p = ARENA_NEW(w->arena, CPrototype);
+  *p = (CPrototype){.name = string(w, w->clang->getCursorSpelling(c)),
+                    .loc = place_of(w, c),
+                    .is_static = w->clang->Cursor_getStorageClass(c) == CX_SC_Static,
+                    .variadic = w->clang->Cursor_isVariadic(c) != 0,
+                    .result = string(w, w->clang->getTypeSpelling(w->clang->getCursorResultType(c))),
+                    .n_params = w->clang->Cursor_getNumArguments(c)};
+  p->params = ARENA_NEW_ARRAY(w->arena, CParameter, (size_t)p->n_params);
+  for (int i = 0; i < p->n_params; i++)
+    p->params[i] = parameter(w, w->clang->Cursor_getArgument(c, (unsigned)i));
+  *l->end = p;
+  l->end = &p->next;
+  return CXChildVisit_Continue;
+}
+
+bool cfront_prototypes(Cfront *f, Diag *d, const CInput *in, CPrototype **out) {
+  CXTranslationUnit unit = parse(f, d, in);
+  if (!unit) return false;
+  Listing l = {walk_of(f, in, unit), out};
+  *out = NULL;
+  bool ok = tell(&l.walk, d, unit, CXDiagnostic_Error);
+  if (ok) f->clang.visitChildren(f->clang.getTranslationUnitCursor(unit), list_function, &l);
   f->clang.disposeTranslationUnit(unit);
   return ok;
 }

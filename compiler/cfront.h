@@ -5,6 +5,7 @@
 
 #include "compiler/c_facts.h"
 #include "compiler/c_text.h"
+#include "ir/type.h"
 
 /* Whether this qcc was built with libclang. */
 bool cfront_built_in(void);
@@ -23,5 +24,30 @@ typedef struct {
 
 /* False after diagnostics: each warning or error of clang's is one of `d`'s errors. */
 bool cfront_read(Cfront *f, Diag *d, const CInput *in, CFacts *facts);
+
+/* The C functions that a file defines or declares, for whoever calls them. */
+typedef struct {
+  const char *name;
+  SrcLoc loc;
+  const char *shown; /* the type as it is spelled */
+  bool pointer, to_const;
+  DType elem; /* of a pointer: what it points to; DT_NONE: something else */
+  bool is_int, is_float;
+  const char *c_type; /* of a number: as C declares it everywhere */
+} CParameter;
+
+typedef struct CPrototype {
+  const char *name;
+  SrcLoc loc;
+  bool is_static, variadic;
+  const char *result; /* its type; "void" */
+  CParameter *params;
+  int n_params;
+  struct CPrototype *next;
+} CPrototype;
+
+/* Of the functions in the first file itself, in its order. Errors of clang's are errors of `d`'s; warnings
+ * are the author's affair. */
+bool cfront_prototypes(Cfront *f, Diag *d, const CInput *in, CPrototype **out);
 
 #endif

@@ -20,3 +20,11 @@ bool cfront_read(Cfront *f, Diag *d, const CInput *in, CFacts *facts) {
   (void)facts;
   return false;
 }
+
+bool cfront_prototypes(Cfront *f, Diag *d, const CInput *in, CPrototype **out) {
+  (void)f;
+  (void)d;
+  (void)in;
+  (void)out;
+  return false;
+}

@@ -5,11 +5,13 @@
 
 #include "codegen/target.h"
 #include "compiler/c_facts.h"
+#include "ir/ops/custom.h"
 
 typedef struct {
   const Source *c;              /* its path tells where its headers are looked for */
   const Source *h;              /* beside it; NULL: read from disk where it is included */
   const Target *const *targets; /* ends with NULL */
+  const CustomOps *customs;     /* functions elsewhere that it may call; NULL: none */
 } CheckInput;
 
 /* False after errors that show the places. `stack` gets the deepest use of it; NULL: nobody asks. */

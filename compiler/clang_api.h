@@ -37,6 +37,13 @@
   X(Type_getSizeOf)                                                                                          \
   X(isCursorDefinition)                                                                                      \
   X(Cursor_getStorageClass)                                                                                  \
+  X(getCursorResultType)                                                                                     \
+  X(Cursor_getNumArguments)                                                                                  \
+  X(Cursor_getArgument)                                                                                      \
+  X(getPointeeType)                                                                                          \
+  X(Cursor_isVariadic)                                                                                       \
+  X(Location_isFromMainFile)                                                                                 \
+  X(getFileContents)                                                                                         \
   X(Location_isInSystemHeader)
 
 typedef struct {

@@ -1,4 +1,5 @@
 #include "compiler/dot.h"
+#include "ir/ops/custom.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -50,7 +51,7 @@ static void put_terminal(StrBuf *out, const char *kind, int i, const Tensor *t, 
 
 /* Constants are listed in their node's box: as nodes of their own they would bury the picture. */
 static void put_node(StrBuf *out, int id, const Node *n) {
-  strbuf_printf(out, "  n%d [label=\"%s", id, op_info[n->op]->name);
+  strbuf_printf(out, "  n%d [label=\"%s", id, node_op_name(n));
   if (*n->name) {
     strbuf_puts(out, "\\n");
     put_escaped(out, n->name);

@@ -5,6 +5,8 @@
 #include "codegen/names.h"
 #include "compiler/cfront.h"
 #include "compiler/check_c.h"
+#include "compiler/custom.h"
+#include "compiler/custom_load.h"
 #include "compiler/depfile.h"
 #include "compiler/dot.h"
 #include "compiler/eval.h"
@@ -48,7 +50,9 @@ typedef struct {
   const char *depfile;          /* or NULL */
   const char *c_name;           /* prefix of the C names */
   Scripts *scripts;             /* NULL: there are none */
-  const LuaTrace *trace;        /* of the process that watches them */
+  bool wants_scripts;
+  Watch *watch;       /* of the process that watches them, and custom operators; NULL: none does */
+  CustomOps *customs; /* NULL: there are none */
   const QConfigSet *qconfig;
   Graph *graph;
   Graph *reference; /* -eval: as it was imported */
@@ -317,7 +321,9 @@ static int check_file(Driver *r) {
   CStack stack;
   if (!c) return EXIT_INPUT;
   if (!find_check_targets(r, c)) return EXIT_USAGE;
-  if (!check_c(r->diag, r->arena, &(CheckInput){c, NULL, r->targets}, &stack)) return EXIT_INPUT;
+  if (r->options->custom.n && !(r->customs = custom_read(r->diag, r->arena, &r->options->custom)))
+    return EXIT_INPUT;
+  if (!check_c(r->diag, r->arena, &(CheckInput){c, NULL, r->targets, r->customs}, &stack)) return EXIT_INPUT;
   if (r->options->verbose) say_stack(&stack);
   return EXIT_DONE;
 }
@@ -354,9 +360,17 @@ static void warn_quantized(Driver *r) {
                  "%s is not used: the model is quantized already and stays as it is", idle);
 }
 
+/* Read, and ready for the interpreter to call. */
+static bool read_customs(Driver *r) {
+  const OptionList *files = &r->options->custom;
+  if (!files->n) return true;
+  r->customs = custom_read(r->diag, r->arena, files);
+  return r->customs && custom_load(r->diag, r->arena, r->customs, files->items, files->n, &r->watch->custom);
+}
+
 static bool read_model(Driver *r) {
-  r->graph = model_read(r->diag, r->arena, r->options);
-  if (!r->graph) return false;
+  r->graph = model_read(r->diag, r->arena, r->options, r->customs);
+  if (!r->graph || !custom_check(r->diag, r->graph)) return false;
   if (graph_is_quantized(r->graph)) warn_quantized(r);
   if (r->options->eval) r->reference = graph_clone(r->arena, r->graph);
   for (int i = 0; i < r->options->calib.n; i++)
@@ -401,7 +415,7 @@ static bool run_passes(Driver *r) {
   bool ok = passes_run(&ctx, r->graph, &r->stopped);
   progress_end(&progress);
   r->removals = ctx.removals;
-  if (r->trace) supervise_lift_limit(r->trace);
+  if (r->watch) supervise_lift_limit(&r->watch->lua);
   return ok;
 }
 
@@ -469,6 +483,8 @@ static CodegenOptions codegen_options(const Driver *r) {
       .weights = r->options->weights ? (WeightsKind)(r->options->weights - 1) : WEIGHTS_STRING,
       .max_workspace = r->options->max_workspace,
       .nhwc_io = r->options->layout == LAYOUT_NHWC,
+      .custom_files = r->options->custom.items,
+      .n_custom_files = r->options->custom.n,
   };
 }
 
@@ -511,7 +527,8 @@ static bool check_emitted(Driver *r, const StrBuf *c, const StrBuf *h, CStack *s
   if (!wants_check(r)) return true;
   *main = (Source){c_path, c->text, c->len};
   *header = (Source){r->beside, h->text, h->len};
-  if (check_c(r->diag, r->arena, &(CheckInput){main, r->beside ? header : NULL, r->targets}, stack))
+  if (check_c(r->diag, r->arena, &(CheckInput){main, r->beside ? header : NULL, r->targets, r->customs},
+              stack))
     return true;
   diag_note(r->diag, (SrcLoc){0},
             "this C is not what qcc promises: please report it with the model (-no-check writes it)");
@@ -644,7 +661,9 @@ static bool write_files(Driver *r) {
 }
 
 static bool compile(Driver *r) {
-  if (!read_scripts(r) || !read_model(r) || (r->options->print_qconfig && !print_qconfig(r))) return false;
+  if (!read_scripts(r) || !read_customs(r) || !read_model(r) ||
+      (r->options->print_qconfig && !print_qconfig(r)))
+    return false;
   if (only_prints(r)) return r->diag->errors == 0;
   return run_passes(r) && (!r->options->verify || verify(r)) && (!r->options->eval || evaluate(r)) &&
          (!r->options->run || run(r)) && emit(r) && write_files(r);
@@ -660,12 +679,12 @@ static int run_lists(Driver *r) {
   return print_lists(r->diag, r->options, passes ? passes : pass_table) ? EXIT_DONE : EXIT_INPUT;
 }
 
-/* All that the options ask for. `trace`: scripts are among it. */
-static int run_options(void *user, LuaTrace *trace) {
+/* All that the options ask for. `watch`: scripts or custom operators are among it. */
+static int run_options(void *user, Watch *watch) {
   Driver *r = user;
   int code = EXIT_USAGE;
-  r->trace = trace;
-  if (trace) r->scripts = scripts_new(r->diag, r->arena, trace);
+  r->watch = watch;
+  if (r->wants_scripts) r->scripts = scripts_new(r->diag, r->arena, &watch->lua);
   if (only_lists(r->options))
     code = run_lists(r);
   else if (r->options->check)
@@ -690,8 +709,8 @@ static int run_driver(Diag *d, Arena *a, int argc, char **argv) {
   }
   Driver r = {.diag = d, .arena = a, .options = &o};
   r.executors = (ExecutorSource){make_executor, &r};
-  bool scripts = o.pass.n || (o.config && is_file(o.config));
-  return scripts ? supervise(d, a, run_options, &r) : run_options(&r, NULL);
+  r.wants_scripts = o.pass.n || (o.config && is_file(o.config));
+  return r.wants_scripts || o.custom.n ? supervise(d, a, run_options, &r) : run_options(&r, NULL);
 }
 
 int driver_main(int argc, char **argv) {

@@ -1,6 +1,7 @@
 #include "compiler/model.h"
 #include "compiler/names.h"
 #include "compiler/onnx.h"
+#include "ir/ops/custom.h"
 #include "ir/text.h"
 
 #include <errno.h>
@@ -75,26 +76,26 @@ static bool looks_like_text(const char *head) {
   return !strncmp(p, "model", 5);
 }
 
-static Graph *read_text(Diag *d, Arena *a, const Options *o, const Source *s) {
+static Graph *read_text(Diag *d, Arena *a, const Options *o, const CustomOps *customs, const Source *s) {
   if (o->shapes.n) {
     diag_error(d, (SrcLoc){.source = &(Source){.path = s->path}},
                "-shape is for ONNX models; text IR states its shapes");
     return NULL;
   }
-  return ir_parse(d, a, s, NULL);
+  return ir_parse_custom(d, a, s, NULL, customs);
 }
 
-Graph *model_read(Diag *d, Arena *a, const Options *o) {
+Graph *model_read(Diag *d, Arena *a, const Options *o, const CustomOps *customs) {
   if (!strcmp(o->model, "-")) {
     const Source *s = read_stdin(d, a);
-    return s ? read_text(d, a, o, s) : NULL;
+    return s ? read_text(d, a, o, customs, s) : NULL;
   }
   char head[HEAD + 1];
   read_head(o->model, head);
   bool named_onnx = path_has_suffix(o->model, ".onnx");
   if (path_has_suffix(o->model, ".ir") || (!named_onnx && looks_like_text(head))) {
     const Source *s = source_read(d, a, o->model, MAX_TEXT);
-    return s ? read_text(d, a, o, s) : NULL;
+    return s ? read_text(d, a, o, customs, s) : NULL;
   }
   const char *other = named_onnx ? NULL : what_other(head);
   if (other) {
@@ -102,6 +103,6 @@ Graph *model_read(Diag *d, Arena *a, const Options *o) {
                "is %s; qcc takes models as ONNX or as text IR", other);
     return NULL;
   }
-  const OnnxOptions onnx = {o->shapes.items, o->shapes.n};
+  const OnnxOptions onnx = {o->shapes.items, o->shapes.n, customs};
   return onnx_import(d, a, o->model, &onnx);
 }

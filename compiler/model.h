@@ -6,7 +6,8 @@
 #include "ir/graph.h"
 
 /* Reads the model that the options name: .ir and .onnx by suffix, other files by what they hold, `-` as text
- * IR on standard input. NULL after diagnostics. */
-Graph *model_read(Diag *d, Arena *a, const Options *o);
+ * IR on standard input. `customs`: operators that it may have; NULL: none. NULL after diagnostics. */
+struct CustomOps;
+Graph *model_read(Diag *d, Arena *a, const Options *o, const struct CustomOps *customs);
 
 #endif

@@ -9,6 +9,7 @@ typedef struct {
   /* As given with -shape: "input=1,3,224,224" fixes a whole input, "N=1" a symbolic dimension by its name. */
   const char *const *shapes;
   int n_shapes;
+  const struct CustomOps *customs; /* NULL: there are none */
 } OnnxOptions;
 
 /* Reads, checks and converts the model. Tensors and nodes keep the names they have in the file. Everything is

@@ -87,6 +87,7 @@ static const OnnxExportOp rows[OP_COUNT] = {
     [OP_softplus] = {"Softplus", onnx_export_plain},
     [OP_softsign] = {"Softsign", onnx_export_plain},
     [OP_mish] = {"Mish", onnx_export_call},
+    [OP_custom] = {NULL, onnx_export_custom},
 };
 
 static const char *label(const Node *n) { return *n->name ? n->name : n->results[0]->name; }

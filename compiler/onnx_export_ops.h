@@ -80,6 +80,7 @@ bool onnx_export_clip(OnnxExport *e, const Node *n, const char *name);
 bool onnx_export_silu(OnnxExport *e, const Node *n, const char *name);
 bool onnx_export_gelu(OnnxExport *e, const Node *n, const char *name);
 bool onnx_export_batch_norm(OnnxExport *e, const Node *n, const char *name);
+bool onnx_export_custom(OnnxExport *e, const Node *n, const char *name);
 bool onnx_export_axis(OnnxExport *e, const Node *n, const char *name); /* float, with an axis */
 bool onnx_export_reduce(OnnxExport *e, const Node *n, const char *name);
 bool onnx_export_reduce_sum(OnnxExport *e, const Node *n, const char *name);

@@ -91,6 +91,9 @@ typedef struct OnnxOp {
 /* NULL where there is no such row; *other is then a row of the same operator for other opsets, or NULL. */
 const OnnxOp *onnx_find_op(const char *name, const char *domain, int64_t opset, const OnnxOp **other);
 
+/* The row of a custom operator, made for it; NULL: there is none of this name, or the domain is ONNX's. */
+const OnnxOp *onnx_custom_row(OnnxImporter *im, const char *name, const char *domain);
+
 /* "node 'conv1' (Conv)", an unnamed node by its first output. */
 SrcLoc onnx_node_loc(const OnnxImporter *im, const Onnx__NodeProto *p);
 /* Imports one node: checks it against its row, then folds or emits. False after a diagnostic. */

@@ -352,8 +352,8 @@ static bool unsupported(OnnxNode *n, const char *name, const char *domain) {
   }
   if (nodes > 1) count = arena_printf(a, " (%zu nodes)", nodes);
   if (*domain)
-    return onnx_error(n, "operator '%s' of the domain '%s' is not supported%s", onnx_shown(a, name),
-                      onnx_shown(a, domain), count);
+    return onnx_error(n, "operator '%s' of the domain '%s' is not supported%s; -custom FILE.c adds operators",
+                      onnx_shown(a, name), onnx_shown(a, domain), count);
   return onnx_error(n, "operator '%s' is not supported%s", onnx_shown(a, name), count);
 }
 
@@ -362,10 +362,12 @@ static bool find_row(OnnxNode *n) {
   const char *shown = onnx_shown(n->im->arena, name), *shown_domain = onnx_shown(n->im->arena, domain);
   const OnnxOp *other;
   const Onnx__FunctionProto *function = local_function(n->im, name, domain);
+  n->opset = domain_opset(n->im, domain);
+  n->op = onnx_custom_row(n->im, name, domain);
+  if (n->op) return true;
   if (function ? !is_ours(n->im, function) : !strcmp(domain, ONNX_FUNCTION_DOMAIN))
     return function ? onnx_error(n, "'%s' is a function of the model; functions are not supported", shown)
                     : unsupported(n, name, domain);
-  n->opset = domain_opset(n->im, domain);
   n->op = onnx_find_op(name, domain, n->opset, &other);
   if (n->op) return true;
   if (other && !n->opset) return onnx_error(n, "the model imports no opset of the domain '%s'", shown_domain);

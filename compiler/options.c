@@ -77,6 +77,9 @@ static const OptionDesc options[] = {
     {"record", OPT_STRING, AT(record), "FILE", "what the observer recording sees goes to this .npz"},
     {"shape", OPT_LIST, AT(shapes), "X=1,3,224,224",
      "fixes an ONNX model's input of this name; N=1 a symbolic dimension"},
+    {"custom", OPT_LIST, AT(custom), "F.c",
+     "custom operators: C functions with an annotation (docs/custom-ops.md);\n"
+     "                         may be given again"},
     {"pass", OPT_LIST, AT(pass), "F.lua",
      "a script that adds passes, rules or observers, or one of qcc's own: silu ...\n"
      "                         (docs/lua.md); may be given again"},

@@ -32,7 +32,7 @@ typedef struct {
   const char *depfile;   /* -MF */
   int64_t max_workspace; /* bytes; 0: not given */
   const char *dump_after, *stop_after;
-  OptionList shapes, calib, pass;
+  OptionList shapes, calib, pass, custom;
   OptionList no_warnings;                           /* -Wno-NAME */
   int emit, quantize, io, layout, weights, runtime; /* the enumerations above */
   bool threads, instrument;

@@ -16,7 +16,7 @@ static const char *const pointer_types[] = {"_parallel_for", "_layer_callback", 
 static char present[] = "present";
 
 Allowed allowed_new(Arena *a) {
-  Allowed allowed = {strmap_new(a), strmap_new(a)};
+  Allowed allowed = {strmap_new(a), strmap_new(a), strmap_new(a)};
   for (const char *const *t = other_templates; *t; t++) strmap_put(allowed.templates, *t, present);
   return allowed;
 }
@@ -28,6 +28,8 @@ static bool add_template(void *user, const char *template, size_t at) {
   strmap_put(((Allowed *)user)->templates, template, present);
   return true;
 }
+
+void allowed_add_function(Allowed *to, const char *name) { strmap_put(to->functions, name, present); }
 
 void allowed_add_isa(Arena *a, Allowed *to, const char *isa) {
   StrBuf text;
@@ -65,6 +67,7 @@ static bool check_use(Diag *d, Arena *a, const CFunction *f, const CUse *use, co
                       use->pointer ? " of type " : "", use->pointer ? use->pointer : "");
   }
   if (use->callee->defined || (use->callee->of_compiler && is_allowed_word(a, allowed, use))) return true;
+  if (use->called && strmap_get(allowed->functions, use->callee->name)) return true;
   const char *verb = use->called ? "calls" : "takes the address of";
   if (use->callee->of_compiler)
     return diag_error(d, use->loc,

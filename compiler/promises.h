@@ -11,11 +11,14 @@
 typedef struct {
   StrMap *words;     /* identifiers: names of intrinsics and builtins */
   StrMap *templates; /* of assembler */
+  StrMap *functions; /* of custom operators: they are elsewhere */
 } Allowed;
 
 Allowed allowed_new(Arena *a);
 /* Adds what the code of an instruction set is made of. */
 void allowed_add_isa(Arena *a, Allowed *to, const char *isa);
+
+void allowed_add_function(Allowed *to, const char *name);
 
 /* False after errors; `stack` gets the deepest way, where it is no smaller than what is in it. */
 bool promises_check(Diag *d, Arena *a, CFacts *facts, const Allowed *allowed, CStack *stack);

@@ -5,6 +5,7 @@
 #include "codegen/names.h"
 #include "passes/ranges/facts.h"
 #include "passes/rewrite.h"
+#include "ir/ops/custom.h"
 
 typedef struct {
   StrBuf *out;
@@ -204,8 +205,7 @@ void report_print(StrBuf *out, const ReportInput *in) {
   put_model(&r);
   int i = 0;
   for (const Node *n = in->graph->first; n; n = n->next) {
-    strbuf_printf(out, "\n%4d  %s '%s'\n", ++i, op_info[n->op]->name,
-                  comment_text(out->arena, node_label(n)));
+    strbuf_printf(out, "\n%4d  %s '%s'\n", ++i, node_op_name(n), comment_text(out->arena, node_label(n)));
     for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) parts[k](&r, n);
   }
   arena_free(tmp);

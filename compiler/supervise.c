@@ -41,8 +41,8 @@ static void limit_memory(LuaTrace *trace) {
 
 void supervise_lift_limit(const LuaTrace *trace) { set_soft_limit(RLIMIT_AS, trace->memory); }
 
-_Noreturn static void run_child(pid_t parent, const sigset_t *mask, int (*work)(void *user, LuaTrace *trace),
-                                void *user, LuaTrace *trace) {
+_Noreturn static void run_child(pid_t parent, const sigset_t *mask, int (*work)(void *user, Watch *watch),
+                                void *user, Watch *watch) {
   sigset_t limit;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(EXIT_INTERNAL); /* it ended before it could be watched */
@@ -52,8 +52,8 @@ _Noreturn static void run_child(pid_t parent, const sigset_t *mask, int (*work)(
   sigprocmask(SIG_UNBLOCK, &limit, NULL);
   signal(SIGXCPU, SIG_DFL);
   set_soft_limit(RLIMIT_CORE, 0); /* which SIGXCPU would write */
-  limit_memory(trace);
-  exit(work(user, trace));
+  limit_memory(&watch->lua);
+  exit(work(user, watch));
 }
 
 /* ---- the parent ---- */
@@ -76,7 +76,22 @@ static void end_by(int sig, const sigset_t *mask) {
   raise(sig);
 }
 
-static int judge(Diag *d, Arena *a, int status, const LuaTrace *trace, const sigset_t *mask) {
+/* A custom operator was at work. */
+static int blame_custom(Diag *d, Arena *a, int status, const CustomTrace *trace) {
+  const Source *s = source_read(d, a, trace->path, INT32_MAX);
+  SrcLoc at = {s, trace->begin, trace->end, NULL};
+  if (s && trace->end > s->len) at = (SrcLoc){.source = &(Source){.path = trace->path}};
+  if (WIFEXITED(status))
+    diag_error(d, at, "the custom operator '%s' ended the program while the interpreter ran it", trace->name);
+  else
+    diag_error(d, at, "the custom operator '%s' crashed while the interpreter ran it: %s", trace->name,
+               strsignal(WTERMSIG(status)));
+  return EXIT_INPUT;
+}
+
+static int judge(Diag *d, Arena *a, int status, const Watch *watch, const sigset_t *mask) {
+  const LuaTrace *trace = &watch->lua;
+  if (*watch->custom.name) return blame_custom(d, a, status, &watch->custom);
   SrcLoc place = trace->running ? script_place(d, a, trace) : (SrcLoc){0};
   if (WIFEXITED(status)) {
     if (place.source && WEXITSTATUS(status)) diag_note(d, place, "this line of a script was being run");
@@ -92,11 +107,11 @@ static int judge(Diag *d, Arena *a, int status, const LuaTrace *trace, const sig
   return EXIT_INTERNAL; /* the signal is blocked */
 }
 
-int supervise(Diag *d, Arena *a, int (*work)(void *user, LuaTrace *trace), void *user) {
-  LuaTrace *trace = mmap(NULL, sizeof *trace, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+int supervise(Diag *d, Arena *a, int (*work)(void *user, Watch *watch), void *user) {
+  Watch *watch = mmap(NULL, sizeof *watch, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   sigset_t watched, mask;
-  if (trace == MAP_FAILED) {
-    diag_error(d, (SrcLoc){0}, "no memory to share with the process for scripts: %s", strerror(errno));
+  if (watch == MAP_FAILED) {
+    diag_error(d, (SrcLoc){0}, "no memory to share with the process that does the work: %s", strerror(errno));
     return EXIT_INPUT;
   }
   sigemptyset(&watched);
@@ -106,11 +121,11 @@ int supervise(Diag *d, Arena *a, int (*work)(void *user, LuaTrace *trace), void 
   signal(SIGCHLD, SIG_DFL); /* where it is ignored nothing can be waited for */
   pid_t self = getpid(), child = fork();
   if (child < 0) {
-    diag_error(d, (SrcLoc){0}, "no process for scripts: %s", strerror(errno));
+    diag_error(d, (SrcLoc){0}, "no process for the work: %s", strerror(errno));
     return EXIT_INPUT;
   }
-  if (!child) run_child(self, &mask, work, user, trace);
-  int code = judge(d, a, wait_for(child, &watched), trace, &mask);
-  munmap(trace, sizeof *trace);
+  if (!child) run_child(self, &mask, work, user, watch);
+  int code = judge(d, a, wait_for(child, &watched), watch, &mask);
+  munmap(watch, sizeof *watch);
   return code;
 }

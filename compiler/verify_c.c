@@ -187,6 +187,17 @@ static const char *compiler(const Verify *v) {
   return cc && *cc ? cc : v->target->cc;
 }
 
+/* The functions of custom operators, which mean the same bits where nothing is contracted. */
+static void add_customs(const Verify *v, Words *w) {
+  const CodegenOptions *o = v->options;
+  if (!o->n_custom_files) return;
+  words_add(v->arena, w, "-ffp-contract=off");
+  for (int i = 0; i < o->n_custom_files; i++) {
+    const char *file = o->custom_files[i];
+    words_add(v->arena, w, *file == '-' ? arena_printf(v->arena, "./%s", file) : file);
+  }
+}
+
 /* cc -O2 SOURCE WORD -o RESULT */
 static bool build(Verify *v, const char *source, const char *word, const char *result) {
   Words w = {0};
@@ -197,9 +208,11 @@ static bool build(Verify *v, const char *source, const char *word, const char *r
   words_add(v->arena, &w, file_in(v, source));
   if (strcmp(word, "-c") && v->options->weights == WEIGHTS_OBJECT)
     words_add(v->arena, &w, file_in(v, weights_names[WEIGHTS_OBJECT]));
+  if (strcmp(word, "-c")) add_customs(v, &w);
   words_add(v->arena, &w, word);
   words_add(v->arena, &w, "-o");
   words_add(v->arena, &w, file_in(v, result));
+  if (v->options->n_custom_files && strcmp(word, "-c")) words_add(v->arena, &w, "-lm");
   int code = spawn_wait(v->arena, &w, file_in(v, "log"));
   if (code < 0)
     return verify_error(v, arena_printf(v->arena, "cannot run %s: %s", w.words[0], strerror(errno)));

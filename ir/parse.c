@@ -277,10 +277,16 @@ bool parser_check_text(Diag *d, const Source *source) {
 }
 
 Graph *ir_parse(Diag *d, Arena *a, const Source *source, const char *weights_override) {
+  return ir_parse_custom(d, a, source, weights_override, NULL);
+}
+
+Graph *ir_parse_custom(Diag *d, Arena *a, const Source *source, const char *weights_override,
+                       const CustomOps *customs) {
   if (!parser_check_text(d, source)) return NULL;
   Parser p = {.diag = d,
               .arena = a,
               .source = source,
+              .customs = customs,
               .lexer = lexer_at_start(source),
               .soft = strmap_new(a),
               .errors_before = d->errors,

@@ -10,6 +10,7 @@ typedef struct {
   Token results[MAX_RESULTS], op_at, last;
   int n_results;
   OpId op;
+  const CustomOp *custom; /* of an OP_custom */
   Tensor **operands;
   int n_operands, cap_operands;
   Type types[MAX_RESULTS]; /* as written; DT_NONE: not written */
@@ -28,15 +29,33 @@ static bool parse_results(Parser *p, Stmt *s) {
   }
 }
 
+/* custom.NAME, or NAME where no op of qcc's has it. */
+static const CustomOp *find_custom(const Parser *p, const char *word, size_t n, bool *named_so) {
+  size_t prefix = sizeof CUSTOM_PREFIX - 1;
+  *named_so = n > prefix && !memcmp(word, CUSTOM_PREFIX, prefix);
+  return *named_so ? custom_find(p->customs, word + prefix, n - prefix) : custom_find(p->customs, word, n);
+}
+
 static bool parse_op(Parser *p, Stmt *s) {
   if (p->tok.kind != TOK_WORD) return parser_expected(p, "an op");
+  bool named_custom;
   s->op_at = p->tok;
   size_t n = p->tok.end - p->tok.begin;
   s->op = op_from_name(p->source->text + p->tok.begin, n);
+  if (s->op == OP_COUNT || s->op == OP_custom) {
+    s->custom = find_custom(p, p->source->text + p->tok.begin, n, &named_custom);
+    s->op = s->custom ? OP_custom : OP_COUNT;
+  }
   if (s->op == OP_COUNT) {
     Suggest sg = {.word = token_text(p->arena, p->source, &p->tok)};
-    for (int i = 0; i < OP_COUNT; i++)
-      if (op_info[i]) suggest_offer(&sg, op_info[i]->name);
+    for (int i = 0; i < OP_COUNT && !named_custom; i++)
+      if (i != OP_custom) suggest_offer(&sg, op_info[i]->name);
+    for (int i = 0; p->customs && i < p->customs->n; i++)
+      suggest_offer(
+          &sg, arena_printf(p->arena, "%s%s", named_custom ? CUSTOM_PREFIX : "", p->customs->ops[i]->name));
+    if (named_custom && !sg.best)
+      return diag_error(p->diag, parser_here(p), "unknown custom operator '%.60s': no file of -custom has it",
+                        sg.word);
     return diag_error(p->diag, parser_here(p), "unknown op '%.60s'%s%s%s", sg.word,
                       sg.best ? "; did you mean '" : "", sg.best ? sg.best : "", sg.best ? "'?" : "");
   }
@@ -149,19 +168,30 @@ static bool parse_attr_value(Parser *p, const AttrDesc *a, void *attrs) {
   return false;
 }
 
-static bool unknown_attr(Parser *p, OpId op) {
+static const AttrDesc *attrs_of(const Node *n) {
+  return n->op == OP_custom ? custom_op(n)->attrs : op_info[n->op]->attrs;
+}
+
+static const AttrDesc *find_attr(const Node *n, const char *name, size_t len) {
+  for (const AttrDesc *a = attrs_of(n); a && a->name; a++)
+    if (strlen(a->name) == len && !memcmp(a->name, name, len)) return a;
+  return NULL;
+}
+
+static bool unknown_attr(Parser *p, const Node *n) {
+  const char *op = n->op == OP_custom ? custom_op(n)->name : op_info[n->op]->name;
   Suggest s = {.word = token_text(p->arena, p->source, &p->tok)};
   StrBuf all;
   strbuf_init(&all, p->arena);
-  for (const AttrDesc *a = op_info[op]->attrs; a && a->name; a++) {
+  for (const AttrDesc *a = attrs_of(n); a && a->name; a++) {
     suggest_offer(&s, a->name);
     strbuf_printf(&all, "%s%s", all.len ? ", " : "", a->name);
   }
   if (s.best)
-    return diag_error(p->diag, parser_here(p), "%s has no attribute '%.60s'; did you mean '%s'?",
-                      op_info[op]->name, s.word, s.best);
-  return diag_error(p->diag, parser_here(p), "%s has no attribute '%.60s' (it has %s)", op_info[op]->name,
-                    s.word, all.len ? all.text : "none");
+    return diag_error(p->diag, parser_here(p), "%s has no attribute '%.60s'; did you mean '%s'?", op, s.word,
+                      s.best);
+  return diag_error(p->diag, parser_here(p), "%s has no attribute '%.60s' (it has %s)", op, s.word,
+                    all.len ? all.text : "none");
 }
 
 static bool parse_attrs(Parser *p, Node *n) {
@@ -170,9 +200,9 @@ static bool parse_attrs(Parser *p, Node *n) {
   for (bool first = true; !parser_at(p, '}'); first = false) {
     if (!first && !parser_expect(p, ',', "or '}' after the attribute")) return false;
     if (p->tok.kind != TOK_WORD) return parser_expected(p, "an attribute's name");
-    const AttrDesc *a = op_attr(n->op, p->source->text + p->tok.begin, p->tok.end - p->tok.begin);
-    if (!a) return unknown_attr(p, n->op);
-    SrcLoc *before = &given[a - op_info[n->op]->attrs];
+    const AttrDesc *a = find_attr(n, p->source->text + p->tok.begin, p->tok.end - p->tok.begin);
+    if (!a) return unknown_attr(p, n);
+    SrcLoc *before = &given[a - attrs_of(n)];
     if (before->source) {
       diag_error(p->diag, parser_here(p), "'%s' is given twice", a->name);
       diag_note(p->diag, *before, "first given here");
@@ -245,6 +275,7 @@ static bool parse_after_operands(Parser *p, Stmt *s) {
   }
   Node *n = graph_node(p->graph, s->op, s->operands, s->n_operands, names, s->n_results,
                        parser_loc(p, s->op_at, s->op_at), NULL);
+  if (s->custom) *ATTRS(n, CustomAttrs) = *s->custom->defaults;
   for (int i = 0; i < s->n_results; i++) {
     n->results[i]->loc = parser_loc(p, s->results[i], s->results[i]);
     if (!names[i]) parser_make_soft(p, n->results[i]);

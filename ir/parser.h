@@ -5,6 +5,7 @@
 #ifndef QCC_IR_PARSER_H
 #define QCC_IR_PARSER_H
 
+#include "ir/ops/custom.h"
 #include "ir/graph.h"
 #include "ir/lex.h"
 #include "ir/npy.h"
@@ -18,7 +19,8 @@ typedef struct {
   Lexer lexer;
   Token tok; /* the current token; the lexer stands behind it */
   Graph *graph;
-  int errors_before; /* what the diagnostics had counted when the parser began */
+  const CustomOps *customs; /* NULL: there are none */
+  int errors_before;        /* what the diagnostics had counted when the parser began */
 
   Npz *weights; /* NULL: none, or it could not be opened */
   const char *weights_path, *weights_override;

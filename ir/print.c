@@ -1,5 +1,6 @@
 #include "ir/half.h"
 #include "ir/lex.h"
+#include "ir/ops/custom.h"
 #include "ir/text.h"
 
 #include <stdlib.h>
@@ -173,10 +174,12 @@ static void put_attr(StrBuf *out, const AttrDesc *a, const void *field) {
 
 static void put_attrs(StrBuf *out, const Node *n) {
   const OpInfo *info = op_info[n->op];
+  const CustomOp *custom = n->op == OP_custom ? custom_op(n) : NULL;
+  const void *defaults = custom ? custom->defaults : info->attr_defaults;
   bool any = false;
-  for (const AttrDesc *a = info->attrs; a && a->name; a++) {
+  for (const AttrDesc *a = custom ? custom->attrs : info->attrs; a && a->name; a++) {
     const char *field = (const char *)n->attrs + a->offset;
-    if (is_default(a, field, (const char *)info->attr_defaults + a->offset)) continue;
+    if (is_default(a, field, (const char *)defaults + a->offset)) continue;
     strbuf_puts(out, any ? ", " : " { ");
     put_attr(out, a, field);
     any = true;
@@ -208,7 +211,10 @@ static void put_node(Printer *p, const Node *n) {
     if (i) strbuf_puts(out, ", ");
     put_ref(out, n->results[i]);
   }
-  strbuf_printf(out, " = %s(", op_info[n->op]->name);
+  if (n->op == OP_custom)
+    strbuf_printf(out, " = " CUSTOM_PREFIX "%s(", custom_op(n)->name);
+  else
+    strbuf_printf(out, " = %s(", op_info[n->op]->name);
   for (int i = 0; i < n->n_operands; i++) {
     if (i) strbuf_puts(out, ", ");
     put_ref(out, n->operands[i]);

@@ -9,6 +9,10 @@
  * folder. `weights_override`: an .npz to use in place of the file that `weights` names; NULL: none. What it
  * returns has passed graph_verify. */
 Graph *ir_parse(Diag *d, Arena *a, const Source *source, const char *weights_override);
+/* The same, where custom operators are known (NULL: none). */
+struct CustomOps;
+Graph *ir_parse_custom(Diag *d, Arena *a, const Source *source, const char *weights_override,
+                       const struct CustomOps *customs);
 
 /* Prints the graph. Constants above `inline_limit` elements (16 is usual; -1: no limit) are declared and
  * their data is left to an .npz: `arrays` (may be NULL) receives them, `weights_name` (may be NULL) is the

@@ -40,11 +40,24 @@ static const char *why_float(const PassCtx *ctx, const Node *n) {
   return "the scales of its operands and its result allow no integer form";
 }
 
+/* Integers that are there because a custom operator takes or gives them, whatever the model is. */
+static bool is_of_custom(const Tensor *t) {
+  if (produced_by(t, OP_custom)) return true;
+  for (int i = 0; i < t->n_uses; i++)
+    if (t->uses[i].node->op != OP_custom) return false;
+  return t->n_uses > 0;
+}
+
 /* Where nothing is quantized but weights, or operands at run time, float ops are what was asked for. */
 static bool has_static_parts(const Graph *g) {
-  for (const Node *n = g->first; n; n = n->next)
-    if (n->op == OP_dequantize) return true;
-  return graph_has_integers(g);
+  for (int i = 0; i < g->n_inputs; i++)
+    if (tensor_is_quantized(g->inputs[i])) return true;
+  for (const Node *n = g->first; n; n = n->next) {
+    if (n->op == OP_dequantize && !is_of_custom(n->operands[0])) return true;
+    for (int i = 0; i < n->n_results; i++)
+      if (tensor_is_quantized(n->results[i]) && !is_of_custom(n->results[i])) return true;
+  }
+  return false;
 }
 
 static bool has_small_weight(const Node *n) {
@@ -86,7 +99,8 @@ static void mark_floats(const PassCtx *ctx, Graph *g) {
 static void list_float_ops(PassCtx *ctx, const Graph *g) {
   for (const Node *n = g->first; n; n = n->next) {
     QuantRule rule = op_info[n->op]->quant;
-    if (!node_is_float(n) || n->in_float || rule == QUANT_MOVE || rule == QUANT_CONCAT) continue;
+    bool by_intent = n->in_float || n->op == OP_custom; /* whose annotation says float32 */
+    if (!node_is_float(n) || by_intent || rule == QUANT_MOVE || rule == QUANT_CONCAT) continue;
     const char *why = why_float(ctx, n);
     if (!strcmp(why, plan_as_configured)) continue;
     diag_warning(ctx->diag, "float-op", node_loc(n), "%s '%s' %sis computed in float: %s",

@@ -128,6 +128,7 @@ const char *plan_why_float(const Plan *p, const Node *n) {
   if (!t) return "its values are no float32";
   if (t->kind != PLAN_FLOAT || !node_is_float(n)) return NULL;
   if (t->reason) return t->reason;
+  if (n->op == OP_custom) return "custom operators are as their annotations say";
   if (has_integer_form(p, n)) return "no integer op is beside it";
   return op_info[n->op]->quant == QUANT_LINEAR ? "its weights are not constant" : "it has no integer form";
 }

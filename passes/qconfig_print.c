@@ -1,6 +1,7 @@
 #include "passes/qconfig_print.h"
 #include "passes/dynamic.h"
 #include "passes/plan.h"
+#include "ir/ops/custom.h"
 
 #include <string.h>
 
@@ -156,7 +157,7 @@ static void add_node(Table *t, const Node *n) {
   const QConfig *c = qconfig_of(t->plan->qconfig, n, &rule);
   const char *why = why_float(t, n, c->mode);
   *add_row(t) =
-      (Row){{printable(t->arena, node_label(n)), op_info[n->op]->name, why ? "float" : mode_names[c->mode],
+      (Row){{printable(t->arena, node_label(n)), node_op_name(n), why ? "float" : mode_names[c->mode],
              result_text(t, n, c, why), why ? "-" : weight_text(t, n, c), rule_text(t, rule)}};
 }
 

@@ -46,7 +46,7 @@ def test_every_target_and_option(t):
     """Nothing that qcc emits is refused, and what was written passes -check by what it says of itself."""
     t.write('tiny.ir', TINY)
     for target in TARGETS + [LIST]:
-        for options in ([], ['-threads', '-instrument'], ['-weights', 'incbin'], ['-max-workspace', '24K'], ['-runtime', 'include']):
+        for options in ([], ['-threads', '-instrument', '-weights', 'incbin', '-max-workspace', '24K'], ['-runtime', 'include']):
             if ',' in target and '-runtime' in options:
                 continue
             r = t.run(DIGITS / 'digits.ir', '-target', target, '-o', 'm.c', '-v', *options)

@@ -172,9 +172,9 @@ static void extremes_merge(void **state) {
 
 static void the_table_is_the_pipeline(void **state) {
   (void)state;
-  static const char *const order[] = {"canonicalize", "gelu",    "qdq",      "fold_bn", "fuse",
-                                      "equalize",     "observe", "quantize", "dynamic", "refine",
-                                      "settle",       "io",      "tables",   "cleanup", "ranges"};
+  static const char *const order[] = {"canonicalize", "gelu",     "qdq",     "fold_bn", "fuse",   "equalize",
+                                      "observe",      "quantize", "dynamic", "refine",  "custom", "settle",
+                                      "io",           "tables",   "cleanup", "ranges"};
   int n = 0;
   for (; pass_table[n].name; n++) {
     assert_true(n < (int)(sizeof order / sizeof *order));

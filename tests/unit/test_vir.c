@@ -746,6 +746,40 @@ static void every_memory_op_is_known(void **state) {
   }
 }
 
+/* A call of a function outside: what it may touch, and how it prints. */
+static void one_extern(int64_t count, bool write, const char *c_type, const char *fault) {
+  static const VirExtern mine = {"mine", "void mine(const uint8_t *a, float *b, int n, float m);\n", NULL};
+  Fixture x = fixture();
+  const VirBase *second = write ? x.in : x.floats;
+  const VirArg args[] = {at(x.in, 50), vir_out(vir_addr(second, 0)), vir_n(3), vir_m(0.5f)};
+  vir_extern(&x.b, &mine, 4, args, (int64_t[]){count, 40, 0, 0},
+             (const char *[]){NULL, NULL, c_type, "float"});
+  expect(&x, fault);
+}
+
+static void calls_of_functions_outside(void **state) {
+  (void)state;
+  one_extern(50, false, "int", NULL);
+  one_extern(51, false, "int", "elements 50..100 of in, which has 100");
+  one_extern(50, true, "int", "in");
+  one_extern(50, false, NULL, "mine: argument 3 is no number");
+  VirModule *m = vir_module(arena, 4);
+  vir_reserve(m, "mine");
+  VirBuilder b;
+  static const VirExtern mine = {"mine", "", NULL, NULL};
+  vir_func(&b, m, "f", false, NULL);
+  const VirBase *a = vir_param(&b, "mine", DT_F32, false, 4), *y = vir_param(&b, "y", DT_F32, true, 4);
+  vir_extern(&b, &mine, 3, (VirArg[]){at(a, 0), vir_out(vir_addr(y, 2)), vir_n(INT32_MIN)},
+             (int64_t[]){4, 2, 0}, (const char *[]){NULL, NULL, "int"});
+  assert_null(vir_check(arena, m));
+  StrBuf out;
+  strbuf_init(&out, arena);
+  vir_print_functions(&out, m, "");
+  assert_string_equal(out.text, "static void f(const float *restrict mine2, float *restrict y) {\n"
+                                "  mine(mine2, y + 2, (-2147483647 - 1));\n"
+                                "}\n\n");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(functions_print),
@@ -773,6 +807,7 @@ int main(void) {
       cmocka_unit_test(indices_are_checked),
       cmocka_unit_test(loops_between_are_checked),
       cmocka_unit_test(calls_are_checked),
+      cmocka_unit_test(calls_of_functions_outside),
       cmocka_unit_test(every_memory_op_is_known),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
