@@ -228,13 +228,6 @@ const VirBase *vir_param_s16(VirBuilder *b, const char *name, bool writable, int
   return param;
 }
 
-const VirBase *vir_local_s16(VirBuilder *b, const char *name, int64_t count) {
-  VirBase *base = own_base(b, name, DT_NONE, true, count);
-  base->elem16 = true;
-  add_stmt(b, VIR_STMT_LOCAL)->local = base;
-  return base;
-}
-
 void vir_opaque(VirBuilder *b, const VirBase *param) {
   VirStmt *s = add_stmt(b, VIR_STMT_OPAQUE);
   s->n_args = 1;

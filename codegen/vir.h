@@ -198,7 +198,6 @@ const VirBase *vir_index_param(VirBuilder *b, const char *name, int64_t count, i
 const VirBase *vir_local(VirBuilder *b, const char *name, DType elem, int64_t count);
 /* Of int16. */
 const VirBase *vir_param_s16(VirBuilder *b, const char *name, bool writable, int64_t count);
-const VirBase *vir_local_s16(VirBuilder *b, const char *name, int64_t count);
 const VirVar *vir_loop(VirBuilder *b, const char *name, int64_t begin, int64_t end, int64_t step);
 /* The same between two variables of type VIR_INDEX, which are never negative. */
 const VirVar *vir_loop_between(VirBuilder *b, const char *name, const VirVar *begin, const VirVar *end,

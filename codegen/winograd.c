@@ -5,13 +5,13 @@
 #include "codegen/tile_row.h"
 #include "ir/quant.h"
 
-/* Bytes: of a transformed group that may lie on the stack; of weights that stay in the second cache while
- * they are read again for each row; of a transformed image that does. */
-enum { LOCAL_BYTES = 8 << 10, NEAR_WEIGHTS = 768 << 10, NEAR_IMAGE = 512 << 10, THREADS_IMAGE = 4 << 20 };
+/* Bytes: of a transformed group, where groups are multiplied one by one; of weights that stay in the second
+ * cache while they are read again for each row; of a transformed image that does. */
+enum { NEAR_GROUP = 8 << 10, NEAR_WEIGHTS = 768 << 10, NEAR_IMAGE = 512 << 10, THREADS_IMAGE = 4 << 20 };
 /* Of weights that are worth their transform, which makes them 32/9 as large. */
 enum { MOST_WEIGHTS = 4 << 20 };
-/* Tiles of a group: with two vectors, what 16 registers hold. */
-enum { GROUP_TILES = 6 };
+/* Tiles of a group: with two vectors, what 16 registers hold; and what leaves the sums 3 KB of the stack. */
+enum { GROUP_TILES = 6, STACK_TILES = 3 };
 /* Channels that are worth the transforms. */
 enum { LEAST_CHANNELS = 8 };
 /* The smallest multiplier of which a quarter certainly is a normal float. */
@@ -63,13 +63,16 @@ bool winograd_suits(const Cg *cg, const Node *n) {
 
 /* ---- how ---- */
 
+int64_t winograd_sums(const Winograd *s) { return (int64_t)WINOGRAD_POINTS * s->mr * s->nv * s->lanes; }
+
+/* Threads need a transformed image that all read, and sums of their own. */
 static WinogradStrip choose_strip(const Winograd *s) {
-  int64_t group = 2 * winograd_elements(s, s->mr), image = 2 * winograd_elements(s, s->rows * s->columns);
+  int64_t group = 2 * winograd_elements(s, STACK_TILES),
+          image = 2 * winograd_elements(s, s->rows * s->columns);
   int64_t weights = (s->oc + s->lanes - 1) / s->lanes * winograd_weights(s);
-  int64_t most = s->cg->options->threads ? THREADS_IMAGE : NEAR_IMAGE;
-  if (group <= LOCAL_BYTES) return STRIP_GROUP;
-  bool whole = s->images == 1 && image <= most && (weights > NEAR_WEIGHTS || s->cg->options->threads);
-  return whole ? STRIP_IMAGE : STRIP_ROW;
+  if (s->cg->options->threads && s->images == 1 && image <= THREADS_IMAGE) return STRIP_IMAGE;
+  if (group <= NEAR_GROUP) return STRIP_GROUP;
+  return s->images == 1 && image <= NEAR_IMAGE && weights > NEAR_WEIGHTS ? STRIP_IMAGE : STRIP_ROW;
 }
 
 static Winograd plan(const Cg *cg, const Node *n) {
@@ -98,17 +101,24 @@ static Winograd plan(const Cg *cg, const Node *n) {
   s.channels = (s.ic + block - 1) / block * block;
   s.rows = (s.height + 1) / 2;
   s.columns = (s.width + 1) / 2;
-  s.mr = tile_pixels(s.columns, GROUP_TILES);
-  s.groups = (s.columns + s.mr - 1) / s.mr;
   if (s.nv > (s.oc + s.lanes - 1) / s.lanes) s.nv = 1;
   s.strip = choose_strip(&s);
+  s.sums_on_stack = s.strip == STRIP_GROUP || cg->options->threads;
+  s.mr = tile_pixels(s.columns, s.sums_on_stack ? STACK_TILES : GROUP_TILES);
+  s.groups = (s.columns + s.mr - 1) / s.mr;
   return s;
+}
+
+/* Bytes of what is transformed at a time. */
+static int64_t strip_bytes(const Winograd *s) {
+  const int64_t tiles[] = {
+      [STRIP_GROUP] = s->mr, [STRIP_ROW] = s->columns, [STRIP_IMAGE] = s->rows * s->columns};
+  return 2 * winograd_elements(s, tiles[s->strip]);
 }
 
 int64_t winograd_scratch(const Cg *cg, const Node *n) {
   Winograd s = plan(cg, n);
-  if (s.strip == STRIP_GROUP) return 0;
-  return 2 * winograd_elements(&s, s.columns * (s.strip == STRIP_IMAGE ? s.rows : 1));
+  return strip_bytes(&s) + (s.sums_on_stack ? 0 : 4 * winograd_sums(&s));
 }
 
 /* ---- the kernels ---- */
@@ -128,6 +138,7 @@ typedef struct {
   bool transform, multiply; /* what is done */
   bool panel_is_left;       /* STRIP_IMAGE: the open panel */
   VirAddr w, bias, m;       /* of it */
+  VirAddr sums;             /* without a base: on the stack */
 } Walk;
 
 /* Of a group of tiles: the operand, what it is transformed to, the results. */
@@ -158,8 +169,8 @@ static bool is_even(const Winograd *s) {
 }
 
 static void call_product(const Walk *w, int kind, Place p, VirAddr y, bool left) {
-  const VirAddr args[] = {p.v, w->w, w->bias, w->m, y};
-  vir_call(w->b, left ? w->f->left[kind] : w->f->whole[kind], 5, args);
+  VirAddr args[6] = {p.v, w->w, w->bias, w->m, y, w->sums};
+  vir_call(w->b, left ? w->f->left[kind] : w->f->whole[kind], w->sums.base ? 6 : 5, args);
 }
 
 /* All panels: `body` is called with the walk's weights at each. */
@@ -282,12 +293,14 @@ static void emit_kernel(Winograd *s, const Funcs *f, Buffer *scratch, const char
   Walk w = {.s = s, .f = f, .b = &b, .transform = transform, .multiply = multiply};
   Place p = {{0}, {0}, {0}};
   if (transform) p.x = vir_addr(cg_read(s->cg, &b, s->x, "x"), s->x_first);
-  if (scratch) p.v = vir_addr(cg_scratch_s16(s->cg, &b, scratch, "v", transform), 0);
+  p.v = vir_addr(cg_scratch_s16(s->cg, &b, scratch, "v", transform), 0);
   if (multiply) {
     p.y = vir_addr(cg_write(s->cg, &b, s->y, "y"), s->y_first);
     w.w = vir_addr(s->weights, 0);
     w.bias = vir_addr(s->bias, 0);
     w.m = vir_addr(s->multiplier, 0);
+    if (!s->sums_on_stack)
+      w.sums = vir_addr(cg_scratch(s->cg, &b, scratch, "sums", DT_S32), strip_bytes(s) / 4);
   }
   const VirVar *n = NULL;
   if (s->images > 1) {
@@ -295,7 +308,6 @@ static void emit_kernel(Winograd *s, const Funcs *f, Buffer *scratch, const char
     p.x = vir_plus(p.x, n, cg_storage(s->cg, s->x)->stride[0]);
     p.y = vir_plus(p.y, n, cg_storage(s->cg, s->y)->stride[0]);
   }
-  if (!scratch) p.v = vir_addr(vir_local_s16(&b, "v", winograd_elements(s, s->mr)), 0);
   if (s->strip == STRIP_IMAGE && multiply) {
     each_panel(&w, p, do_rows, 0);
   } else {

@@ -15,8 +15,8 @@ enum {
   WINOGRAD_POINTS = 16, /* products of a tile */
 };
 
-/* What is transformed before it is multiplied: the tiles of one group, which stay in registers together; a
- * row of tiles; the image. */
+/* What is transformed, into scratch, before it is multiplied: the tiles of one group, which are multiplied
+ * together; a row of tiles; the image. */
 typedef enum { STRIP_GROUP, STRIP_ROW, STRIP_IMAGE } WinogradStrip;
 
 typedef struct {
@@ -32,13 +32,14 @@ typedef struct {
   int mr;         /* tiles of a group, but for the last of a row */
   int64_t groups; /* of a row */
   WinogradStrip strip;
+  bool sums_on_stack; /* of a group; else in scratch too */
   LinearConstants lc;
   bool unclamped;
   const VirBase *weights; /* bytes of int16 [panel of nv vectors][point][pair of channels][vector][lane][2] */
   const VirBase *bias, *multiplier; /* as the lanes of the vectors are numbered */
 } Winograd;
 
-/* True for a node that winograd_emit is for; its scratch in bytes (0: none). */
+/* True for a node that winograd_emit is for; its scratch in bytes. */
 bool winograd_suits(const Cg *cg, const Node *n);
 int64_t winograd_scratch(const Cg *cg, const Node *n);
 void winograd_emit(Cg *cg, const Node *n, Buffer *scratch);
@@ -50,6 +51,8 @@ typedef struct {
   bool shifted;
 } WinogradGroup;
 
+/* Sums of a group: [point][tile][vector][lane]. */
+int64_t winograd_sums(const Winograd *s);
 /* Elements of the transformed operand of so many tiles. */
 int64_t winograd_elements(const Winograd *s, int64_t tiles);
 /* Bytes of the weights of one vector. */
@@ -60,8 +63,8 @@ void winograd_pack(Winograd *s);
 
 /* codegen/winograd_tile.c, inline functions. From the operand (x) to int16 [point][tile][channel] (v): */
 VirFunc *winograd_transform(const Winograd *s, WinogradGroup g);
-/* From these (v), the weights (w) of `nv` vectors, biases and multipliers (m) to the results (y), of the last
- * vector `last` lanes. */
+/* From these (v), the weights (w) of `nv` vectors, biases and multipliers (m), and memory for the sums where
+ * they are not on the stack, to the results (y), of the last vector `last` lanes. */
 VirFunc *winograd_product(const Winograd *s, WinogradGroup g, int nv, int last);
 
 #endif

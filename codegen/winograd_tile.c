@@ -217,7 +217,8 @@ VirFunc *winograd_product(const Winograd *s, WinogradGroup g, int nv, int last) 
   t.m = vir_param(b, "m", DT_F32, false, channels);
   t.y = vir_param(b, "y", cg_storage(s->cg, s->y)->elem, true,
                   span(g, s->y_row, s->y_pixel, WINOGRAD_RESULTS, stored));
-  t.sums = vir_local(b, "sums", DT_S32, WINOGRAD_POINTS * g.tiles * channels);
+  int64_t sums = WINOGRAD_POINTS * g.tiles * channels;
+  t.sums = s->sums_on_stack ? vir_local(b, "sums", DT_S32, sums) : vir_param(b, "sums", DT_S32, true, sums);
   const ConvAttrs *a = ATTRS(s->node, ConvAttrs);
   vir_opaque(b, t.w);
   vir_opaque(b, t.bias);
