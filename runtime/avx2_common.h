@@ -136,10 +136,10 @@ V_VEC void v_split4(void *p, v_q a, int n) {
   const __m256i r = _mm256_permutevar8x32_epi32(a, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
   const __m128i low = _mm256_castsi256_si128(r), high = _mm256_extracti128_si256(r, 1);
   uint8_t *x = (uint8_t *)p;
-  _mm_storel_epi64((__m128i *)x, low);
-  _mm_storeh_pd((double *)(x + n), _mm_castsi128_pd(low));
-  _mm_storel_epi64((__m128i *)(x + 2 * n), high);
-  _mm_storeh_pd((double *)(x + 3 * n), _mm_castsi128_pd(high));
+  *(v_mem_8 *)x = (uint64_t)_mm_cvtsi128_si64(low);
+  *(v_mem_8 *)(x + n) = (uint64_t)_mm_extract_epi64(low, 1);
+  *(v_mem_8 *)(x + 2 * n) = (uint64_t)_mm_cvtsi128_si64(high);
+  *(v_mem_8 *)(x + 3 * n) = (uint64_t)_mm_extract_epi64(high, 1);
 }
 
 V_VEC v_s32 v_splat_s32(int32_t n) { return _mm256_set1_epi32(n); }
