@@ -88,12 +88,17 @@ static bool search(const Search *s, Fit *fit) {
   return ok;
 }
 
-bool fit_workspace(const Cg *cg, const Graph *g, Fit *fit) {
+bool fit_workspace(Cg *cg, const Graph *g, Fit *fit) {
   *fit = (Fit){.chains = NULL};
   if (!cg->options->max_workspace) return true;
   Arena *a = arena_new();
   Search s = begin(cg, g, a);
   Trial *t = fit_try(&s, NULL, 0);
+  if (t && t->cg->memory.workspace > cg->options->max_workspace) { /* before anything is computed twice */
+    arena_free(t->arena);
+    cg->saves_memory = true;
+    t = fit_try(&s, NULL, 0);
+  }
   bool ok = true;
   if (t) { /* else placing says why */
     fit_measure(&s, t);

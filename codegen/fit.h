@@ -13,7 +13,7 @@ typedef struct {
 
 /* Chooses chains of `g` for the options and the target of `cg`. False after a diagnostic: the least that can
  * be reached exceeds the limit. Without a limit there are none. */
-bool fit_workspace(const Cg *cg, const Graph *g, Fit *fit);
+bool fit_workspace(Cg *cg, const Graph *g, Fit *fit);
 
 /* Puts bands in the place of the chains of cg->graph, a clone of that graph. */
 void fit_apply(Cg *cg, const Fit *fit);

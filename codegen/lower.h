@@ -87,6 +87,7 @@ typedef struct Cg {
   StrMap *scratch_of;      /* name of a node's first result -> Buffer */
   StrMap *position_of;     /* name of a node's first result -> its position + 1 */
   const StrMap *origins;   /* of the nodes of bands: codegen/chain.h; NULL: there are none */
+  bool saves_memory;       /* -max-workspace: what has scratch only to be faster does not pay */
   const FusedChain *fused; /* what -max-workspace has fused */
   int n_fused;
   int64_t unfused;       /* bytes of workspace without that */

@@ -53,12 +53,10 @@ static bool has_values(const Node *n) {
   return true;
 }
 
-/* With a limit of the workspace memory counts more. */
 bool winograd_suits(const Cg *cg, const Node *n) {
   const Shape *w = &n->operands[1]->type.shape;
-  return cg->target->winograd && !cg->options->max_workspace && has_shape(n) &&
-         w->dim[0] >= cg->target->lanes && w->dim[0] * w->dim[1] * 2 * WINOGRAD_POINTS <= MOST_WEIGHTS &&
-         has_types(cg, n) && has_values(n);
+  return cg->target->winograd && !cg->saves_memory && has_shape(n) && w->dim[0] >= cg->target->lanes &&
+         w->dim[0] * w->dim[1] * 2 * WINOGRAD_POINTS <= MOST_WEIGHTS && has_types(cg, n) && has_values(n);
 }
 
 /* ---- how ---- */
