@@ -157,14 +157,12 @@ static Place steps(int64_t x, int64_t v, int64_t y) {
 
 static WinogradGroup group_of(const Winograd *s, int kind) {
   if (kind == INNER) return (WinogradGroup){s->mr, false};
-  return (WinogradGroup){(int)(s->columns - (s->groups - 1) * s->mr), s->width % 2};
+  int tiles = (int)(s->columns - (s->groups - 1) * s->mr);
+  return (WinogradGroup){tiles, s->width % 2 && tiles > 1};
 }
 
 /* The last group of a row is like the others. */
-static bool is_even(const Winograd *s) {
-  WinogradGroup last = group_of(s, LAST);
-  return last.tiles == s->mr && !last.shifted;
-}
+static bool is_even(const Winograd *s) { return s->width % 2 == 0 && group_of(s, LAST).tiles == s->mr; }
 
 static void call_product(const Walk *w, int kind, Place p, VirAddr y, bool left) {
   VirAddr args[6] = {p.v, w->w, w->bias, w->m, y, w->sums};
@@ -229,7 +227,10 @@ static void do_groups(Walk *w, Place p, int unused) {
   } else if (looped) {
     do_group(w, p, INNER);
   }
-  if (looped < s->groups) do_group(w, moved(p, NULL, looped, step), LAST);
+  if (looped == s->groups) return;
+  p = moved(p, NULL, looped, step);
+  bool back = s->width % 2 && group_of(s, LAST).tiles == 1; /* it is the one that begins a column earlier */
+  do_group(w, moved(p, NULL, back, steps(-s->x_pixel, 0, -s->y_pixel)), LAST);
 }
 
 static void do_row(Walk *w, Place p) {

@@ -44,8 +44,7 @@ bool winograd_suits(const Cg *cg, const Node *n);
 int64_t winograd_scratch(const Cg *cg, const Node *n);
 void winograd_emit(Cg *cg, const Node *n, Buffer *scratch);
 
-/* The same for all tiles but the last group's: how many there are; whether the last one begins a column
- * earlier, so that it ends with the row. */
+/* How many tiles; whether the last one of several begins a column earlier, so that it ends with the row. */
 typedef struct {
   int tiles;
   bool shifted;

@@ -12,6 +12,7 @@ TARGET = 'x86-64-v3'
 CASES = {
     'a group of tiles': dict(n=2, ic=19, oc=37, h=9, w=11),
     'no more than one tile': dict(ic=8, oc=8, h=4, w=5, pad=0),
+    'a last group of one tile': dict(ic=16, oc=16, h=4, w=13),
     'groups that are all alike': dict(ic=16, oc=24, h=6, w=24),
     'a row of tiles': dict(n=2, ic=100, oc=40, h=5, w=14),
     'a tall image': dict(ic=160, oc=160, h=7, w=8),
