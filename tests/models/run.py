@@ -14,6 +14,7 @@ Networks of 150x150 and more are built for one target by one compiler, with a fe
 QCC_SOAK=1) does all. A model whose operators are not all supported must be refused with a diagnostic and
 without output; those are counted."""
 import argparse
+import copy
 import collections
 import os
 import re
@@ -369,7 +370,13 @@ class Suite:
                 return self.result(model, 'run', complaint)
             self.jit(model, folder)
             stdin = b''.join(a[i].tobytes() for i in range(count) for a in arrays)
-            list(pool.map(lambda tc: self.guarded(model, tc, folder, wanted, stdin), self.compilers(model)))
+            # calibrated once: all code comes of the quantized graph
+            p = self.run_qcc(model, '-io', 'float', '-emit', 'ir', '-o', f'{folder}/q.ir')
+            if p.returncode:
+                return self.result(model, 'ir', p.stderr)
+            quantized = copy.copy(model)
+            quantized.path, quantized.calib = f'{folder}/q.ir', None
+            list(pool.map(lambda tc: self.guarded(quantized, tc, folder, wanted, stdin), self.compilers(model)))
 
     def guarded(self, model, tc, folder, wanted, stdin):
         try:
