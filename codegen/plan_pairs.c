@@ -5,7 +5,7 @@
 static const int pair_cost[PLAN_MASKS + 1] = {150, 171, 200}, single_cost[2] = {100, 114};
 
 /* Candidates that are tried for each k-step, first, and to mend what was found. */
-enum { LARGE_TRIES = 40, SMALL_TRIES = 16, MEND_TRIES = 128, ROUNDS = 3 };
+enum { LARGE_TRIES = 24, SMALL_TRIES = 8, MEND_TRIES = 64, ROUNDS = 2 };
 /* What two k-steps with masks gain: no more is worth another look. */
 enum { POOR = 28 };
 
