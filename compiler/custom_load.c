@@ -9,6 +9,8 @@
 
 #include "compiler/process.h"
 
+enum { MAX_LOG = 4000 };
+
 /* ---- calls, and what ends them ---- */
 
 /* A signal's handler is given nothing: these are all that it knows. */
@@ -83,9 +85,7 @@ typedef struct {
   const char *folder;
 } Loader;
 
-static const char *file_in(const Loader *l, const char *name) {
-  return arena_printf(l->arena, "%s/%s", l->folder, name);
-}
+static const char *file_in(const Loader *l, const char *name) { return temp_file(l->arena, l->folder, name); }
 
 static bool fail(const Loader *l, const char *what, const char *why) {
   return diag_error(l->diag, (SrcLoc){0}, "-custom: %s: %s", what, why);
@@ -121,20 +121,6 @@ static bool write_shims(const Loader *l) {
   return ok || fail(l, file_in(l, "shims.c"), strerror(errno));
 }
 
-/* What the compiler said. */
-static void note_log(const Loader *l) {
-  char text[4001];
-  FILE *f = fopen(file_in(l, "log"), "rb");
-  size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
-  if (f) fclose(f);
-  text[n] = 0;
-  char *rest = text;
-  for (int i = 0; i < 6; i++) {
-    char *line = strsep(&rest, "\n");
-    if (line && *line) diag_note(l->diag, (SrcLoc){0}, "%s", line);
-  }
-}
-
 static bool build(const Loader *l, const char *const *files, int n_files) {
   static const char *const options[] = {"-std=gnu11", "-O2", "-ffp-contract=off", "-fPIC", "-shared", "-o"};
   Words w = {0};
@@ -148,7 +134,7 @@ static bool build(const Loader *l, const char *const *files, int n_files) {
   int code = spawn_wait(l->arena, &w, file_in(l, "log"));
   if (code < 0) return fail(l, "cannot run cc", strerror(errno));
   if (code) fail(l, "cc", "the custom operators do not compile");
-  if (code) note_log(l);
+  if (code) note_log(l->diag, file_in(l, "log"), 6, MAX_LOG);
   return !code;
 }
 
@@ -168,13 +154,11 @@ static bool bind(const Loader *l) {
 bool custom_load(Diag *d, Arena *a, CustomOps *ops, const char *const *files, int n_files,
                  CustomTrace *trace) {
   static const char *const names[] = {"shims.c", "custom.so", "log"};
-  const char *tmp = getenv("TMPDIR");
-  char *folder = arena_printf(a, "%s/qcc-custom-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-  const Loader l = {d, a, ops, folder};
-  if (!mkdtemp(folder)) return fail(&l, folder, strerror(errno));
+  const char *tried;
+  const Loader l = {d, a, ops, temp_folder(a, "custom", &tried)};
+  if (!l.folder) return fail(&l, tried, strerror(errno));
   bool ok = write_shims(&l) && build(&l, files, n_files) && bind(&l);
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) unlink(file_in(&l, names[i]));
-  rmdir(folder);
+  temp_remove(a, l.folder, names, sizeof names / sizeof *names);
   if (ok) watch_process(trace);
   return ok;
 }

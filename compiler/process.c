@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -42,4 +44,33 @@ int spawn_wait(Arena *a, const Words *w, const char *log) {
   while (waitpid(pid, &status, 0) < 0)
     if (errno != EINTR) return -1;
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+void note_log(Diag *d, const char *log, int lines, size_t most) {
+  char *text = arena_alloc(d->arena, most + 1);
+  FILE *f = fopen(log, "rb");
+  size_t n = f ? fread(text, 1, most, f) : 0;
+  if (f) fclose(f);
+  text[n] = 0;
+  char *rest = text;
+  for (int i = 0; i < lines; i++) {
+    char *line = strsep(&rest, "\n");
+    if (line && *line) diag_note(d, (SrcLoc){0}, "%s", line);
+  }
+}
+
+const char *temp_folder(Arena *a, const char *what, const char **tried) {
+  const char *tmp = getenv("TMPDIR");
+  char *folder = arena_printf(a, "%s/qcc-%s-XXXXXX", tmp && *tmp ? tmp : "/tmp", what);
+  *tried = folder;
+  return mkdtemp(folder);
+}
+
+const char *temp_file(Arena *a, const char *folder, const char *name) {
+  return arena_printf(a, "%s/%s", folder, name);
+}
+
+void temp_remove(Arena *a, const char *folder, const char *const *names, size_t n) {
+  for (size_t i = 0; i < n; i++) unlink(temp_file(a, folder, names[i]));
+  rmdir(folder);
 }

@@ -165,22 +165,7 @@ static bool write_code(Verify *v) {
 
 /* ---- building and running ---- */
 
-/* The first lines of what a program said. */
-static void note_log(Verify *v) {
-  char text[MAX_LOG + 1];
-  FILE *f = fopen(file_in(v, "log"), "rb");
-  size_t n = f ? fread(text, 1, MAX_LOG, f) : 0;
-  if (f) fclose(f);
-  text[n] = 0;
-  char *line = text;
-  for (int i = 0; i < 4 && *line; i++) {
-    size_t len = strcspn(line, "\n");
-    bool more = line[len] == '\n';
-    line[len] = 0;
-    if (len) diag_note(v->diag, (SrcLoc){0}, "%s", line);
-    line += len + more;
-  }
-}
+static void note_said(Verify *v) { note_log(v->diag, file_in(v, "log"), 4, MAX_LOG); }
 
 static const char *compiler(const Verify *v) {
   const char *cc = getenv("QCC_CC");
@@ -218,7 +203,7 @@ static bool build(Verify *v, const char *source, const char *word, const char *r
     return verify_error(v, arena_printf(v->arena, "cannot run %s: %s", w.words[0], strerror(errno)));
   if (code == 0) return true;
   verify_error(v, arena_printf(v->arena, "%s does not build the emitted code", w.words[0]));
-  note_log(v);
+  note_said(v);
   return false;
 }
 
@@ -257,7 +242,7 @@ static unsigned char *run(Verify *v, int64_t *size) {
                                      code - 128, in->what, in->number)
                       : arena_printf(v->arena, "the program ended with code %d on input '%s %d'", code,
                                      in->what, in->number));
-  note_log(v);
+  note_said(v);
   return NULL;
 }
 
@@ -400,20 +385,17 @@ static bool verify_in_folder(Verify *v, StrBuf *report) {
 static void remove_folder(Verify *v) {
   const char *const names[] = {"model.c",   "model.h", "model.o",    "model.bin",   "model_weights.o",
                                "harness.c", "program", "inputs.bin", "outputs.bin", "log"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) unlink(file_in(v, names[i]));
-  rmdir(v->folder);
+  temp_remove(v->arena, v->folder, names, sizeof names / sizeof *names);
 }
 
 bool verify_c(Diag *d, Arena *a, const Graph *g, const CodegenOptions *o, const char *samples,
               StrBuf *report) {
   Verify v = {.diag = d, .arena = a, .graph = g, .options = o};
   if (!verify_inputs(d, a, g, samples, &v.inputs)) return false;
-  const char *tmp = getenv("TMPDIR");
-  char *folder = arena_printf(a, "%s/qcc-verify-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-  if (!mkdtemp(folder))
-    return verify_error(&v,
-                        arena_printf(a, "cannot make a temporary folder %s: %s", folder, strerror(errno)));
-  v.folder = folder;
+  const char *tried;
+  v.folder = temp_folder(a, "verify", &tried);
+  if (!v.folder)
+    return verify_error(&v, arena_printf(a, "cannot make a temporary folder %s: %s", tried, strerror(errno)));
   bool ok = verify_in_folder(&v, report);
   remove_folder(&v);
   return ok;
