@@ -9,19 +9,7 @@
 #include <string.h>
 
 #include "compiler/c_text.h"
-
-static Arena *arena;
-
-static int setup(void **state) {
-  (void)state;
-  arena = arena_new();
-  return 0;
-}
-static int teardown(void **state) {
-  (void)state;
-  arena_free(arena);
-  return 0;
-}
+#include "tests/unit/arena_test.h"
 
 static const Source *source(const char *text) { return source_from_text(arena, "m.c", text, strlen(text)); }
 

@@ -10,19 +10,7 @@
 #include <string.h>
 
 #include "ir/graph.h"
-
-static Arena *arena;
-
-static int setup(void **state) {
-  (void)state;
-  arena = arena_new();
-  return 0;
-}
-static int teardown(void **state) {
-  (void)state;
-  arena_free(arena);
-  return 0;
-}
+#include "tests/unit/arena_test.h"
 
 static void arena_aligns_and_zeroes(void **state) {
   (void)state;

@@ -12,21 +12,10 @@
 #include "passes/glob.h"
 #include "passes/lua.h"
 #include "passes/lua_locate.h"
+#include "tests/unit/arena_test.h"
 
-static Arena *arena;
 static char messages[4000];
 static char said[200]; /* what the file said by `say` */
-
-static int setup(void **state) {
-  (void)state;
-  arena = arena_new();
-  return 0;
-}
-static int teardown(void **state) {
-  (void)state;
-  arena_free(arena);
-  return 0;
-}
 
 static int say(lua_State *L) {
   size_t used = strlen(said);

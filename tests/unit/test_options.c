@@ -12,20 +12,9 @@
 #include "compiler/names.h"
 #include "compiler/options.h"
 #include "ir/graph.h"
+#include "tests/unit/arena_test.h"
 
-static Arena *arena;
 static char messages[2000];
-
-static int setup(void **state) {
-  (void)state;
-  arena = arena_new();
-  return 0;
-}
-static int teardown(void **state) {
-  (void)state;
-  arena_free(arena);
-  return 0;
-}
 
 /* Splits the line at blanks. */
 static bool parse(const char *line, Options *o) {

@@ -9,20 +9,9 @@
 
 #include "ir/text.h"
 #include "passes/qconfig.h"
+#include "tests/unit/arena_test.h"
 
-static Arena *arena;
 static char messages[2000];
-
-static int setup(void **state) {
-  (void)state;
-  arena = arena_new();
-  return 0;
-}
-static int teardown(void **state) {
-  (void)state;
-  arena_free(arena);
-  return 0;
-}
 
 /* "histogram u8 0..127 eps". */
 static const char *text_of(const ObserverSpec *s) {

@@ -11,19 +11,7 @@
 #include <string.h>
 
 #include "ir/quant.h"
-
-static Arena *arena;
-
-static int setup(void **state) {
-  (void)state;
-  arena = arena_new();
-  return 0;
-}
-static int teardown(void **state) {
-  (void)state;
-  arena_free(arena);
-  return 0;
-}
+#include "tests/unit/arena_test.h"
 
 static const int32_t zeros[] = {0, 1, 2, 127, 128, 254, 255};
 enum { N_ZEROS = sizeof zeros / sizeof *zeros };

@@ -10,21 +10,10 @@
 
 #include "ir/text.h"
 #include "passes/ranges/facts.h"
+#include "tests/unit/arena_test.h"
 
-static Arena *arena;
 static Graph *graph;
 static const Ranges *ranges;
-
-static int setup(void **state) {
-  (void)state;
-  arena = arena_new();
-  return 0;
-}
-static int teardown(void **state) {
-  (void)state;
-  arena_free(arena);
-  return 0;
-}
 
 static void analyse(const char *body) {
   Diag d;

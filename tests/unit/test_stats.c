@@ -11,19 +11,7 @@
 
 #include "ir/text.h"
 #include "passes/stats.h"
-
-static Arena *arena;
-
-static int setup(void **state) {
-  (void)state;
-  arena = arena_new();
-  return 0;
-}
-static int teardown(void **state) {
-  (void)state;
-  arena_free(arena);
-  return 0;
-}
+#include "tests/unit/arena_test.h"
 
 static const char model[] = "model m {\n"
                             "  input %x : f32[1, 2]\n"

@@ -12,19 +12,7 @@
 
 #include "ir/text.h"
 #include "tests/graph_equal.h"
-
-static Arena *arena;
-
-static int setup(void **state) {
-  (void)state;
-  arena = arena_new();
-  return 0;
-}
-static int teardown(void **state) {
-  (void)state;
-  arena_free(arena);
-  return 0;
-}
+#include "tests/unit/arena_test.h"
 
 /* Diagnostics go to memory; finish() returns their text, owned by the arena. */
 typedef struct {

@@ -14,19 +14,7 @@
 #include "codegen/target.h"
 #include "codegen/cpu.h"
 #include "codegen/vir.h"
-
-static Arena *arena;
-
-static int setup(void **state) {
-  (void)state;
-  arena = arena_new();
-  return 0;
-}
-static int teardown(void **state) {
-  (void)state;
-  arena_free(arena);
-  return 0;
-}
+#include "tests/unit/arena_test.h"
 
 /* Two pixels of a small product, with all kinds of statements. */
 static VirModule *example(void) {
