@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "codegen/depthwise_quad.h"
+#include "codegen/requant.h"
 
 /* The state of building one function. */
 typedef struct {
@@ -11,7 +12,8 @@ typedef struct {
   int results;
   bool ends; /* its last position is the last one of the row */
   const VirBase *w, *bias, *m;
-  VirAddr x, y;                                          /* of position 0 */
+  VirAddr x, y; /* of position 0 */
+  Requant requant;
   const VirVar *slot[MAX_QUADS][MAX_RING][QUAD_VECTORS]; /* sliding columns */
 } Row;
 
@@ -120,56 +122,17 @@ static void add_product(Row *t, const VirVar *acc, const VirVar *x, int64_t inde
 
 /* ---- results ---- */
 
-/* The sum of a vector of channels as what is narrowed: scaled, or where that might not fit clamped too. */
+/* The sum of a vector of channels as what is stored. */
 static const VirVar *finish(Row *t, const VirVar *acc, int v) {
-  const DepthwiseQuads *s = t->s;
-  VirBuilder *b = t->b;
-  const Storage *sy = cg_storage(s->cg, s->y);
   char name[16];
   snprintf(name, sizeof name, "q%d", v);
-  const VirVar *m = VIR_LET(b, "m", load_f32, vir_at(channel_at(t, t->m, v)));
-  if (s->unclamped) return VIR_LET(b, name, scale, vir_v(acc), vir_v(m));
-  int32_t lo, hi;
-  cg_stored_range(s->cg, s->y, s->act_min, s->act_max, &lo, &hi);
-  const VirVar *low = VIR_ONCE(b, "lo", splat_f32, vir_m((float)(lo - sy->zero)));
-  const VirVar *high = VIR_ONCE(b, "hi", splat_f32, vir_m((float)(hi - sy->zero)));
-  const VirVar *none = VIR_ONCE(b, "none", splat_s32, vir_n(0));
-  return VIR_LET(b, name, requant, vir_v(acc), vir_v(m), vir_v(low), vir_v(high), vir_v(none));
-}
-
-/* The results of a position as bytes. */
-static const VirVar *narrowed(Row *t, const ActOps *ops, const VirVar **q, const VirVar *zero) {
-  int n = t->s->vectors;
-  VirArg args[QUAD_VECTORS + 1];
-  for (int v = 0; v < n; v++) args[v] = vir_v(q[v]);
-  args[n] = vir_v(zero);
-  return vir_let(t->b, "y0", n == 4 ? ops->narrow_x4 : n == 2 ? ops->narrow_x2 : ops->narrow, n + 1, args);
+  const VirVar *m = VIR_LET(t->b, "m", load_f32, vir_at(channel_at(t, t->m, v)));
+  return requant_scaled(&t->requant, name, acc, m);
 }
 
 /* Stores the results of a position, of which `q` is what finish() made. */
 static void store(Row *t, const VirVar **q, VirAddr y, bool last) {
-  const DepthwiseQuads *s = t->s;
-  VirBuilder *b = t->b;
-  const Storage *sy = cg_storage(s->cg, s->y);
-  const ActOps *ops = act_ops(sy->elem);
-  int32_t lo, hi;
-  cg_stored_range(s->cg, s->y, s->act_min, s->act_max, &lo, &hi);
-  const VirVar *zero = VIR_ONCE(b, "zeros", splat_p, vir_n(sy->zero), vir_n(sy->zero));
-  const VirVar *bytes = narrowed(t, ops, q, zero);
-  if (s->unclamped && lo > ops->lowest) {
-    const VirVar *least = VIR_ONCE(b, "least", splat_q, vir_n(lo));
-    bytes = vir_let(b, "y0", ops->max, VIR_ARGS(vir_v(bytes), vir_v(least)));
-  }
-  if (s->unclamped && hi < ops->highest) {
-    const VirVar *most = VIR_ONCE(b, "most", splat_q, vir_n(hi));
-    bytes = vir_let(b, "y0", ops->min, VIR_ARGS(vir_v(bytes), vir_v(most)));
-  }
-  int64_t n = last ? s->last : s->stored;
-  if (n == s->width) {
-    VIR_DO(b, store_q, vir_at(y), vir_v(bytes));
-  } else {
-    VIR_DO(b, store_q_part, vir_at(y), vir_v(bytes), vir_n(n));
-  }
+  requant_store_bytes(&t->requant, y, q, t->s->vectors, last ? t->s->last : t->s->stored);
 }
 
 /* Of a result row, in elements. */
@@ -360,6 +323,7 @@ VirFunc *quad_row(const DepthwiseQuads *s, int results, const QuadSegment *segme
   t.y = vir_addr(vir_param(&b, "y", cg_storage(cg, s->y)->elem, true,
                            (results - 1) * y_row(s) + (segment->count - 1) * y_position(s) + bytes),
                  0);
+  t.requant = requant_start(cg, &b, s->y, s->act_min, s->act_max, s->unclamped);
   (s->positions ? tiles : slide)(&t, segment->count);
   return b.f;
 }

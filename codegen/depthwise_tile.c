@@ -156,9 +156,8 @@ static Params tile_params(const DepthwisePack *s, VirBuilder *b, int mr, int64_t
   int64_t x_count = (mr - 1) * s->pixel_step + (s->kd - 1) * s->plane_step + (s->kh - 1) * s->row_step +
                     (s->kw - 1) * s->tap_step + width;
   Params p = {.x = vir_param(b, "x", cg_storage(s->cg, s->x)->elem, false, x_count)};
-  VirBase *w = (VirBase *)vir_param(b, "w", s->w_elem, false, depthwise_block_size(s));
-  w->elem16 = s->quantized;
-  p.w = w;
+  p.w = s->quantized ? vir_param_s16(b, "w", false, depthwise_block_size(s))
+                     : vir_param(b, "w", s->w_elem, false, depthwise_block_size(s));
   p.start = vir_param(b, "bias", s->quantized ? DT_S32 : DT_F32, false, s->lanes);
   if (s->multiplier || s->run_time.scales) p.m = vir_param(b, "m", DT_F32, false, s->lanes);
   if (s->addend) p.addend = vir_param(b, "addend", DT_F32, false, s->lanes);

@@ -47,9 +47,8 @@ static const VirVar *together(const Requant *r, const VirVar *const *q, int coun
   return y;
 }
 
-/* Of them `bytes` are stored. */
-static void store_together(const Requant *r, VirAddr at, const VirVar *const *q, int count, int bytes) {
-  const VirVar *y = together(r, q, count);
+void requant_store_bytes(const Requant *r, VirAddr at, const VirVar *const *q, int n, int64_t bytes) {
+  const VirVar *y = together(r, q, n);
   if (bytes == 4 * r->lanes) {
     VIR_DO(r->b, store_q, vir_at(at), vir_v(y));
   } else {
@@ -61,7 +60,7 @@ void requant_store(const Requant *r, VirAddr at, const VirVar *const *q, int n, 
   for (int i = 0; i < n;) {
     int count = requant_together(n, i), end = i + count;
     int bytes = end < n ? count * r->lanes : (count - 1) * r->lanes + last;
-    store_together(r, vir_offset(at, i * r->lanes), q + i, count, bytes);
+    requant_store_bytes(r, vir_offset(at, i * r->lanes), q + i, count, bytes);
     i = end;
   }
 }

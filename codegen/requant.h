@@ -25,6 +25,8 @@ const VirVar *requant_scaled(const Requant *r, const char *name, const VirVar *s
  * `last` lanes. The channels that the lanes hold follow from requant_channel. */
 void requant_store(const Requant *r, VirAddr at, const VirVar *const *q, int n, int last);
 
+/* 4, 2 or 1 vectors packed together, of which `bytes` are stored. */
+void requant_store_bytes(const Requant *r, VirAddr at, const VirVar *const *q, int n, int64_t bytes);
 /* The same of one vector of each of four pixels, `apart` elements from one to the next: all lanes. */
 void requant_store_pixels(const Requant *r, VirAddr at, const VirVar *const *q, int64_t apart);
 
