@@ -20,11 +20,11 @@ static int most_masks(int size) { return size == 2 ? 2 : 1; }
 
 /* ---- groups ---- */
 
-static PlanSet group_of(const PlanStep *e) {
+PlanSet plan_single(const PlanStep *e) {
   return (PlanSet){.size = 1, .masks = !e->fits, .step = {e->step}, .fits = e->fits};
 }
 
-static void join(PlanSet *g, const PlanStep *e) {
+void plan_join(PlanSet *g, const PlanStep *e) {
   g->fits |= (unsigned)e->fits << g->size;
   g->step[g->size++] = e->step;
 }
@@ -32,12 +32,12 @@ static void join(PlanSet *g, const PlanStep *e) {
 /* Of k-steps without masks. */
 static PlanSet grow_plain(const Planner *p, int64_t first) {
   PlanSums sums = {.positive = {0}};
-  PlanSet g = group_of(p->by_size[first]);
+  PlanSet g = plan_single(p->by_size[first]);
   plan_add(p, &sums, p->by_size[first]);
   int64_t next = first + 1, last = p->n_sized - 1;
   for (int tries = 0; tries < LARGE_TRIES + SMALL_TRIES && g.size < p->most && next <= last; tries++) {
     const PlanStep *e = p->by_size[tries < LARGE_TRIES ? next++ : last--];
-    if (!e->taken && plan_add(p, &sums, e)) join(&g, e);
+    if (!e->taken && plan_add(p, &sums, e)) plan_join(&g, e);
   }
   return g;
 }
@@ -50,12 +50,12 @@ static PlanSet grow_flipped(const Planner *p, int64_t first, int64_t from) {
     const PlanStep *e = p->by_size[tries < LARGE_TRIES ? next++ : last--];
     PlanSums sums = {.positive = {0}};
     if (e->taken || !plan_add(p, &sums, e) || !plan_add_flipped(p, &sums, flipped)) continue;
-    PlanSet g = group_of(e);
-    join(&g, flipped);
+    PlanSet g = plan_single(e);
+    plan_join(&g, flipped);
     g.masks = 1;
     return g;
   }
-  return group_of(flipped);
+  return plan_single(flipped);
 }
 
 void plan_add_group(Plan *plan, PlanSet g) { plan->groups[g.size][plan->count[g.size]++] = g; }
@@ -219,15 +219,17 @@ int64_t plan_places(const DensePack *s) {
   return n;
 }
 
+/* Two multiplications go at a time, and of all operations 3.5 (as measured on Zen 5): a k-step takes one
+ * multiplication and one operation more for adding up, a group one of each for widening, a mask one
+ * operation. */
+double plan_kind_cost(PlanKind k) {
+  double products = (k.size + 1) / 2.0, operations = (2 * k.size + 1 + k.masks) / 3.5;
+  return products > operations ? products : operations;
+}
+
 double plan_cost(const DensePack *s) {
-  /* Two multiplications go at a time, and of all operations 3.5 (as measured on Zen 5): a k-step takes one
-   * multiplication and one operation more for adding up, a group one of each for widening. */
-  static const double single = 4 / 3.5;
-  double cycles = 0;
-  for (int kind = 0; kind < PLAN_KINDS; kind++) {
-    const PlanKind *k = &plan_kind[kind];
-    double products = (k->size + 1) / 2.0, operations = (2 * k->size + 1 + k->masks) / 3.5;
-    cycles += (products > operations ? products : operations) * (double)s->plan_groups[kind];
-  }
+  double cycles = 0, single = plan_kind_cost((PlanKind){1, 1});
+  for (int kind = 0; kind < PLAN_KINDS; kind++)
+    cycles += plan_kind_cost(plan_kind[kind]) * (double)s->plan_groups[kind];
   return s->k_steps ? cycles / single / (double)s->k_steps : 1;
 }

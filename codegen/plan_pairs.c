@@ -1,19 +1,22 @@
 #include "codegen/plan_steps.h"
 
-/* What a pair with so many masks costs, and a k-step alone, without and with a mask: in hundredths of a
- * cycle, see plan_cost. */
-static const int pair_cost[PLAN_MASKS + 1] = {150, 171, 200}, single_cost[2] = {100, 114};
-
 /* Candidates that are tried for each k-step, first, and to mend what was found. */
 enum { LARGE_TRIES = 24, SMALL_TRIES = 8, MEND_TRIES = 64, ROUNDS = 2 };
-/* What two k-steps with masks gain: no more is worth another look. */
-enum { POOR = 28 };
-
 typedef struct {
   const Planner *p;
   int64_t n;
-  int64_t *partner; /* of each, in the order of their sizes; -1: none */
+  int64_t *partner;             /* of each, in the order of their sizes; -1: none */
+  int saved[PLAN_MASKS + 1][3]; /* by a pair: with so many masks, by how many of the two need one alone */
 } Match;
+
+/* In hundredths of a cycle. */
+static int cost(int size, int masks) { return (int)(100 * plan_kind_cost((PlanKind){size, masks}) + 0.5); }
+
+static void set_saved(Match *m) {
+  for (int masks = 0; masks <= PLAN_MASKS; masks++)
+    for (int alone = 0; alone < 3; alone++)
+      m->saved[masks][alone] = (2 - alone) * cost(1, 0) + alone * cost(1, 1) - cost(2, masks);
+}
 
 static const PlanStep *at(const Match *m, int64_t i) { return m->p->by_size[i]; }
 
@@ -48,7 +51,7 @@ static int gain(const Match *m, int64_t i, int64_t j) {
   bool x_is_last;
   if (i < 0 || j < 0) return 0;
   int masks = pair_masks(m->p, at(m, i), at(m, j), &x_is_last);
-  return masks < 0 ? 0 : single_cost[!at(m, i)->fits] + single_cost[!at(m, j)->fits] - pair_cost[masks];
+  return masks < 0 ? 0 : m->saved[masks][!at(m, i)->fits + !at(m, j)->fits];
 }
 
 static void separate(Match *m, int64_t i) {
@@ -57,7 +60,7 @@ static void separate(Match *m, int64_t i) {
   m->partner[i] = -1;
 }
 
-static void join(Match *m, int64_t i, int64_t j) {
+static void pair_up(Match *m, int64_t i, int64_t j) {
   m->partner[i] = j;
   m->partner[j] = i;
 }
@@ -75,7 +78,7 @@ static void match_greedily(Match *m) {
       most = saved;
       best = j;
     }
-    if (best >= 0) join(m, i, best);
+    if (best >= 0) pair_up(m, i, best);
   }
 }
 
@@ -83,7 +86,7 @@ static void match_greedily(Match *m) {
 static bool mend(Match *m, int64_t i) {
   int64_t tries = m->n < MEND_TRIES ? m->n : MEND_TRIES, p = m->partner[i];
   int own = gain(m, i, p);
-  if (own > POOR) return false;
+  if (own > m->saved[PLAN_MASKS][2]) return false; /* better than alone, or with two masks */
   for (int64_t t = 1; t < tries; t++) {
     int64_t j = (i + t * (m->n / tries)) % m->n, q = m->partner[j];
     int saved = j == i || j == p ? 0 : gain(m, i, j);
@@ -92,8 +95,8 @@ static bool mend(Match *m, int64_t i) {
     if (saved > before || saved + gain(m, p, q) > before) {
       separate(m, i);
       separate(m, j);
-      join(m, i, j);
-      if (gain(m, p, q)) join(m, p, q);
+      pair_up(m, i, j);
+      if (gain(m, p, q)) pair_up(m, p, q);
       return true;
     }
   }
@@ -102,7 +105,7 @@ static bool mend(Match *m, int64_t i) {
 
 static PlanSet set_of(const Match *m, int64_t i) {
   const PlanStep *x = at(m, i), *y = m->partner[i] < 0 ? NULL : at(m, m->partner[i]);
-  if (!y) return (PlanSet){.size = 1, .masks = !x->fits, .fits = x->fits, .step = {x->step}};
+  if (!y) return plan_single(x);
   bool x_is_last;
   int masks = pair_masks(m->p, x, y, &x_is_last);
   if (x_is_last) {
@@ -110,16 +113,17 @@ static PlanSet set_of(const Match *m, int64_t i) {
     x = y;
     y = z;
   }
-  return (PlanSet){.size = 2,
-                   .masks = masks,
-                   .fits = (unsigned)x->fits | (unsigned)y->fits << 1,
-                   .step = {x->step, y->step}};
+  PlanSet g = plan_single(x);
+  plan_join(&g, y);
+  g.masks = masks;
+  return g;
 }
 
 void plan_pairs(const Planner *p, Plan *plan) {
   Arena *tmp = arena_new();
   Match m = {.p = p, .n = p->n_sized, .partner = ARENA_NEW_ARRAY(tmp, int64_t, (size_t)p->n_sized + 1)};
   for (int64_t i = 0; i < m.n; i++) m.partner[i] = -1;
+  set_saved(&m);
   match_greedily(&m);
   bool mended = true;
   for (int round = 0; round < ROUNDS && mended; round++) {

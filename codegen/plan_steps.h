@@ -72,6 +72,12 @@ bool plan_add_flipped(const Planner *p, PlanSums *s, const PlanStep *e);
 /* A weight of this size on the lesser side of the sums. */
 void plan_balance(int32_t *positive, int32_t *negative, int32_t size);
 
+/* Cycles of a group of this kind, for each pixel. */
+double plan_kind_cost(PlanKind k);
+/* A k-step alone; one more in a group. */
+PlanSet plan_single(const PlanStep *e);
+void plan_join(PlanSet *g, const PlanStep *e);
+
 /* codegen/plan_pairs.c: all k-steps by twos, as many and with as few masks as is found. */
 void plan_pairs(const Planner *p, Plan *plan);
 void plan_add_group(Plan *plan, PlanSet g);
