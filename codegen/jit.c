@@ -5,6 +5,7 @@
 
 #include "codegen/jit_compile.h"
 #include "codegen/jit_tensor.h"
+#include "codegen/layout.h"
 #include "ir/diag.h"
 
 /* What the kernels are built for: vectors of four lanes, whose operations are runtime/vec_generic.h's. */
@@ -72,7 +73,7 @@ static void run_left(const Cg *cg, const JitPlaces *p, const Node *n) {
 
 static void show(const JitPlaces *p, const Seen *s, TensorWatch watch, void *user) {
   const Type *t = &s->tensor->type;
-  if (jit_lies_plain(s->storage, t)) {
+  if (storage_is_plain(s->storage, &t->shape)) {
     watch(user, s->tensor, jit_tensor_at(p, s->storage));
     return;
   }

@@ -2,15 +2,6 @@
 
 #include <string.h>
 
-bool jit_lies_plain(const Storage *s, const Type *t) {
-  int64_t step = 1;
-  for (int d = t->shape.rank - 1; d >= 0; d--) {
-    if (t->shape.dim[d] > 1 && s->stride[d] != step) return false;
-    step *= t->shape.dim[d];
-  }
-  return !s->bias;
-}
-
 char *jit_tensor_at(const JitPlaces *p, const Storage *s) {
   const Buffer *b = s->buffer;
   const int64_t at = (s->base + s->offset) * dtype_info[s->elem].bytes;

@@ -11,8 +11,6 @@ typedef struct {
   uint8_t *workspace;
 } JitPlaces;
 
-/* True where the tensor lies in C order, with its values as they are. */
-bool jit_lies_plain(const Storage *s, const Type *t);
 /* Its first element. */
 char *jit_tensor_at(const JitPlaces *p, const Storage *s);
 void jit_gather(const JitPlaces *p, const Storage *s, const Type *t, void *to);

@@ -116,6 +116,15 @@ void storage_unit_strides(Storage *s, const Shape *shape, bool channels_last) {
   }
 }
 
+bool storage_is_plain(const Storage *s, const Shape *shape) {
+  int64_t step = 1;
+  for (int i = shape->rank - 1; i >= 0; i--) {
+    if (shape->dim[i] > 1 && s->stride[i] != step) return false;
+    step *= shape->dim[i];
+  }
+  return !s->bias;
+}
+
 bool storage_has_rows(const Storage *s, const Shape *shape, int64_t *step) {
   int last = shape->rank - 1;
   Shape rows = *shape;

@@ -19,6 +19,9 @@ bool storage_is_ordered(const Storage *s, const Shape *shape, bool channels_last
 /* Sets the strides of dims of 1, over which nothing steps, to what is inside of them. */
 void storage_unit_strides(Storage *s, const Shape *shape, bool channels_last);
 
+/* True where the elements of the tensor lie row-major without gaps, as they are: not biased. */
+bool storage_is_plain(const Storage *s, const Shape *shape);
+
 /* True where the last dim has no gaps and all before it step evenly: by *step. */
 bool storage_has_rows(const Storage *s, const Shape *shape, int64_t *step);
 

@@ -18,6 +18,7 @@ enum { LEAST_CHANNELS = 8 };
 static const float least_multiplier = 0x1p-100f;
 
 int64_t winograd_elements(const Winograd *s, int64_t tiles) { return WINOGRAD_POINTS * tiles * s->channels; }
+int64_t winograd_vectors(const Winograd *s) { return (s->oc + s->lanes - 1) / s->lanes; }
 int64_t winograd_weights(const Winograd *s) { return WINOGRAD_POINTS * ((s->ic + 1) / 2) * 4 * s->lanes; }
 
 /* ---- which nodes ---- */
@@ -67,7 +68,7 @@ int64_t winograd_sums(const Winograd *s) { return (int64_t)WINOGRAD_POINTS * s->
 static WinogradStrip choose_strip(const Winograd *s) {
   int64_t group = 2 * winograd_elements(s, STACK_TILES),
           image = 2 * winograd_elements(s, s->rows * s->columns);
-  int64_t weights = (s->oc + s->lanes - 1) / s->lanes * winograd_weights(s);
+  int64_t weights = winograd_vectors(s) * winograd_weights(s);
   if (s->cg->options->threads && s->images == 1 && image <= THREADS_IMAGE) return STRIP_IMAGE;
   if (group <= NEAR_GROUP) return STRIP_GROUP;
   return s->images == 1 && image <= NEAR_IMAGE && weights > NEAR_WEIGHTS ? STRIP_IMAGE : STRIP_ROW;
@@ -99,7 +100,7 @@ static Winograd plan(const Cg *cg, const Node *n) {
   s.channels = (s.ic + block - 1) / block * block;
   s.rows = (s.height + 1) / 2;
   s.columns = (s.width + 1) / 2;
-  if (s.nv > (s.oc + s.lanes - 1) / s.lanes) s.nv = 1;
+  if (s.nv > winograd_vectors(&s)) s.nv = 1;
   s.strip = choose_strip(&s);
   s.sums_on_stack = s.strip == STRIP_GROUP || cg->options->threads;
   s.mr = tile_pixels(s.columns, s.sums_on_stack ? STACK_TILES : GROUP_TILES);
@@ -134,7 +135,7 @@ typedef struct {
   const Funcs *f;
   VirBuilder *b;
   bool transform, multiply; /* what is done */
-  bool panel_is_left;       /* STRIP_IMAGE: the open panel */
+  bool panel_is_left;       /* the panel that is open */
   VirAddr w, bias, m;       /* of it */
   VirAddr sums;             /* without a base: on the stack */
 } Walk;
@@ -299,7 +300,7 @@ static void emit_kernel(Winograd *s, const Funcs *f, Buffer *scratch, const char
     w.bias = vir_addr(s->bias, 0);
     w.m = vir_addr(s->multiplier, 0);
     if (!s->sums_on_stack)
-      w.sums = vir_addr(cg_scratch(s->cg, &b, scratch, "sums", DT_S32), strip_bytes(s) / 4);
+      w.sums = vir_addr(cg_scratch_at(s->cg, &b, scratch, "sums", DT_S32, strip_bytes(s)), 0);
   }
   const VirVar *n = NULL;
   if (s->images > 1) {

@@ -54,7 +54,8 @@ typedef struct {
 int64_t winograd_sums(const Winograd *s);
 /* Elements of the transformed operand of so many tiles. */
 int64_t winograd_elements(const Winograd *s, int64_t tiles);
-/* Bytes of the weights of one vector. */
+/* Vectors of result channels; bytes of the weights of one. */
+int64_t winograd_vectors(const Winograd *s);
 int64_t winograd_weights(const Winograd *s);
 
 /* codegen/winograd_pack.c: the constants. */

@@ -15,11 +15,9 @@ static void transform(const int32_t w[3][3], int32_t out[WINOGRAD_POINTS]) {
     }
 }
 
-static int64_t vectors(const Winograd *s) { return (s->oc + s->lanes - 1) / s->lanes; }
-
 /* Vectors of the panel of vector v. */
 static int panel_vectors(const Winograd *s, int64_t v) {
-  int64_t left = vectors(s) - v / s->nv * s->nv;
+  int64_t left = winograd_vectors(s) - v / s->nv * s->nv;
   return left < s->nv ? (int)left : s->nv;
 }
 
@@ -46,9 +44,9 @@ static void put_window(const Winograd *s, int8_t *out, int64_t v, int64_t l, int
 }
 
 static void pack_weights(Winograd *s) {
-  int64_t bytes = vectors(s) * winograd_weights(s);
+  int64_t bytes = winograd_vectors(s) * winograd_weights(s);
   int8_t *out = arena_alloc(s->cg->arena, (size_t)bytes);
-  for (int64_t v = 0; v < vectors(s); v++)
+  for (int64_t v = 0; v < winograd_vectors(s); v++)
     for (int64_t l = 0; l < s->lanes; l++)
       for (int64_t i = 0; i < s->ic; i++) put_window(s, out, v, l, i);
   s->weights = vir_constant(
@@ -56,7 +54,7 @@ static void pack_weights(Winograd *s) {
       arena_printf(s->cg->arena,
                    "weights of '%s', transformed for 2x2 results, int16 (low byte first) [%lld vectors in "
                    "panels of %d][%d points][%lld pairs of channels]",
-                   cg_title(s->cg, s->node), (long long)vectors(s), s->nv, WINOGRAD_POINTS,
+                   cg_title(s->cg, s->node), (long long)winograd_vectors(s), s->nv, WINOGRAD_POINTS,
                    (long long)(s->ic + 1) / 2));
 }
 
@@ -68,7 +66,7 @@ static int64_t sum_of_weights(const Winograd *s, int64_t c) {
 
 /* Sums are four times those of the convolution, and so is the bias. */
 static void pack_channels(Winograd *s) {
-  int64_t n = vectors(s) * s->lanes;
+  int64_t n = winograd_vectors(s) * s->lanes;
   int32_t *bias = ARENA_NEW_ARRAY(s->cg->arena, int32_t, (size_t)n);
   float *m = ARENA_NEW_ARRAY(s->cg->arena, float, (size_t)n);
   for (int64_t i = 0; i < n; i++) {

@@ -14,8 +14,9 @@ static int64_t conv_scratch(const Cg *cg, const Node *n) {
   return winograd_suits(cg, n) ? winograd_scratch(cg, n) : 0;
 }
 
+/* Nothing else has scratch. */
 static bool conv_emit(Cg *cg, const Node *n, Buffer *scratch) {
-  if (winograd_suits(cg, n)) {
+  if (scratch) {
     winograd_emit(cg, n, scratch);
     return true;
   }

@@ -16,12 +16,8 @@ static Storage plain_storage(const Tensor *t) {
 
 /* It lies so already. */
 static bool is_direct(const Cg *cg, const Tensor *t) {
-  const Storage *s = cg_storage(cg, t), plain = plain_storage(t);
-  const Shape *shape = &t->type.shape;
-  if (s->elem != plain.elem || s->bias || s->offset) return false;
-  for (int i = 0; i < shape->rank; i++)
-    if (shape->dim[i] > 1 && s->stride[i] != plain.stride[i]) return false;
-  return true;
+  const Storage *s = cg_storage(cg, t);
+  return s->elem == t->type.dtype && !s->offset && storage_is_plain(s, &t->type.shape);
 }
 
 static int64_t copied_bytes(const Cg *cg, const Tensor *t) {
