@@ -1,5 +1,7 @@
 #include "codegen/elementwise.h"
 
+#include <string.h>
+
 /* The nest over the result's dims; an operand's stride is 0 where it is broadcast. */
 static Nest make_nest(const Elementwise *e) {
   const Shape *out = &e->result->type.shape;
@@ -30,23 +32,40 @@ static void step(VirAddr *at, const Nest *nest, const VirVar *v, int64_t offset)
   }
 }
 
+/* Opens a loop over [begin, end) of the innermost dim, or goes to its only step; close_steps ends it. */
+static bool open_steps(VirBuilder *b, VirAddr *at, const Nest *nest, int64_t begin, int64_t end, int64_t each) {
+  if (begin == end) return false;
+  step(at, nest, end - begin > each ? vir_loop(b, "c", begin, end, each) : NULL, begin);
+  return true;
+}
+static void close_steps(VirBuilder *b, int64_t begin, int64_t end, int64_t each) {
+  if (end - begin > each) vir_end(b);
+}
+
 static void vectors(const Elementwise *e, VirBuilder *b, const Nest *nest, const VirAddr *start) {
-  int64_t count = nest->dim[nest->n - 1], lanes = e->cg->target->lanes, whole = count / lanes;
-  bool constant[NEST_MAX_ARRAYS];
+  int64_t count = nest->dim[nest->n - 1], lanes = e->cg->target->lanes, whole = count / lanes * lanes;
+  bool constant[NEST_MAX_ARRAYS], all_step = true;
   VirAddr at[NEST_MAX_ARRAYS];
-  for (int a = 1; a < nest->n_arrays; a++) constant[a - 1] = count > 1 && nest->stride[a][nest->n - 1] == 0;
-  for (int a = 0; a < nest->n_arrays; a++) at[a] = start[a];
-  if (whole > 1) {
-    step(at, nest, vir_loop(b, "c", 0, whole * lanes, lanes), 0);
-    e->vector(e, b, at, constant, 0);
-    vir_end(b);
-  } else if (whole) {
-    e->vector(e, b, at, constant, 0);
+  size_t size = sizeof *at * (size_t)nest->n_arrays;
+  for (int a = 1; a < nest->n_arrays; a++) {
+    constant[a - 1] = count > 1 && nest->stride[a][nest->n - 1] == 0;
+    all_step &= !constant[a - 1];
   }
-  if (count % lanes == 0) return;
-  for (int a = 0; a < nest->n_arrays; a++) at[a] = start[a];
-  step(at, nest, NULL, whole * lanes);
-  e->vector(e, b, at, constant, (int)(count % lanes));
+  int64_t bytes = e->bytes && all_step ? count / (4 * lanes) * (4 * lanes) : 0;
+  memcpy(at, start, size);
+  if (open_steps(b, at, nest, 0, bytes, 4 * lanes)) {
+    e->bytes(e, b, at);
+    close_steps(b, 0, bytes, 4 * lanes);
+  }
+  memcpy(at, start, size);
+  if (open_steps(b, at, nest, bytes, whole, lanes)) {
+    e->vector(e, b, at, constant, 0);
+    close_steps(b, bytes, whole, lanes);
+  }
+  if (whole == count) return;
+  memcpy(at, start, size);
+  step(at, nest, NULL, whole);
+  e->vector(e, b, at, constant, (int)(count - whole));
 }
 
 /* Makes the dim innermost along which the operand is contiguous, where the result is not: its vectors are

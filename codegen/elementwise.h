@@ -18,6 +18,8 @@ struct Elementwise {
    * element at its address. */
   void (*vector)(const Elementwise *e, VirBuilder *b, const VirAddr *at, const bool *constant, int part);
   void (*element)(const Elementwise *e, VirBuilder *b, const VirAddr *at);
+  /* 4 * lanes elements, that is bytes, where all operands step; NULL: `vector` does them. */
+  void (*bytes)(const Elementwise *e, VirBuilder *b, const VirAddr *at);
   /* `vector` can write bytes that are `apart` elements from each other; 0: beside each other. */
   bool scatters;
   int64_t apart;

@@ -45,6 +45,7 @@ static const MemAccess access_of[VIR_OP_COUNT] = {
     [VIR_load_q_once] = {BYTES, LANES4},
     [VIR_load_q_blocks] = {BYTES, BLOCKS},
     [VIR_split4] = {BYTES, PIECES},
+    [VIR_join4] = {BYTES, PIECES},
     [VIR_load_q_part] = {BYTES, PART_Q},
     [VIR_store_q] = {BYTES, LANES4},
     [VIR_store_q_part] = {BYTES, PART_Q},

@@ -141,6 +141,14 @@ V_VEC void v_split4(void *p, v_q a, int n) {
   *(v_mem_8 *)(x + 2 * n) = (uint64_t)_mm_cvtsi128_si64(high);
   *(v_mem_8 *)(x + 3 * n) = (uint64_t)_mm_extract_epi64(high, 1);
 }
+V_VEC v_q v_join4(const void *p, int n) {
+  const uint8_t *x = (const uint8_t *)p;
+  const __m128i low =
+      _mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i *)x), _mm_loadl_epi64((const __m128i *)(x + n)));
+  const __m128i high = _mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i *)(x + 2 * n)),
+                                          _mm_loadl_epi64((const __m128i *)(x + 3 * n)));
+  return _mm256_permutevar8x32_epi32(_mm256_set_m128i(high, low), _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7));
+}
 
 V_VEC v_s32 v_splat_s32(int32_t n) { return _mm256_set1_epi32(n); }
 V_VEC v_f32 v_splat_f32(float m) { return _mm256_set1_ps(m); }
@@ -205,6 +213,10 @@ V_VEC v_q v_zip_hi16(v_q a, v_q b) { return _mm256_unpackhi_epi16(a, b); }
 V_VEC v_p v_load_p(const int16_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
 V_VEC void v_store_p(int16_t *p, v_p a) { _mm256_storeu_si256((__m256i *)p, a); }
 V_VEC v_p v_load_p_u8(const uint8_t *p) { return _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)p)); }
+V_VEC v_p v_widen_lo_u8(v_q a) { return _mm256_unpacklo_epi8(a, _mm256_setzero_si256()); }
+V_VEC v_p v_widen_hi_u8(v_q a) { return _mm256_unpackhi_epi8(a, _mm256_setzero_si256()); }
+V_VEC v_p v_widen_lo_s8(v_q a) { return _mm256_srai_epi16(_mm256_unpacklo_epi8(a, a), 8); }
+V_VEC v_p v_widen_hi_s8(v_q a) { return _mm256_srai_epi16(_mm256_unpackhi_epi8(a, a), 8); }
 V_VEC v_p v_words(v_q a) { return a; }
 V_VEC v_p v_bcast2(const int16_t *p) { return _mm256_set1_epi32((int32_t)((const v_mem_4 *)p)[0]); }
 V_VEC v_p v_pair_u8(const uint8_t *a, const uint8_t *b) {

@@ -116,6 +116,14 @@ V_VEC void v_split4(void *p, v_q a, int n) {
   _mm_storeu_si128((__m128i *)(x + 2 * n), _mm512_extracti32x4_epi32(r, 2));
   _mm_storeu_si128((__m128i *)(x + 3 * n), _mm512_extracti32x4_epi32(r, 3));
 }
+V_VEC v_q v_join4(const void *p, int n) {
+  const uint8_t *x = (const uint8_t *)p;
+  __m512i r = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)x));
+  r = _mm512_inserti32x4(r, _mm_loadu_si128((const __m128i *)(x + n)), 1);
+  r = _mm512_inserti32x4(r, _mm_loadu_si128((const __m128i *)(x + 2 * n)), 2);
+  r = _mm512_inserti32x4(r, _mm_loadu_si128((const __m128i *)(x + 3 * n)), 3);
+  return v_quarters_in_order(r); /* a transposition of 4x4 words: its own inverse */
+}
 
 V_VEC v_s32 v_splat_s32(int32_t n) { return _mm512_set1_epi32(n); }
 V_VEC v_f32 v_splat_f32(float m) { return _mm512_set1_ps(m); }
@@ -183,6 +191,10 @@ V_VEC void v_store_p(int16_t *p, v_p a) { _mm512_storeu_si512(p, a); }
 V_VEC v_p v_load_p_u8(const uint8_t *p) {
   return _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)p));
 }
+V_VEC v_p v_widen_lo_u8(v_q a) { return _mm512_unpacklo_epi8(a, _mm512_setzero_si512()); }
+V_VEC v_p v_widen_hi_u8(v_q a) { return _mm512_unpackhi_epi8(a, _mm512_setzero_si512()); }
+V_VEC v_p v_widen_lo_s8(v_q a) { return _mm512_srai_epi16(_mm512_unpacklo_epi8(a, a), 8); }
+V_VEC v_p v_widen_hi_s8(v_q a) { return _mm512_srai_epi16(_mm512_unpackhi_epi8(a, a), 8); }
 V_VEC v_p v_words(v_q a) { return a; }
 V_VEC v_p v_bcast2(const int16_t *p) { return _mm512_set1_epi32((int32_t)((const v_mem_4 *)p)[0]); }
 V_VEC __m256i v_interleave(__m128i a, __m128i b) {

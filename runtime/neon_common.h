@@ -114,6 +114,13 @@ V_NEON void v_split4(void *p, v_q a, int n) {
   *(v_mem_4 *)(x + 2 * n) = vgetq_lane_u32(w, 2);
   *(v_mem_4 *)(x + 3 * n) = vgetq_lane_u32(w, 3);
 }
+V_NEON v_q v_join4(const void *p, int n) {
+  const uint8_t *x = (const uint8_t *)p;
+  uint32x4_t w = vdupq_n_u32(*(const v_mem_4 *)x);
+  w = vsetq_lane_u32(*(const v_mem_4 *)(x + n), w, 1);
+  w = vsetq_lane_u32(*(const v_mem_4 *)(x + 2 * n), w, 2);
+  return vreinterpretq_u8_u32(vsetq_lane_u32(*(const v_mem_4 *)(x + 3 * n), w, 3));
+}
 
 V_NEON v_q v_load_q(const void *p) { return vld1q_u8((const uint8_t *)p); }
 V_NEON v_q v_load_q_once(const void *p) { return v_load_q(p); }
@@ -198,6 +205,11 @@ V_NEON v_q v_zip_lo16(v_q a, v_q b) {
 V_NEON v_q v_zip_hi16(v_q a, v_q b) {
   return vreinterpretq_u8_u16(vzip2q_u16(vreinterpretq_u16_u8(a), vreinterpretq_u16_u8(b)));
 }
+
+V_NEON v_p v_widen_lo_u8(v_q a) { return vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(a))); }
+V_NEON v_p v_widen_hi_u8(v_q a) { return vreinterpretq_s16_u16(vmovl_high_u8(a)); }
+V_NEON v_p v_widen_lo_s8(v_q a) { return vmovl_s8(vget_low_s8(vreinterpretq_s8_u8(a))); }
+V_NEON v_p v_widen_hi_s8(v_q a) { return vmovl_high_s8(vreinterpretq_s8_u8(a)); }
 
 V_NEON v_p v_load_p(const int16_t *p) { return vld1q_s16(p); }
 /* The first four bytes of two numbers, paired and widened. */

@@ -171,6 +171,11 @@ static inline void v_store_q_part(void *p, v_q a, int n) {
 static inline void v_split4(void *p, v_q a, int n) {
   for (int i = 0; i < 16; i++) ((uint8_t *)p)[i / 4 * n + i % 4] = a.x[i];
 }
+static inline v_q v_join4(const void *p, int n) {
+  v_q r;
+  for (int i = 0; i < 16; i++) r.x[i] = ((const uint8_t *)p)[i / 4 * n + i % 4];
+  return r;
+}
 
 static inline v_s32 v_splat_s32(int32_t n) { return (v_s32){{n, n, n, n}}; }
 static inline v_f32 v_splat_f32(float m) { return (v_f32){{m, m, m, m}}; }
@@ -362,6 +367,19 @@ static inline void v_store_p(int16_t *p, v_p a) {
 static inline v_p v_load_p_u8(const uint8_t *p) {
   return (v_p){{p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]}};
 }
+static inline v_p v_widen_lo_u8(v_q a) {
+  return (v_p){{a.x[0], a.x[1], a.x[2], a.x[3], a.x[4], a.x[5], a.x[6], a.x[7]}};
+}
+static inline v_p v_widen_hi_u8(v_q a) {
+  return (v_p){{a.x[8], a.x[9], a.x[10], a.x[11], a.x[12], a.x[13], a.x[14], a.x[15]}};
+}
+static inline v_p v_widen_s8(v_q a, int from) {
+  v_p r;
+  for (int i = 0; i < 8; i++) r.x[i] = (int8_t)a.x[from + i];
+  return r;
+}
+static inline v_p v_widen_lo_s8(v_q a) { return v_widen_s8(a, 0); }
+static inline v_p v_widen_hi_s8(v_q a) { return v_widen_s8(a, 8); }
 static inline v_p v_words(v_q a) {
   v_p r;
   for (int i = 0; i < 8; i++) r.x[i] = (int16_t)(uint16_t)(a.x[2 * i] | (unsigned)a.x[2 * i + 1] << 8);

@@ -2,13 +2,12 @@
  * the pair (a, b) with (m_a, m_b), a shift and a clamp; mul by rule 9. */
 #include "codegen/clamp.h"
 #include "codegen/elementwise.h"
+#include "codegen/fixed_sum.h"
 #include "ir/ops/attrs.h"
-#include "ir/quant.h"
 
 typedef struct {
-  FixedAdd fixed;         /* add, sub */
-  int32_t start;          /* what the sum starts from: the zero points' share and half a unit */
-  float m;                /* mul */
+  FixedSum sum; /* add, sub */
+  float m;      /* mul */
   int32_t lo, hi, zero;   /* of the stored result */
   int32_t zero_a, zero_b; /* as stored */
   float act_min, act_max;
@@ -36,9 +35,18 @@ static void store_act(const Elementwise *e, VirBuilder *b, VirAddr at, const Vir
   }
 }
 
+/* Whole vectors of bytes. */
+static void add_bytes(const Elementwise *e, VirBuilder *b, const VirAddr *at) {
+  const Arith *k = e->user;
+  const VirVar *x[2];
+  for (int i = 0; i < 2; i++) x[i] = VIR_LET(b, i ? "b" : "a", load_q, vir_at(at[i + 1]));
+  const VirVar *y = fixed_sum_bytes(&k->sum, b, ops_of(e), x);
+  VIR_DO(b, store_q, vir_at(at[0]), vir_v(y));
+}
+
 static void add_vector(const Elementwise *e, VirBuilder *b, const VirAddr *at, const bool *constant,
                        int part) {
-  const Arith *k = e->user;
+  const FixedSum *k = &((const Arith *)e->user)->sum;
   const ActOps *ops = ops_of(e);
   const VirVar *sum = VIR_LET(b, "sum", splat_s32, vir_n(k->start));
   if (!constant[0] && !constant[1]) {
@@ -67,7 +75,7 @@ static void add_vector(const Elementwise *e, VirBuilder *b, const VirAddr *at, c
 }
 
 static void add_element(const Elementwise *e, VirBuilder *b, const VirAddr *at) {
-  const Arith *k = e->user;
+  const FixedSum *k = &((const Arith *)e->user)->sum;
   const int32_t m[2] = {k->fixed.m_a, k->fixed.m_b};
   const VirVar *sum = VIR_LET(b, "sum", int_const, vir_n(k->start));
   for (int i = 0; i < 2; i++) {
@@ -182,10 +190,8 @@ static bool arith_emit(Cg *cg, const Node *n, Buffer *scratch) {
     e.vector = mul_vector;
     e.element = mul_element;
   } else {
-    if (!fixed_add_derive(tensor_scale(a), tensor_scale(b), tensor_scale(y), n->op == OP_sub, &k.fixed))
-      BUG("'%s' passed the verifier with scales that have no 16-bit factors", y->name);
-    k.start =
-        -k.zero_a * k.fixed.m_a - k.zero_b * k.fixed.m_b + (k.fixed.shift ? 1 << (k.fixed.shift - 1) : 0);
+    k.sum = fixed_sum(cg, n);
+    e.bytes = add_bytes;
     e.vector = add_vector;
     e.element = add_element;
   }

@@ -46,7 +46,7 @@ def constants(name, lanes):
         return range(1, lanes + 1)
     if name.startswith('scatter'):
         return range(1, 10)
-    if name == 'split4':
+    if name in ('split4', 'join4'):
         return range(16, 25)
     if name.endswith('_lane'):
         return range(4)

@@ -58,10 +58,10 @@ static const Footprint footprint[OP_COUNT] = {
     [OP_get_s32] = {4, 0, 1},     [OP_get_f32] = {4, 0, 1},     [OP_put_u8] = {1, 0, 1},
     [OP_put_s8] = {1, 0, 1},      [OP_put_s32] = {4, 0, 1},     [OP_put_f32] = {4, 0, 1},
     [OP_lookup_u8] = {1, 0, 256}, [OP_lookup_s8] = {1, 0, 256}, [OP_lookup_f32] = {4, 0, 256},
-    [OP_split4] = {1, 1},         [OP_scatter_u8] = {1, 1},     [OP_scatter_s8] = {1, 1},
-    [OP_load_f16] = {2, 1},       [OP_load_f16_part] = {2, 1},  [OP_dot_mem] = {1, 4},
-    [OP_dot_sat_mem] = {1, 4},    [OP_xor_mem] = {1, 4},        [OP_load_q_once] = {1, 4},
-    [OP_load_q_blocks] = {1, 4},
+    [OP_split4] = {1, 1},         [OP_join4] = {1, 1},          [OP_scatter_u8] = {1, 1},
+    [OP_scatter_s8] = {1, 1},     [OP_load_f16] = {2, 1},       [OP_load_f16_part] = {2, 1},
+    [OP_dot_mem] = {1, 4},        [OP_dot_sat_mem] = {1, 4},    [OP_xor_mem] = {1, 4},
+    [OP_load_q_once] = {1, 4},    [OP_load_q_blocks] = {1, 4},
 };
 
 /* --- random and extreme values */
@@ -247,6 +247,7 @@ static void domain_splat_p(Arg *a) {
 }
 static void domain_scatter(Arg *a) { a[2].n = 1 + random_below(9); }
 static void domain_split4(Arg *a) { a[2].n = 16 + random_below(9); }
+static void domain_join4(Arg *a) { a[1].n = 16 + random_below(9); }
 static void domain_splat_q(Arg *a) { a[0].n = random_below(384) - 128; }
 static void domain_lookup(Arg *a) {
   int32_t index = random_below(256);
@@ -277,6 +278,7 @@ static void (*const domain[OP_COUNT])(Arg *a) = {
     [OP_int_requant] = domain_int_requant,
     [OP_int_requant_wide] = domain_int_requant_wide,
     [OP_split4] = domain_split4,
+    [OP_join4] = domain_join4,
     [OP_scatter_u8] = domain_scatter,
     [OP_scatter_s8] = domain_scatter,
     [OP_dot_sat] = domain_dot_sat,
@@ -410,6 +412,21 @@ static int32_t define_round(const Arg *a, int l) { return bits_of(rintf(get_f32(
 static int32_t define_bcast_p(const Arg *a, int l) {
   (void)l;
   return get_s32(a[0].bytes, 0);
+}
+static int32_t define_pair(int low, int high) {
+  return wrap((int64_t)((uint32_t)low & 0xffff) | (int64_t)high * 65536);
+}
+static int32_t define_widen_lo_u8(const Arg *a, int l) {
+  return define_pair(a[0].bytes[2 * l], a[0].bytes[2 * l + 1]);
+}
+static int32_t define_widen_hi_u8(const Arg *a, int l) {
+  return define_pair(a[0].bytes[8 + 2 * l], a[0].bytes[9 + 2 * l]);
+}
+static int32_t define_widen_lo_s8(const Arg *a, int l) {
+  return define_pair((int8_t)a[0].bytes[2 * l], (int8_t)a[0].bytes[2 * l + 1]);
+}
+static int32_t define_widen_hi_s8(const Arg *a, int l) {
+  return define_pair((int8_t)a[0].bytes[8 + 2 * l], (int8_t)a[0].bytes[9 + 2 * l]);
 }
 static int32_t define_words(const Arg *a, int l) { return get_s32(a[0].bytes, l); }
 static int32_t define_sub_p(const Arg *a, int l) {
@@ -607,6 +624,10 @@ static int32_t (*const definition[OP_COUNT])(const Arg *a, int l) = {
     [OP_float_round] = define_round,
     [OP_bcast_p] = define_bcast_p,
     [OP_words] = define_words,
+    [OP_widen_lo_u8] = define_widen_lo_u8,
+    [OP_widen_hi_u8] = define_widen_hi_u8,
+    [OP_widen_lo_s8] = define_widen_lo_s8,
+    [OP_widen_hi_s8] = define_widen_hi_s8,
     [OP_sub_p] = define_sub_p,
     [OP_add_p] = define_add_p,
     [OP_products] = define_products,
@@ -797,6 +818,7 @@ static void report(const VecIsa *isa, int op, const char *what, const Arg *args,
 static int elements(int op, const Arg *args, int lanes) {
   if (is_scatter(op)) return (lanes - 1) * args[2].n + 1;
   if (op == OP_split4) return 3 * args[2].n + lanes;
+  if (op == OP_join4) return 3 * args[1].n + lanes;
   const char *n = strchr(op_row[op].signature, 'n');
   if (strstr(op_row[op].name, "_part")) return args[n - op_row[op].signature].n;
   if (op == OP_load_q_blocks) return (lanes / 4 - 1) * args[1].n + 16;
