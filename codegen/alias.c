@@ -3,6 +3,8 @@
  * cannot take are left out. */
 #include "codegen/alias.h"
 
+#include "codegen/residual.h"
+
 #include "ir/ops/attrs.h"
 
 static const Lowering *lowering(const Node *n) { return lowering_of[n->op]; }
@@ -72,6 +74,13 @@ static void offer_overwritten(Search *s, Node *n) {
   }
 }
 
+/* Both operands of an addition that a layer's kernel does: the layer's result is never there, and the other
+ * one dies. */
+static void offer_residual(Search *s, Node *add, const Residual *r) {
+  if (offer(s, add, r->operand, true, true) && residual_may_overwrite(s->cg, r))
+    offer(s, add, 1 - r->operand, true, true);
+}
+
 /* Of a result with the operand's elements either may be the host: rather what lies in something already, and
  * what wants a halo. */
 static void offer_moved(Search *s, Node *n) {
@@ -95,6 +104,8 @@ static void find(Cg *cg, StrMap *refused) {
     if (!n->n_operands || !shape_count(&n->results[0]->type.shape)) continue;
     if (alias_moves(n->op)) {
       offer_moved(&s, n);
+    } else if (residual_of_sum(cg, n)) {
+      offer_residual(&s, n, residual_of_sum(cg, n));
     } else if (lowering(n)->in_place && strmap_get(s.inside, n->results[0]->name)) {
       offer_overwritten(&s, n);
     }
@@ -197,9 +208,12 @@ int alias_last_use(const Cg *cg, const Tensor *t) {
   return own > inside ? own : inside;
 }
 
-/* What an op in place writes over must be dead: all that lies there, but for the operand itself. */
+/* What an op in place writes over must be dead: all that lies there, but for the operand itself. An addition
+ * may be done by the kernel before it. */
 static bool is_dead_before(const Cg *cg, const Alias *a) {
-  return !a->overwrites || last_use_inside(cg, alias_inside(a)) < cg_position(cg, a->node);
+  if (!a->overwrites) return true;
+  int writes = cg_position(cg, a->node) - (residual_of_sum(cg, a->node) != NULL);
+  return last_use_inside(cg, alias_inside(a)) < writes;
 }
 
 /* ---- the rounds ---- */

@@ -1,6 +1,7 @@
 #include "codegen/dense.h"
 
 #include "codegen/dense_plan.h"
+#include "codegen/residual.h"
 #include "codegen/tile_row.h"
 
 /* The pixels of one panel: loops over batch, planes and rows. */
@@ -95,6 +96,11 @@ static void all_calls(const DensePack *s, const DenseTiles *t, VirBuilder *b, Ti
 }
 
 void dense_calls(const DensePack *s, const DenseTiles *t, VirBuilder *b, VirAddr x, VirAddr y) {
+  dense_calls_residual(s, t, b, x, y, (ResidualBases){NULL, NULL});
+}
+
+void dense_calls_residual(const DensePack *s, const DenseTiles *t, VirBuilder *b, VirAddr x, VirAddr y,
+                          ResidualBases residual) {
   all_calls(s, t, b,
             (TilePlace){.x = x,
                         .w = vir_addr(s->weights, 0),
@@ -102,6 +108,7 @@ void dense_calls(const DensePack *s, const DenseTiles *t, VirBuilder *b, VirAddr
                         .bias = vir_addr(s->bias, 0),
                         .m = vir_addr(s->multiplier, 0),
                         .extra = vir_addr(s->zeros, 0),
+                        .residual = residual,
                         .y = y});
 }
 
@@ -124,10 +131,13 @@ static void emit_panels(const DensePack *s) {
   DenseTiles tiles;
   dense_tiles(s, &tiles);
   VirBuilder b;
-  cg_kernel(cg, &b, d->node, d->what, "%s x weights %s -> %s%s", type_text(cg->arena, &d->x->type),
-            shape_text(cg->arena, &d->weight->type.shape), type_text(cg->arena, &d->y->type), form_text(s));
-  const VirBase *x = cg_read(cg, &b, d->x, "x"), *y = cg_write(cg, &b, d->y, "y");
-  dense_calls(s, &tiles, &b, vir_addr(x, 0), vir_addr(y, 0));
+  cg_kernel(cg, &b, d->node, d->what, "%s x weights %s -> %s%s%s", type_text(cg->arena, &d->x->type),
+            shape_text(cg->arena, &d->weight->type.shape), type_text(cg->arena, &d->y->type), form_text(s),
+            residual_text(cg, s->add));
+  const VirBase *x = cg_read(cg, &b, d->x, "x");
+  ResidualBases residual = residual_bases(cg, &b, s->add);
+  const VirBase *y = cg_write(cg, &b, s->add ? s->add->results[0] : d->y, "y");
+  dense_calls_residual(s, &tiles, &b, vir_addr(x, 0), vir_addr(y, 0), residual);
   cg_done(cg, &b);
 }
 
@@ -144,6 +154,7 @@ int64_t dense_sum(const Dense *d, const LinearConstants *lc, int64_t phase, int6
 bool dense_emit(Cg *cg, const Dense *d) {
   DensePack s = {.cg = cg,
                  .d = d,
+                 .add = residual_of(cg, d->node),
                  .quantized = tensor_is_quantized(d->x),
                  .result = tensor_is_quantized(d->x) ? RESULT_REQUANT : RESULT_FLOAT,
                  .x_elem = cg_storage(cg, d->x)->elem,

@@ -4,6 +4,7 @@
 #define QCC_CODEGEN_DENSE_PACK_H
 
 #include "codegen/dense.h"
+#include "codegen/residual.h"
 #include "codegen/run_time.h"
 
 /* How the product of a vector of weights is formed. */
@@ -20,7 +21,8 @@ enum { PLAN_KINDS = 9 }; /* of groups of k-steps: codegen/dense_plan.h */
 typedef struct {
   Cg *cg;
   const Dense *d;
-  bool quantized; /* not RESULT_FLOAT */
+  const Node *add; /* that the kernel does with its results (codegen/residual.h); NULL: none */
+  bool quantized;  /* not RESULT_FLOAT */
   ResultKind result;
   DType x_elem, y_elem; /* as stored */
   DType w_elem;         /* as packed: s8 where the kernel is quantized, else what widen_elem says */
@@ -84,6 +86,9 @@ typedef struct {
 void dense_tiles(const DensePack *s, DenseTiles *t);
 /* All pixels of all panels: `x` is the first pixel's window, `y` its result, in loops that may be open. */
 void dense_calls(const DensePack *s, const DenseTiles *t, VirBuilder *b, VirAddr x, VirAddr y);
+/* The same where the results are added to something (DensePack.add). */
+void dense_calls_residual(const DensePack *s, const DenseTiles *t, VirBuilder *b, VirAddr x, VirAddr y,
+                          ResidualBases residual);
 
 /* The same after run_time_start(&s->start ...), which has written `start` and `factors` (RESULT_SUM: without
  * a base). */

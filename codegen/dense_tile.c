@@ -10,8 +10,6 @@
 
 /* Lines of k-steps that a tile may have. */
 enum { MAX_TILE_LINES = 420 };
-/* Whose results are packed in one vector. */
-enum { PIXELS_TOGETHER = 4 };
 static bool is_widened(const DensePack *s) { return !s->quantized && s->w_elem == DT_S8; }
 
 /* One k-step: weights at `w`, activations at `x` (both relative to the tile's first pixel and vector). */
@@ -134,19 +132,21 @@ static void all_steps(TileBuild *t) {
     if (loop[i]) vir_end(t->b);
 }
 
-static void epilogue_quantized(TileBuild *t, const VirBase *m, const VirBase *y, int last) {
+static void epilogue_quantized(TileBuild *t, const VirBase *m, ResidualBases residual, const VirBase *y,
+                               int last) {
   const DensePack *s = t->s;
   VirBuilder *b = t->b;
   Requant r = requant_start(s->cg, b, s->d->y, s->d->act_min, s->d->act_max, s->unclamped);
+  if (s->add) requant_residual(s->cg, &r, s->add, residual);
   const VirVar *scale[MAX_NV], *q[MAX_NV];
   char name[24];
   for (int n = 0; n < t->nv; n++) {
     snprintf(name, sizeof name, "m%d", n);
     scale[n] = VIR_LET(b, name, load_f32, vir_at(vir_addr(m, n * s->lanes)));
   }
-  /* a single vector goes with those of the next pixels */
+  /* one or two vectors go with those of the next pixels */
   int64_t step = s->d->y_step[DENSE_PIXELS - 1];
-  int pixels = t->nv == 1 && last == s->lanes ? PIXELS_TOGETHER : 1;
+  int pixels = t->nv <= 2 && last == s->lanes ? REQUANT_TOGETHER / t->nv : 1;
   for (int p = 0; p < t->mr;) {
     if (pixels > t->mr - p) pixels = 1;
     vir_scope(b, NULL);
@@ -155,7 +155,7 @@ static void epilogue_quantized(TileBuild *t, const VirBase *m, const VirBase *y,
       q[n] = requant_scaled(&r, name, t->acc[p + n / t->nv][n % t->nv], scale[n % t->nv]);
     }
     if (pixels > 1) {
-      requant_store_pixels(&r, vir_addr(y, p * step), q, step);
+      requant_store_pixels(&r, vir_addr(y, p * step), q, t->nv, step);
     } else {
       requant_store(&r, vir_addr(y, p * step), q, t->nv, last);
     }
@@ -199,6 +199,7 @@ static void epilogue_plain(TileBuild *t, const VirBase *y, int last) {
 /* Each is an element per channel of the tile; NULL where the kernel has none such. */
 typedef struct {
   const VirBase *x, *w, *bias, *m, *addend, *zeros, *places, *y;
+  ResidualBases residual;
 } Params;
 
 /* In the order of TilePlace. */
@@ -217,7 +218,9 @@ static Params tile_params(const DensePack *s, VirBuilder *b, int mr, int nv, int
   if (s->addend) p.addend = vir_param(b, "addend", DT_F32, false, channels);
   if (s->zeros) p.zeros = vir_param(b, "zeros", DT_F32, false, channels);
   if (s->places) p.places = vir_index_param(b, "places", plan_places(s), (int32_t)s->plan_reach);
-  p.y = vir_param(b, "y", s->y_elem, true, (mr - 1) * step + (nv - 1) * s->lanes + last);
+  int64_t results = (mr - 1) * step + (nv - 1) * s->lanes + last;
+  p.residual = residual_params(s->cg, b, s->add, results);
+  p.y = vir_param(b, "y", s->y_elem, true, results);
   return p;
 }
 
@@ -282,7 +285,7 @@ VirFunc *dense_tile(const DensePack *s, int mr, int nv, int last) {
   if (s->quantized && s->y_elem == DT_F32) {
     epilogue_scaled(&t, p.m, p.addend, p.y, last);
   } else if (s->result == RESULT_REQUANT) {
-    epilogue_quantized(&t, p.m, p.y, last);
+    epilogue_quantized(&t, p.m, p.residual, p.y, last);
   } else {
     epilogue_plain(&t, p.y, last);
   }

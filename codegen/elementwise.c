@@ -33,7 +33,8 @@ static void step(VirAddr *at, const Nest *nest, const VirVar *v, int64_t offset)
 }
 
 /* Opens a loop over [begin, end) of the innermost dim, or goes to its only step; close_steps ends it. */
-static bool open_steps(VirBuilder *b, VirAddr *at, const Nest *nest, int64_t begin, int64_t end, int64_t each) {
+static bool open_steps(VirBuilder *b, VirAddr *at, const Nest *nest, int64_t begin, int64_t end,
+                       int64_t each) {
   if (begin == end) return false;
   step(at, nest, end - begin > each ? vir_loop(b, "c", begin, end, each) : NULL, begin);
   return true;

@@ -16,7 +16,21 @@ typedef struct {
 /* Of a quantized add or sub. */
 FixedSum fixed_sum(const Cg *cg, const Node *n);
 
+/* Its constants, in all lanes. */
+typedef struct {
+  const VirVar *start, *m, *zero;
+} FixedSumLanes;
+
+/* In registers, before all loops. */
+FixedSumLanes fixed_sum_once(const FixedSum *s, VirBuilder *b);
+/* Read where they are needed, from `terms`, which fixed_sum_terms makes: for kernels whose loops need all
+ * registers. */
+enum { FIXED_SUM_TERMS = 3 };
+const VirBase *fixed_sum_terms(Cg *cg, const Node *n, const FixedSum *s);
+FixedSumLanes fixed_sum_read(VirBuilder *b, const VirBase *terms);
+
 /* 4 * LANES results from as many bytes of each operand. */
-const VirVar *fixed_sum_bytes(const FixedSum *s, VirBuilder *b, const ActOps *ops, const VirVar *const x[2]);
+const VirVar *fixed_sum_bytes(const FixedSum *s, const FixedSumLanes *lanes, VirBuilder *b, const ActOps *ops,
+                              const VirVar *const x[2]);
 
 #endif

@@ -90,7 +90,9 @@ typedef struct Cg {
   bool saves_memory;       /* -max-workspace: what has scratch only to be faster does not pay */
   const FusedChain *fused; /* what -max-workspace has fused */
   int n_fused;
-  int64_t unfused;       /* bytes of workspace without that */
+  int64_t unfused;            /* bytes of workspace without that */
+  struct Residual *residuals; /* additions that layers may do: codegen/residual.h */
+  int n_residuals;
   StrMap *shared;        /* kernels that bands share: codegen/share.h */
   struct Alias *aliases; /* what may lie in what: codegen/alias.h */
   int n_aliases;

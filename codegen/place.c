@@ -3,6 +3,7 @@
 #include "codegen/place.h"
 
 #include "codegen/alias.h"
+#include "codegen/residual.h"
 
 static const Lowering *lowering(const Node *n) { return lowering_of[n->op]; }
 
@@ -185,7 +186,7 @@ static int want_node(Cg *cg, int first, bool wanted) {
 
 /* What lies in another tensor keeps all of that in memory. The aliases of a node are left out where more
  * memory would be needed than without any. */
-static void choose_aliases(Cg *cg) {
+static int64_t choose_aliases(Cg *cg) {
   alias_find(cg);
   int64_t all = place_tensors(cg);
   want_all(cg, false);
@@ -196,12 +197,36 @@ static void choose_aliases(Cg *cg) {
     if (place_tensors(cg) > none) want_node(cg, i, false);
     i = next;
   }
-  place_tensors(cg);
+  return place_tensors(cg);
+}
+
+/* ---- which additions layers do ---- */
+
+static int64_t place_residuals(Cg *cg, bool wanted) {
+  for (int i = 0; i < cg->n_residuals; i++) cg->residuals[i].wanted = wanted;
+  return choose_aliases(cg);
+}
+
+/* Those without which more memory would be needed; where memory is short all of them, if they help. */
+static void choose_residuals(Cg *cg) {
+  int64_t none = place_residuals(cg, false);
+  if (!cg->n_residuals) return;
+  int64_t all = place_residuals(cg, true);
+  if (all >= none) {
+    place_residuals(cg, false);
+    return;
+  }
+  for (int i = 0; i < cg->n_residuals && !cg->saves_memory; i++) {
+    cg->residuals[i].wanted = false;
+    cg->residuals[i].wanted = choose_aliases(cg) > all;
+  }
+  choose_aliases(cg);
 }
 
 bool cg_place(Cg *cg) {
   if (!cg_legalize(cg)) return false;
+  residual_find(cg);
   find_positions(cg);
-  choose_aliases(cg);
+  choose_residuals(cg);
   return true;
 }

@@ -47,9 +47,36 @@ static const VirVar *together(const Requant *r, const VirVar *const *q, int coun
   return y;
 }
 
+void requant_residual(const Cg *cg, Requant *r, const Node *add, ResidualBases bases) {
+  r->residual = bases;
+  r->sum = fixed_sum(cg, add);
+  vir_opaque(r->b, bases.terms); /* or they would be kept in registers while the products are formed */
+  r->sum_lanes = fixed_sum_read(r->b, bases.terms);
+  r->operand = residual_of_sum(cg, add)->operand;
+}
+
+static VirAddr other_at(const Requant *r, VirAddr at) {
+  at.base = r->residual.other;
+  return at;
+}
+
+static const VirVar *with_other(const Requant *r, const VirVar *y, const VirVar *other) {
+  const VirVar *x[2];
+  x[r->operand] = y;
+  x[1 - r->operand] = other;
+  return fixed_sum_bytes(&r->sum, &r->sum_lanes, r->b, r->ops, x);
+}
+
 void requant_store_bytes(const Requant *r, VirAddr at, const VirVar *const *q, int n, int64_t bytes) {
+  bool all = bytes == 4 * r->lanes;
   const VirVar *y = together(r, q, n);
-  if (bytes == 4 * r->lanes) {
+  if (r->residual.other) {
+    VirAddr from = other_at(r, at);
+    y = with_other(r, y,
+                   all ? VIR_LET(r->b, "r", load_q, vir_at(from))
+                       : VIR_LET(r->b, "r", load_q_part, vir_at(from), vir_n(bytes)));
+  }
+  if (all) {
     VIR_DO(r->b, store_q, vir_at(at), vir_v(y));
   } else {
     VIR_DO(r->b, store_q_part, vir_at(at), vir_v(y), vir_n(bytes));
@@ -65,6 +92,10 @@ void requant_store(const Requant *r, VirAddr at, const VirVar *const *q, int n, 
   }
 }
 
-void requant_store_pixels(const Requant *r, VirAddr at, const VirVar *const *q, int64_t apart) {
-  VIR_DO(r->b, split4, vir_at(at), vir_v(together(r, q, 4)), vir_n(apart));
+void requant_store_pixels(const Requant *r, VirAddr at, const VirVar *const *q, int n, int64_t apart) {
+  VirOp split = n == 1 ? VIR_split4 : VIR_split2, join = n == 1 ? VIR_join4 : VIR_join2;
+  const VirVar *y = together(r, q, 4);
+  if (r->residual.other)
+    y = with_other(r, y, vir_let(r->b, "r", join, VIR_ARGS(vir_at(other_at(r, at)), vir_n(apart))));
+  vir_do(r->b, split, VIR_ARGS(vir_at(at), vir_v(y), vir_n(apart)));
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "codegen/chain.h"
+#include "codegen/residual.h"
 #include "ir/ops/attrs.h"
 
 typedef struct Template {
@@ -47,22 +48,32 @@ static bool same_attrs(const Node *a, const Node *b) {
   return !op_info[a->op]->attrs_size || !memcmp(a->attrs, b->attrs, op_info[a->op]->attrs_size);
 }
 
+/* What the kernels of two layers do with their results. */
+static bool same_residuals(const Cg *cg, const Node *a, const Node *b);
+
 static bool same_nodes(const Cg *cg, const Node *a, const Node *b) {
   if (a->op != b->op || a->n_operands != b->n_operands || !same_attrs(a, b)) return false;
   for (int i = 0; i < a->n_operands; i++) {
     if (!same_tensors(cg, a->operands[i], b->operands[i])) return false;
     if (a->operands[i] && cg_lies_in_place(cg, a, i) != cg_lies_in_place(cg, b, i)) return false;
   }
-  return same_tensors(cg, a->results[0], b->results[0]);
+  return same_tensors(cg, a->results[0], b->results[0]) && same_residuals(cg, a, b);
+}
+
+static bool same_residuals(const Cg *cg, const Node *a, const Node *b) {
+  const Node *x = residual_of(cg, a), *y = residual_of(cg, b);
+  if (residual_is_done(cg, a) != residual_is_done(cg, b)) return false;
+  return x && y ? same_nodes(cg, x, y) : !x && !y;
 }
 
 /* ---- the calls ---- */
 
-static const Tensor *counterpart(const Node *from, const Node *to, const Tensor *t) {
+static const Tensor *counterpart(const Cg *cg, const Node *from, const Node *to, const Tensor *t) {
   if (t == from->results[0]) return to->results[0];
   for (int i = 0; i < from->n_operands; i++)
     if (t == from->operands[i]) return to->operands[i];
-  return NULL;
+  const Node *add = residual_of(cg, from);
+  return add ? counterpart(cg, add, residual_of(cg, to), t) : NULL;
 }
 
 /* How much further on in the operand a slice begins. */
@@ -75,7 +86,7 @@ static int64_t slice_distance(const Cg *cg, const Node *from, const Node *to) {
 }
 
 static bool move_arg(const Cg *cg, const Node *from, const Node *to, KernelArg *a) {
-  const Tensor *t = a->tensor ? counterpart(from, to, a->tensor) : NULL;
+  const Tensor *t = a->tensor ? counterpart(cg, from, to, a->tensor) : NULL;
   if (!a->tensor) {
     Buffer *own = strmap_get(cg->scratch_of, to->results[0]->name);
     if (!own || own->bytes != a->buffer->bytes) return false;

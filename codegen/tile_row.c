@@ -2,10 +2,11 @@
 
 static void call_tile(VirBuilder *b, VirFunc *tile, TilePlace p) {
   const VirAddr optional[] = {p.m, p.extra, p.places};
-  VirAddr args[3 + sizeof optional / sizeof *optional + 1] = {p.x, p.w, p.bias};
+  VirAddr args[3 + sizeof optional / sizeof *optional + 3] = {p.x, p.w, p.bias};
   int n = 3;
   for (size_t i = 0; i < sizeof optional / sizeof *optional; i++)
     if (optional[i].base) args[n++] = optional[i];
+  n += residual_args(&p.residual, p.y, args + n);
   args[n++] = p.y;
   vir_call(b, tile, n, args);
 }

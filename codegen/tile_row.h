@@ -2,13 +2,15 @@
 #ifndef QCC_CODEGEN_TILE_ROW_H
 #define QCC_CODEGEN_TILE_ROW_H
 
-#include "codegen/vir.h"
+#include "codegen/residual.h"
 
 /* What a tile is called with: the first pixel's window, the weights, biases, then where they have a base
  * multipliers, another array with an element for each channel, and the table of codegen/dense_plan.h,
- * and the first pixel's result. */
+ * what is added to the results, and the first pixel's result. */
 typedef struct {
-  VirAddr x, w, bias, m, extra, places, y;
+  VirAddr x, w, bias, m, extra, places;
+  ResidualBases residual;
+  VirAddr y;
 } TilePlace;
 
 /* A row of `count` pixels that are x_step and y_step apart: whole tiles of `mr` pixels, then `rest`, a tile

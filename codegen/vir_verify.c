@@ -7,13 +7,26 @@
 
 /* What an operation reads or writes at its address. */
 typedef enum { NO_MEMORY, BYTES, U8, S8, S16, S32, F32, F16 } MemElem; /* BYTES: u8 or s8 */
-typedef enum { ONE, LANES, LANES2, LANES4, TWO, FOUR, PART, PART_Q, APART, BLOCKS, PIECES } MemExtent;
+typedef enum {
+  ONE,
+  LANES,
+  LANES2,
+  LANES4,
+  TWO,
+  FOUR,
+  PART,
+  PART_Q,
+  APART,
+  BLOCKS,
+  PIECES4,
+  PIECES2
+} MemExtent;
 typedef struct {
   MemElem elem;
   MemExtent extent; /* elements from the address; PART: the last argument, 1..LANES; PART_Q: 1..4*LANES;
                        APART: LANES elements that are the last argument apart;
                        BLOCKS: of 16 bytes, so far apart;
-                       PIECES: four of LANES, that far apart */
+                       PIECES4: four of LANES, that far apart; PIECES2: two of 2*LANES */
 } MemAccess;
 
 static const MemAccess access_of[VIR_OP_COUNT] = {
@@ -44,8 +57,10 @@ static const MemAccess access_of[VIR_OP_COUNT] = {
     [VIR_load_q] = {BYTES, LANES4},
     [VIR_load_q_once] = {BYTES, LANES4},
     [VIR_load_q_blocks] = {BYTES, BLOCKS},
-    [VIR_split4] = {BYTES, PIECES},
-    [VIR_join4] = {BYTES, PIECES},
+    [VIR_split4] = {BYTES, PIECES4},
+    [VIR_split2] = {BYTES, PIECES2},
+    [VIR_join4] = {BYTES, PIECES4},
+    [VIR_join2] = {BYTES, PIECES2},
     [VIR_load_q_part] = {BYTES, PART_Q},
     [VIR_store_q] = {BYTES, LANES4},
     [VIR_store_q_part] = {BYTES, PART_Q},
@@ -226,10 +241,11 @@ static int64_t extent_of(Check *c, const VirStmt *s) {
     fault(c, "v_%s: elements %lld apart", vir_op_info[s->op].name, (long long)apart);
     return 0;
   }
-  if (extent == PIECES) {
-    int64_t apart = s->args[s->n_args - 1].n;
-    if (apart >= lanes) return 3 * apart + lanes;
-    fault(c, "v_%s: pieces of %d elements %lld apart", vir_op_info[s->op].name, lanes, (long long)apart);
+  if (extent == PIECES4 || extent == PIECES2) {
+    int64_t apart = s->args[s->n_args - 1].n, pieces = extent == PIECES4 ? 4 : 2, each = 4 * lanes / pieces;
+    if (apart >= each) return (pieces - 1) * apart + each;
+    fault(c, "v_%s: pieces of %lld elements %lld apart", vir_op_info[s->op].name, (long long)each,
+          (long long)apart);
     return 0;
   }
   if (extent == BLOCKS) return (lanes / 4 - 1) * s->args[1].n + 16;

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "codegen/residual.h"
 #include "codegen/tile_row.h"
 #include "ir/quant.h"
 
@@ -23,7 +24,7 @@ int64_t winograd_weights(const Winograd *s) { return WINOGRAD_POINTS * ((s->ic +
 
 /* ---- which nodes ---- */
 
-static bool has_shape(const Node *n) {
+bool winograd_has_shape(const Node *n) {
   if (n->op != OP_conv2d) return false;
   const ConvAttrs *a = ATTRS(n, ConvAttrs);
   const Shape *w = &n->operands[1]->type.shape, *y = &n->results[0]->type.shape;
@@ -56,8 +57,9 @@ static bool has_values(const Node *n) {
 
 bool winograd_suits(const Cg *cg, const Node *n) {
   const Shape *w = &n->operands[1]->type.shape;
-  return cg->target->winograd && !cg->saves_memory && has_shape(n) && w->dim[0] >= cg->target->lanes &&
-         w->dim[0] * w->dim[1] * 2 * WINOGRAD_POINTS <= MOST_WEIGHTS && has_types(cg, n) && has_values(n);
+  return cg->target->winograd && !cg->saves_memory && winograd_has_shape(n) &&
+         w->dim[0] >= cg->target->lanes && w->dim[0] * w->dim[1] * 2 * WINOGRAD_POINTS <= MOST_WEIGHTS &&
+         has_types(cg, n) && has_values(n);
 }
 
 /* ---- how ---- */
@@ -81,6 +83,7 @@ static Winograd plan(const Cg *cg, const Node *n) {
   const IntList *pad = &ATTRS(n, ConvAttrs)->pad;
   Winograd s = {.cg = (Cg *)cg,
                 .node = n,
+                .add = residual_of(cg, n),
                 .x = x,
                 .y = y,
                 .images = shape->dim[0],
@@ -138,6 +141,7 @@ typedef struct {
   bool panel_is_left;       /* the panel that is open */
   VirAddr w, bias, m;       /* of it */
   VirAddr sums;             /* without a base: on the stack */
+  ResidualBases residual;
 } Walk;
 
 /* Of a group of tiles: the operand, what it is transformed to, the results. */
@@ -166,8 +170,11 @@ static WinogradGroup group_of(const Winograd *s, int kind) {
 static bool is_even(const Winograd *s) { return s->width % 2 == 0 && group_of(s, LAST).tiles == s->mr; }
 
 static void call_product(const Walk *w, int kind, Place p, VirAddr y, bool left) {
-  VirAddr args[6] = {p.v, w->w, w->bias, w->m, y, w->sums};
-  vir_call(w->b, left ? w->f->left[kind] : w->f->whole[kind], w->sums.base ? 6 : 5, args);
+  VirAddr args[8] = {p.v, w->w, w->bias, w->m};
+  int n = 4 + residual_args(&w->residual, y, args + 4);
+  args[n++] = y;
+  if (w->sums.base) args[n++] = w->sums;
+  vir_call(w->b, left ? w->f->left[kind] : w->f->whole[kind], n, args);
 }
 
 /* All panels: `body` is called with the walk's weights at each. */
@@ -280,9 +287,9 @@ static void make_funcs(const Winograd *s, Funcs *f) {
 
 static void begin(const Winograd *s, VirBuilder *b, const char *what) {
   const Tensor *weight = s->node->operands[1];
-  cg_kernel(s->cg, b, s->node, what, "%s x weights %s -> %s, by 2x2 results (Winograd)%s%s",
+  cg_kernel(s->cg, b, s->node, what, "%s x weights %s -> %s, by 2x2 results (Winograd)%s%s%s",
             type_text(s->cg->arena, &s->x->type), shape_text(s->cg->arena, &weight->type.shape),
-            type_text(s->cg->arena, &s->y->type), *what ? ": " : "", what);
+            type_text(s->cg->arena, &s->y->type), residual_text(s->cg, s->add), *what ? ": " : "", what);
 }
 
 /* One kernel, or one for each of the walk's two parts. `parts`: which it does. */
@@ -295,7 +302,8 @@ static void emit_kernel(Winograd *s, const Funcs *f, Buffer *scratch, const char
   if (transform) p.x = vir_addr(cg_read(s->cg, &b, s->x, "x"), s->x_first);
   p.v = vir_addr(cg_scratch_s16(s->cg, &b, scratch, "v", transform), 0);
   if (multiply) {
-    p.y = vir_addr(cg_write(s->cg, &b, s->y, "y"), s->y_first);
+    w.residual = residual_bases(s->cg, &b, s->add);
+    p.y = vir_addr(cg_write(s->cg, &b, s->add ? s->add->results[0] : s->y, "y"), s->y_first);
     w.w = vir_addr(s->weights, 0);
     w.bias = vir_addr(s->bias, 0);
     w.m = vir_addr(s->multiplier, 0);

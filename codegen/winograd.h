@@ -22,6 +22,7 @@ typedef enum { STRIP_GROUP, STRIP_ROW, STRIP_IMAGE } WinogradStrip;
 typedef struct {
   Cg *cg;
   const Node *node;
+  const Node *add; /* that the kernel does with its results (codegen/residual.h); NULL: none */
   const Tensor *x, *y;
   int64_t images, height, width;   /* of the result */
   int64_t ic, oc, channels;        /* channels: ic in whole vectors of int16 */
@@ -39,6 +40,8 @@ typedef struct {
   const VirBase *bias, *multiplier; /* as the lanes of the vectors are numbered */
 } Winograd;
 
+/* True for a node whose attributes and shapes allow it, before anything is placed. */
+bool winograd_has_shape(const Node *n);
 /* True for a node that winograd_emit is for; its scratch in bytes. */
 bool winograd_suits(const Cg *cg, const Node *n);
 int64_t winograd_scratch(const Cg *cg, const Node *n);
@@ -64,7 +67,8 @@ void winograd_pack(Winograd *s);
 /* codegen/winograd_tile.c, inline functions. From the operand (x) to int16 [point][tile][channel] (v): */
 VirFunc *winograd_transform(const Winograd *s, WinogradGroup g);
 /* From these (v), the weights (w) of `nv` vectors, biases and multipliers (m), and memory for the sums where
- * they are not on the stack, to the results (y), of the last vector `last` lanes. */
+ * they are not on the stack, to the results (y), of the last vector `last` lanes. With an addition, what it
+ * adds (r) stands before y. */
 VirFunc *winograd_product(const Winograd *s, WinogradGroup g, int nv, int last);
 
 #endif

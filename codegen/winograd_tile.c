@@ -174,15 +174,20 @@ static void back(Tile *t, VirAddr at, int64_t step, int n, const VirVar *out[2][
 static void tile_results(Tile *t, const Requant *r, VirAddr sums, VirAddr y) {
   const Winograd *s = t->s;
   VirBuilder *b = &t->b;
-  const VirVar *q[2][2][MAX_NV];
+  const VirVar *q[WINOGRAD_RESULTS][WINOGRAD_RESULTS * MAX_NV];
   for (int n = 0; n < t->nv; n++) {
     const VirVar *out[2][2];
     back(t, vir_offset(sums, n * s->lanes), t->g.tiles * t->nv * s->lanes, n, out);
     const VirVar *m = VIR_LET(b, "m0", load_f32, vir_at(vir_addr(t->m, n * s->lanes)));
-    for (int i = 0; i < 4; i++) q[i / 2][i % 2][n] = requant_scaled(r, "q", out[i / 2][i % 2], m);
+    for (int i = 0; i < 4; i++) q[i / 2][i % 2 * t->nv + n] = requant_scaled(r, "q", out[i / 2][i % 2], m);
   }
-  for (int i = 0; i < 4; i++)
-    requant_store(r, vir_offset(y, i / 2 * s->y_row + i % 2 * s->y_pixel), q[i / 2][i % 2], t->nv, t->last);
+  for (int i = 0; i < WINOGRAD_RESULTS; i++, y = vir_offset(y, s->y_row))
+    if (WINOGRAD_RESULTS * t->nv == REQUANT_TOGETHER && t->last == s->lanes) {
+      requant_store_pixels(r, y, q[i], t->nv, s->y_pixel);
+    } else {
+      for (int k = 0; k < WINOGRAD_RESULTS; k++)
+        requant_store(r, vir_offset(y, k * s->y_pixel), q[i] + k * t->nv, t->nv, t->last);
+    }
 }
 
 static void all_results(Tile *t, const Requant *r) {
@@ -215,8 +220,10 @@ VirFunc *winograd_product(const Winograd *s, WinogradGroup g, int nv, int last) 
   t.w = vir_param(b, "w", DT_S8, false, nv * winograd_weights(s));
   t.bias = vir_param(b, "bias", DT_S32, false, channels);
   t.m = vir_param(b, "m", DT_F32, false, channels);
-  t.y = vir_param(b, "y", cg_storage(s->cg, s->y)->elem, true,
-                  span(g, s->y_row, s->y_pixel, WINOGRAD_RESULTS, stored));
+  DType elem = cg_storage(s->cg, s->y)->elem;
+  int64_t results = span(g, s->y_row, s->y_pixel, WINOGRAD_RESULTS, stored);
+  ResidualBases residual = residual_params(s->cg, b, s->add, results);
+  t.y = vir_param(b, "y", elem, true, results);
   int64_t sums = WINOGRAD_POINTS * g.tiles * channels;
   t.sums = s->sums_on_stack ? vir_local(b, "sums", DT_S32, sums) : vir_param(b, "sums", DT_S32, true, sums);
   const ConvAttrs *a = ATTRS(s->node, ConvAttrs);
@@ -225,6 +232,7 @@ VirFunc *winograd_product(const Winograd *s, WinogradGroup g, int nv, int last) 
   vir_opaque(b, t.m);
   Requant r = requant_start(s->cg, b, s->y, a->act_min, a->act_max, s->unclamped);
   all_points(&t);
+  if (s->add) requant_residual(s->cg, &r, s->add, residual);
   all_results(&t, &r);
   return b->f;
 }

@@ -141,6 +141,16 @@ V_VEC void v_split4(void *p, v_q a, int n) {
   *(v_mem_8 *)(x + 2 * n) = (uint64_t)_mm_cvtsi128_si64(high);
   *(v_mem_8 *)(x + 3 * n) = (uint64_t)_mm_extract_epi64(high, 1);
 }
+V_VEC void v_split2(void *p, v_q a, int n) {
+  const __m256i r = _mm256_permute4x64_epi64(a, _MM_SHUFFLE(3, 1, 2, 0));
+  _mm_storeu_si128((__m128i *)p, _mm256_castsi256_si128(r));
+  _mm_storeu_si128((__m128i *)((uint8_t *)p + n), _mm256_extracti128_si256(r, 1));
+}
+V_VEC v_q v_join2(const void *p, int n) {
+  const __m128i low = _mm_loadu_si128((const __m128i *)p);
+  const __m128i high = _mm_loadu_si128((const __m128i *)((const uint8_t *)p + n));
+  return _mm256_permute4x64_epi64(_mm256_set_m128i(high, low), _MM_SHUFFLE(3, 1, 2, 0));
+}
 V_VEC v_q v_join4(const void *p, int n) {
   const uint8_t *x = (const uint8_t *)p;
   const __m128i low =

@@ -116,6 +116,16 @@ V_VEC void v_split4(void *p, v_q a, int n) {
   _mm_storeu_si128((__m128i *)(x + 2 * n), _mm512_extracti32x4_epi32(r, 2));
   _mm_storeu_si128((__m128i *)(x + 3 * n), _mm512_extracti32x4_epi32(r, 3));
 }
+V_VEC void v_split2(void *p, v_q a, int n) {
+  const __m512i r = _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), a);
+  _mm256_storeu_si256((__m256i *)p, _mm512_castsi512_si256(r));
+  _mm256_storeu_si256((__m256i *)((uint8_t *)p + n), _mm512_extracti64x4_epi64(r, 1));
+}
+V_VEC v_q v_join2(const void *p, int n) {
+  const __m512i low = _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)p));
+  const __m512i r = _mm512_inserti64x4(low, _mm256_loadu_si256((const __m256i *)((const uint8_t *)p + n)), 1);
+  return _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7), r);
+}
 V_VEC v_q v_join4(const void *p, int n) {
   const uint8_t *x = (const uint8_t *)p;
   __m512i r = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)x));

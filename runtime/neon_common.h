@@ -114,6 +114,13 @@ V_NEON void v_split4(void *p, v_q a, int n) {
   *(v_mem_4 *)(x + 2 * n) = vgetq_lane_u32(w, 2);
   *(v_mem_4 *)(x + 3 * n) = vgetq_lane_u32(w, 3);
 }
+V_NEON void v_split2(void *p, v_q a, int n) {
+  vst1_u8((uint8_t *)p, vget_low_u8(a));
+  vst1_u8((uint8_t *)p + n, vget_high_u8(a));
+}
+V_NEON v_q v_join2(const void *p, int n) {
+  return vcombine_u8(vld1_u8((const uint8_t *)p), vld1_u8((const uint8_t *)p + n));
+}
 V_NEON v_q v_join4(const void *p, int n) {
   const uint8_t *x = (const uint8_t *)p;
   uint32x4_t w = vdupq_n_u32(*(const v_mem_4 *)x);

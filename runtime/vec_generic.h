@@ -171,6 +171,15 @@ static inline void v_store_q_part(void *p, v_q a, int n) {
 static inline void v_split4(void *p, v_q a, int n) {
   for (int i = 0; i < 16; i++) ((uint8_t *)p)[i / 4 * n + i % 4] = a.x[i];
 }
+/* Piece g is words 2g and 2g + 1. */
+static inline void v_split2(void *p, v_q a, int n) {
+  for (int i = 0; i < 16; i++) ((uint8_t *)p)[i / 8 * n + i % 8] = a.x[i];
+}
+static inline v_q v_join2(const void *p, int n) {
+  v_q r;
+  for (int i = 0; i < 16; i++) r.x[i] = ((const uint8_t *)p)[i / 8 * n + i % 8];
+  return r;
+}
 static inline v_q v_join4(const void *p, int n) {
   v_q r;
   for (int i = 0; i < 16; i++) r.x[i] = ((const uint8_t *)p)[i / 4 * n + i % 4];

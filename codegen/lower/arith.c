@@ -3,11 +3,12 @@
 #include "codegen/clamp.h"
 #include "codegen/elementwise.h"
 #include "codegen/fixed_sum.h"
+#include "codegen/residual.h"
 #include "ir/ops/attrs.h"
 
 typedef struct {
-  FixedSum sum; /* add, sub */
-  float m;      /* mul */
+  FixedSum sum;           /* add, sub */
+  float m;                /* mul */
   int32_t lo, hi, zero;   /* of the stored result */
   int32_t zero_a, zero_b; /* as stored */
   float act_min, act_max;
@@ -40,7 +41,8 @@ static void add_bytes(const Elementwise *e, VirBuilder *b, const VirAddr *at) {
   const Arith *k = e->user;
   const VirVar *x[2];
   for (int i = 0; i < 2; i++) x[i] = VIR_LET(b, i ? "b" : "a", load_q, vir_at(at[i + 1]));
-  const VirVar *y = fixed_sum_bytes(&k->sum, b, ops_of(e), x);
+  FixedSumLanes lanes = fixed_sum_once(&k->sum, b);
+  const VirVar *y = fixed_sum_bytes(&k->sum, &lanes, b, ops_of(e), x);
   VIR_DO(b, store_q, vir_at(at[0]), vir_v(y));
 }
 
@@ -169,6 +171,7 @@ static void float_element(const Elementwise *e, VirBuilder *b, const VirAddr *at
 
 static bool arith_emit(Cg *cg, const Node *n, Buffer *scratch) {
   (void)scratch;
+  if (residual_is_done(cg, n)) return true;
   const ActAttrs *act = ATTRS(n, ActAttrs);
   const Tensor *a = n->operands[0], *b = n->operands[1], *y = n->results[0];
   Arith k = {.act_min = act->act_min, .act_max = act->act_max};

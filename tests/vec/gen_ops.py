@@ -48,6 +48,8 @@ def constants(name, lanes):
         return range(1, 10)
     if name in ('split4', 'join4'):
         return range(16, 25)
+    if name in ('split2', 'join2'):
+        return range(32, 41)
     if name.endswith('_lane'):
         return range(4)
     if 'shr' in name:

@@ -58,10 +58,11 @@ static const Footprint footprint[OP_COUNT] = {
     [OP_get_s32] = {4, 0, 1},     [OP_get_f32] = {4, 0, 1},     [OP_put_u8] = {1, 0, 1},
     [OP_put_s8] = {1, 0, 1},      [OP_put_s32] = {4, 0, 1},     [OP_put_f32] = {4, 0, 1},
     [OP_lookup_u8] = {1, 0, 256}, [OP_lookup_s8] = {1, 0, 256}, [OP_lookup_f32] = {4, 0, 256},
-    [OP_split4] = {1, 1},         [OP_join4] = {1, 1},          [OP_scatter_u8] = {1, 1},
-    [OP_scatter_s8] = {1, 1},     [OP_load_f16] = {2, 1},       [OP_load_f16_part] = {2, 1},
-    [OP_dot_mem] = {1, 4},        [OP_dot_sat_mem] = {1, 4},    [OP_xor_mem] = {1, 4},
-    [OP_load_q_once] = {1, 4},    [OP_load_q_blocks] = {1, 4},
+    [OP_split4] = {1, 1},         [OP_join4] = {1, 1},          [OP_split2] = {1, 2},
+    [OP_join2] = {1, 2},          [OP_scatter_u8] = {1, 1},     [OP_scatter_s8] = {1, 1},
+    [OP_load_f16] = {2, 1},       [OP_load_f16_part] = {2, 1},  [OP_dot_mem] = {1, 4},
+    [OP_dot_sat_mem] = {1, 4},    [OP_xor_mem] = {1, 4},        [OP_load_q_once] = {1, 4},
+    [OP_load_q_blocks] = {1, 4},
 };
 
 /* --- random and extreme values */
@@ -248,6 +249,8 @@ static void domain_splat_p(Arg *a) {
 static void domain_scatter(Arg *a) { a[2].n = 1 + random_below(9); }
 static void domain_split4(Arg *a) { a[2].n = 16 + random_below(9); }
 static void domain_join4(Arg *a) { a[1].n = 16 + random_below(9); }
+static void domain_split2(Arg *a) { a[2].n = 32 + random_below(9); }
+static void domain_join2(Arg *a) { a[1].n = 32 + random_below(9); }
 static void domain_splat_q(Arg *a) { a[0].n = random_below(384) - 128; }
 static void domain_lookup(Arg *a) {
   int32_t index = random_below(256);
@@ -279,6 +282,8 @@ static void (*const domain[OP_COUNT])(Arg *a) = {
     [OP_int_requant_wide] = domain_int_requant_wide,
     [OP_split4] = domain_split4,
     [OP_join4] = domain_join4,
+    [OP_split2] = domain_split2,
+    [OP_join2] = domain_join2,
     [OP_scatter_u8] = domain_scatter,
     [OP_scatter_s8] = domain_scatter,
     [OP_dot_sat] = domain_dot_sat,
@@ -752,7 +757,8 @@ static void run_generic(int op, const Arg *args, uint8_t *result, int lanes) {
         take_lanes(a[i].bytes, args[i].bytes, kind == 'q' && has_halves(op), lanes, part);
       if (kind == 'r' || kind == 'w')
         a[i].address = (uint8_t *)a[i].address + part * bytes_apart(op, args, 4 * f->per_lane * f->elem);
-      if (kind == 'w' && f->elem == 1 && (f->per_lane == 2 || strstr(row->name, "_x4"))) {
+      if (kind == 'w' && strstr(row->name, "store_") && f->elem == 1 &&
+          (f->per_lane == 2 || strstr(row->name, "_x4"))) {
         written = args[i].address;
         a[i].address = packed;
       }
@@ -819,6 +825,8 @@ static int elements(int op, const Arg *args, int lanes) {
   if (is_scatter(op)) return (lanes - 1) * args[2].n + 1;
   if (op == OP_split4) return 3 * args[2].n + lanes;
   if (op == OP_join4) return 3 * args[1].n + lanes;
+  if (op == OP_split2) return args[2].n + 2 * lanes;
+  if (op == OP_join2) return args[1].n + 2 * lanes;
   const char *n = strchr(op_row[op].signature, 'n');
   if (strstr(op_row[op].name, "_part")) return args[n - op_row[op].signature].n;
   if (op == OP_load_q_blocks) return (lanes / 4 - 1) * args[1].n + 16;
