@@ -19,14 +19,16 @@ typedef enum {
   APART,
   BLOCKS,
   PIECES4,
-  PIECES2
+  PIECES2,
+  PIXELS
 } MemExtent;
 typedef struct {
   MemElem elem;
   MemExtent extent; /* elements from the address; PART: the last argument, 1..LANES; PART_Q: 1..4*LANES;
                        APART: LANES elements that are the last argument apart;
                        BLOCKS: of 16 bytes, so far apart;
-                       PIECES4: four of LANES, that far apart; PIECES2: two of 2*LANES */
+                       PIECES4: four of LANES, that far apart; PIECES2: two of 2*LANES;
+                       PIXELS: LANES of so many */
 } MemAccess;
 
 static const MemAccess access_of[VIR_OP_COUNT] = {
@@ -61,6 +63,7 @@ static const MemAccess access_of[VIR_OP_COUNT] = {
     [VIR_split2] = {BYTES, PIECES2},
     [VIR_join4] = {BYTES, PIECES4},
     [VIR_join2] = {BYTES, PIECES2},
+    [VIR_store_pixels] = {BYTES, PIXELS},
     [VIR_load_q_part] = {BYTES, PART_Q},
     [VIR_store_q] = {BYTES, LANES4},
     [VIR_store_q_part] = {BYTES, PART_Q},
@@ -97,6 +100,7 @@ typedef struct {
 } ConstRange;
 static const ConstRange const_range[VIR_OP_COUNT] = {
     [VIR_load_q_blocks] = {0, INT32_MAX / 64},
+    [VIR_store_pixels] = {2, 4},
     [VIR_splat_q] = {-128, 255},
     [VIR_dynamic_scale] = {0, 255},
     [VIR_dynamic_zero] = {0, 255},
@@ -248,6 +252,7 @@ static int64_t extent_of(Check *c, const VirStmt *s) {
           (long long)apart);
     return 0;
   }
+  if (extent == PIXELS) return lanes * s->args[2].n;
   if (extent == BLOCKS) return (lanes / 4 - 1) * s->args[1].n + 16;
   const int whole[] = {
       [ONE] = 1, [LANES] = lanes, [LANES2] = 2 * lanes, [LANES4] = 4 * lanes, [TWO] = 2, [FOUR] = 4};

@@ -159,6 +159,16 @@ V_VEC v_q v_join4(const void *p, int n) {
                                           _mm_loadl_epi64((const __m128i *)(x + 3 * n)));
   return _mm256_permutevar8x32_epi32(_mm256_set_m128i(high, low), _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7));
 }
+/* The pixels of either half, then the n words of each half that they fill side by side. */
+V_VEC void v_store_pixels(void *p, v_q a, int n) {
+  const __m128i order = _mm_set_epi64x((long long)v_pixel_order(n, 1), (long long)v_pixel_order(n, 0));
+  const __m256i t = _mm256_shuffle_epi8(a, _mm256_broadcastsi128_si256(order));
+  __m256i words = n == 2   ? _mm256_setr_epi32(0, 1, 4, 5, 2, 3, 6, 7)
+                  : n == 3 ? _mm256_setr_epi32(0, 1, 2, 4, 5, 6, 3, 7)
+                           : _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  __asm__("" : "+x"(words)); /* clang would make many moves of bytes of the two */
+  v_store_q_part(p, _mm256_permutevar8x32_epi32(t, words), 8 * n);
+}
 
 V_VEC v_s32 v_splat_s32(int32_t n) { return _mm256_set1_epi32(n); }
 V_VEC v_f32 v_splat_f32(float m) { return _mm256_set1_ps(m); }

@@ -134,6 +134,16 @@ V_VEC v_q v_join4(const void *p, int n) {
   r = _mm512_inserti32x4(r, _mm_loadu_si128((const __m128i *)(x + 3 * n)), 3);
   return v_quarters_in_order(r); /* a transposition of 4x4 words: its own inverse */
 }
+/* The pixels of each quarter, then the n words of each quarter that they fill side by side. */
+V_VEC void v_store_pixels(void *p, v_q a, int n) {
+  const __m128i order = _mm_set_epi64x((long long)v_pixel_order(n, 1), (long long)v_pixel_order(n, 0));
+  const __m512i t = _mm512_shuffle_epi8(a, _mm512_broadcast_i32x4(order));
+  __m512i words = n == 2   ? _mm512_setr_epi32(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15)
+                  : n == 3 ? _mm512_setr_epi32(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 3, 7, 11, 15)
+                           : _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  __asm__("" : "+v"(words)); /* clang would make many moves of bytes of the two */
+  v_store_q_part(p, _mm512_permutexvar_epi32(words, t), 16 * n);
+}
 
 V_VEC v_s32 v_splat_s32(int32_t n) { return _mm512_set1_epi32(n); }
 V_VEC v_f32 v_splat_f32(float m) { return _mm512_set1_ps(m); }

@@ -45,4 +45,12 @@ V_BYTES void v_scatter_8(uint8_t *p, uint64_t a, int n) {
   p[7 * n] = (uint8_t)(a >> 56);
 }
 
+/* For four pixels of n bytes, 2 <= n <= 4, from n words that hold a byte of each: where the bytes come from,
+ * the first eight of them and the others. */
+V_BYTES uint64_t v_pixel_order(int n, int other) {
+  if (n == 2) return other ? 0 : 0x0703060205010400u;
+  if (n == 3) return other ? 0x0b07030au : 0x0602090501080400u;
+  return other ? 0x0f0b07030e0a0602u : 0x0d0905010c080400u;
+}
+
 #endif

@@ -138,6 +138,11 @@ V_NEON v_q v_load_q_blocks(const void *p, int n) {
 V_NEON v_q v_load_q_part(const void *p, int n) { return v_get_bytes16((const uint8_t *)p, n); }
 V_NEON void v_store_q(void *p, v_q a) { vst1q_u8((uint8_t *)p, a); }
 V_NEON void v_store_q_part(void *p, v_q a, int n) { v_put_bytes16((uint8_t *)p, a, n); }
+/* Word j has channel j of four pixels. */
+V_NEON void v_store_pixels(void *p, v_q a, int n) {
+  const uint8x16_t order = vcombine_u8(vcreate_u8(v_pixel_order(n, 0)), vcreate_u8(v_pixel_order(n, 1)));
+  v_put_bytes16((uint8_t *)p, vqtbl1q_u8(a, order), 4 * n);
+}
 
 V_NEON v_s32 v_splat_s32(int32_t n) { return vdupq_n_s32(n); }
 V_NEON v_f32 v_splat_f32(float m) { return vdupq_n_f32(m); }

@@ -186,6 +186,12 @@ static inline v_q v_join4(const void *p, int n) {
   return r;
 }
 
+/* Word j has channel j of four pixels, of n channels each. */
+static inline void v_store_pixels(void *p, v_q a, int n) {
+  for (int l = 0; l < 4; l++)
+    for (int j = 0; j < n; j++) ((uint8_t *)p)[n * l + j] = a.x[4 * j + l];
+}
+
 static inline v_s32 v_splat_s32(int32_t n) { return (v_s32){{n, n, n, n}}; }
 static inline v_f32 v_splat_f32(float m) { return (v_f32){{m, m, m, m}}; }
 static inline v_q v_splat_q(int n) {

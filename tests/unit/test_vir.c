@@ -435,6 +435,12 @@ static void stores_and_negative_steps_are_bounded(void **state) {
   x = fixture();
   VIR_DO(&x.b, store_u8_x4, at(x.out, 85), vir_v(x.vec), vir_v(x.vec), vir_v(x.vec), vir_v(x.vec));
   expect(&x, "elements 85..100");
+  x = fixture();
+  VIR_DO(&x.b, store_pixels, at(x.out, 88), vir_v(x.quads), vir_n(3));
+  expect(&x, NULL);
+  x = fixture();
+  VIR_DO(&x.b, store_pixels, at(x.out, 89), vir_v(x.quads), vir_n(3));
+  expect(&x, "elements 89..100");
 }
 
 static void argument_kinds_are_checked(void **state) {
@@ -483,6 +489,9 @@ static void constants_are_checked(void **state) {
   x = fixture();
   VIR_LET(&x.b, "r", splat_q, vir_n(256));
   expect(&x, "out of range");
+  x = fixture();
+  VIR_DO(&x.b, store_pixels, at(x.out, 0), vir_v(x.quads), vir_n(5));
+  expect(&x, "the constant 5 is out of range");
 }
 
 static void scopes_are_checked(void **state) {

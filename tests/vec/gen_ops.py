@@ -50,6 +50,8 @@ def constants(name, lanes):
         return range(16, 25)
     if name in ('split2', 'join2'):
         return range(32, 41)
+    if name == 'store_pixels':
+        return range(2, 5)
     if name.endswith('_lane'):
         return range(4)
     if 'shr' in name:

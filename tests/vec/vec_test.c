@@ -62,7 +62,7 @@ static const Footprint footprint[OP_COUNT] = {
     [OP_join2] = {1, 2},          [OP_scatter_u8] = {1, 1},     [OP_scatter_s8] = {1, 1},
     [OP_load_f16] = {2, 1},       [OP_load_f16_part] = {2, 1},  [OP_dot_mem] = {1, 4},
     [OP_dot_sat_mem] = {1, 4},    [OP_xor_mem] = {1, 4},        [OP_load_q_once] = {1, 4},
-    [OP_load_q_blocks] = {1, 4},
+    [OP_load_q_blocks] = {1, 4},  [OP_store_pixels] = {1, 1},
 };
 
 /* --- random and extreme values */
@@ -251,6 +251,7 @@ static void domain_split4(Arg *a) { a[2].n = 16 + random_below(9); }
 static void domain_join4(Arg *a) { a[1].n = 16 + random_below(9); }
 static void domain_split2(Arg *a) { a[2].n = 32 + random_below(9); }
 static void domain_join2(Arg *a) { a[1].n = 32 + random_below(9); }
+static void domain_pixels(Arg *a) { a[2].n = 2 + random_below(3); }
 static void domain_splat_q(Arg *a) { a[0].n = random_below(384) - 128; }
 static void domain_lookup(Arg *a) {
   int32_t index = random_below(256);
@@ -284,6 +285,7 @@ static void (*const domain[OP_COUNT])(Arg *a) = {
     [OP_join4] = domain_join4,
     [OP_split2] = domain_split2,
     [OP_join2] = domain_join2,
+    [OP_store_pixels] = domain_pixels,
     [OP_scatter_u8] = domain_scatter,
     [OP_scatter_s8] = domain_scatter,
     [OP_dot_sat] = domain_dot_sat,
@@ -735,7 +737,7 @@ static void put_lanes(uint8_t *to, const uint8_t *from, bool halves, int lanes, 
 
 /* From four lanes' memory to the next ones'. */
 static int bytes_apart(int op, const Arg *args, int usual) {
-  if (is_scatter(op)) return 4 * args[2].n;
+  if (is_scatter(op) || op == OP_store_pixels) return 4 * args[2].n;
   return op == OP_load_q_blocks ? args[1].n : usual;
 }
 
@@ -827,6 +829,7 @@ static int elements(int op, const Arg *args, int lanes) {
   if (op == OP_join4) return 3 * args[1].n + lanes;
   if (op == OP_split2) return args[2].n + 2 * lanes;
   if (op == OP_join2) return args[1].n + 2 * lanes;
+  if (op == OP_store_pixels) return args[2].n * lanes;
   const char *n = strchr(op_row[op].signature, 'n');
   if (strstr(op_row[op].name, "_part")) return args[n - op_row[op].signature].n;
   if (op == OP_load_q_blocks) return (lanes / 4 - 1) * args[1].n + 16;
@@ -943,6 +946,23 @@ static bool bytes_saturate(const VecIsa *isa) {
   return true;
 }
 
+/* A second definition of store_pixels: channel j of pixel i is 64 * j + i. */
+static bool pixels_in_order(const VecIsa *isa) {
+  for (int n = 2; n <= 4; n++) {
+    uint8_t y[4 * MAX_LANES];
+    Arg a[3] = {{.address = y}, {{0}}, {.n = n}};
+    for (int i = 0; i < isa->lanes; i++)
+      for (int j = 0; j < n; j++) a[1].bytes[16 * (i / 4) + 4 * j + i % 4] = (uint8_t)(64 * j + i);
+    isa->run[OP_store_pixels](a, NULL);
+    for (int k = 0; k < n * isa->lanes; k++) {
+      if (y[k] == 64 * (k % n) + k / n) continue;
+      printf("FAIL %s: byte %d of pixels of %d channels is %d\n", isa->name, k, n, y[k]);
+      return false;
+    }
+  }
+  return true;
+}
+
 static void count(bool ok) { *(ok ? &passed : &failed) += 1; }
 
 /* As the rows of its targets have it; here is where the test runs, qemu's CPU for instance. */
@@ -977,6 +997,7 @@ int main(int argc, char **argv) {
   for (int i = 0; ok && i < rounds; i++) ok = no_contraction(isa);
   count(ok);
   count(bytes_saturate(isa));
+  count(pixels_in_order(isa));
   printf("%d passed, %d failed\n", passed, failed);
   return failed > 0;
 }
