@@ -1,6 +1,7 @@
 #include "codegen/copy.h"
 
 #include "codegen/nest.h"
+#include "codegen/pixels.h"
 #include "ir/ops/attrs.h"
 
 int concat_axis(const Node *n) {
@@ -67,6 +68,20 @@ void copy_element(VirBuilder *b, VirAddr x, VirAddr y, bool flip) {
   vir_do(b, ops_of(y.base)->put, VIR_ARGS(vir_at(y), vir_v(v)));
 }
 
+/* Bytes of planes, and what takes them from one storage to the other, as in copy_element. */
+static void copy_pixels(const void *user, VirBuilder *b, const VirAddr *at, const Pixels *p) {
+  bool flip = *(const bool *)user;
+  DType from = at[1].base->elem;
+  const VirVar *q[PIXELS_MAX_CHANNELS];
+  for (int j = 0; j < p->channels; j++)
+    q[j] = vir_let(b, "v", act_ops(from)->load, VIR_ARGS(vir_at(pixels_plane(p, at, j))));
+  pixels_store(p, b, at[0], q, !flip ? 0 : from == DT_U8 ? -128 : 128);
+}
+
+static void copy_pixel_element(const void *user, VirBuilder *b, const VirAddr *at) {
+  copy_element(b, at[1], at[0], *(const bool *)user);
+}
+
 void copy_block(Cg *cg, VirBuilder *b, const VirBase *x, const VirBase *y, const CopyBlock *block,
                 bool flip) {
   Nest nest = {.n = block->rank, .n_arrays = 2, .offset = {block->offset_y, block->offset_x}};
@@ -79,7 +94,14 @@ void copy_block(Cg *cg, VirBuilder *b, const VirBase *x, const VirBase *y, const
   nest_simplify(&nest);
   const VirBase *bases[2] = {y, x};
   VirAddr at[2];
+  Pixels pixels;
+  bool is_image = dtype_info[y->elem].bytes == 1 && pixels_in(&nest, cg->target, &pixels);
   nest_open(b, &nest, bases, at);
+  if (is_image) {
+    pixels_emit(&pixels, b, &nest, at, &(PixelOps){copy_pixels, copy_pixel_element, &flip});
+    nest_close(b, &nest);
+    return;
+  }
   int inner = nest.n - 1;
   int64_t count = nest.dim[inner];
   if (count > 1 && nest.stride[0][inner] == 1 && nest.stride[1][inner] == 1) {

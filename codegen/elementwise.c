@@ -78,13 +78,7 @@ static bool turn_to_operand(const Elementwise *e, Nest *nest) {
     int64_t apart = nest->stride[0][d], count = nest->dim[d];
     if (nest->stride[1][d] != 1 || apart < 1 || apart > MOST_APART || count < 2 * e->cg->target->lanes)
       continue;
-    for (int a = 0; a < nest->n_arrays; a++) {
-      int64_t stride = nest->stride[a][d];
-      for (int i = d; i < nest->n - 1; i++) nest->stride[a][i] = nest->stride[a][i + 1];
-      nest->stride[a][nest->n - 1] = stride;
-    }
-    for (int i = d; i < nest->n - 1; i++) nest->dim[i] = nest->dim[i + 1];
-    nest->dim[nest->n - 1] = count;
+    nest_make_innermost(nest, d);
     return true;
   }
   return false;
@@ -105,6 +99,16 @@ static void scattered_vectors(Elementwise *e, VirBuilder *b, const Nest *nest, c
   vir_end(b);
 }
 
+static void vector_of_pixels(const void *user, VirBuilder *b, const VirAddr *at, const Pixels *p) {
+  const Elementwise *e = user;
+  e->pixels(e, b, at, p);
+}
+
+static void element_of_pixels(const void *user, VirBuilder *b, const VirAddr *at) {
+  const Elementwise *e = user;
+  e->element(e, b, at);
+}
+
 void elementwise_emit(Elementwise *e) {
   Cg *cg = e->cg;
   VirBuilder b;
@@ -120,10 +124,14 @@ void elementwise_emit(Elementwise *e) {
   bases[0] = cg_write(cg, &b, e->result, "y");
   Nest nest = make_nest(e);
   VirAddr at[NEST_MAX_ARRAYS];
-  bool scattered = turn_to_operand(e, &nest);
+  Pixels pixels;
+  bool is_image = e->pixels && pixels_in(&nest, cg->target, &pixels);
+  bool scattered = !is_image && turn_to_operand(e, &nest);
   nest_open(&b, &nest, bases, at);
   int64_t count = nest.dim[nest.n - 1];
-  if (scattered) {
+  if (is_image) {
+    pixels_emit(&pixels, &b, &nest, at, &(PixelOps){vector_of_pixels, element_of_pixels, e});
+  } else if (scattered) {
     scattered_vectors(e, &b, &nest, at);
   } else if (e->vector && nest_is_dense(&nest)) {
     vectors(e, &b, &nest, at);

@@ -5,6 +5,7 @@
 
 #include "codegen/lower.h"
 #include "codegen/nest.h"
+#include "codegen/pixels.h"
 
 typedef struct Elementwise Elementwise;
 struct Elementwise {
@@ -23,6 +24,8 @@ struct Elementwise {
   /* `vector` can write bytes that are `apart` elements from each other; 0: beside each other. */
   bool scatters;
   int64_t apart;
+  /* Writes a vector of pixels whose channels are planes of the first operand. NULL: it can't. */
+  void (*pixels)(const Elementwise *e, VirBuilder *b, const VirAddr *at, const Pixels *p);
   Cg *cg;
   const void *user;
 };

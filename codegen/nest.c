@@ -50,6 +50,10 @@ bool nest_is_dense(const Nest *t) {
   return true;
 }
 
+void nest_make_innermost(Nest *t, int d) {
+  for (int i = d; i + 1 < t->n; i++) swap_dims(t, i, i + 1);
+}
+
 void nest_open(VirBuilder *b, const Nest *t, const VirBase *const *bases, VirAddr *at) {
   static const char *const names[MAX_RANK] = {"i", "j", "k", "l", "m", "n", "o", "p"};
   for (int a = 0; a < t->n_arrays; a++) at[a] = vir_addr(bases[a], t->offset[a]);

@@ -23,6 +23,9 @@ void nest_simplify(Nest *nest);
  */
 bool nest_is_dense(const Nest *nest);
 
+/* The dim d becomes the innermost one. */
+void nest_make_innermost(Nest *nest, int d);
+
 /* Opens loops over all dims but the innermost and gives each array's address at its start. */
 void nest_open(VirBuilder *b, const Nest *nest, const VirBase *const *bases, VirAddr *at);
 void nest_close(VirBuilder *b, const Nest *nest);

@@ -8,21 +8,26 @@ typedef struct {
   int32_t zero, lo, hi;
 } Convert;
 
+/* Without its zero point; part: that many lanes, 0: all. */
+static const VirVar *rounded(const Convert *k, VirBuilder *b, VirAddr at, int part) {
+  const VirVar *x =
+      part ? VIR_LET(b, "x", load_f32_part, vir_at(at), vir_n(part)) : VIR_LET(b, "x", load_f32, vir_at(at));
+  const VirVar *s = VIR_ONCE(b, "scale", splat_f32, vir_m(k->scale));
+  const VirVar *lo = VIR_ONCE(b, "lo", splat_f32, vir_m((float)(k->lo - k->zero)));
+  const VirVar *hi = VIR_ONCE(b, "hi", splat_f32, vir_m((float)(k->hi - k->zero)));
+  const VirVar *v = VIR_LET(b, "v", div_f32, vir_v(x), vir_v(s));
+  VIR_SET(b, v, max_f32, vir_v(v), vir_v(lo)); /* NaN becomes lo */
+  VIR_SET(b, v, min_f32, vir_v(v), vir_v(hi));
+  return VIR_LET(b, "q", rne_f32, vir_v(v));
+}
+
 static void quantize_vector(const Elementwise *e, VirBuilder *b, const VirAddr *at, const bool *constant,
                             int part) {
   (void)constant;
   const Convert *k = e->user;
   const ActOps *ops = act_ops(cg_storage(e->cg, e->result)->elem);
-  const VirVar *x = part ? VIR_LET(b, "x", load_f32_part, vir_at(at[1]), vir_n(part))
-                         : VIR_LET(b, "x", load_f32, vir_at(at[1]));
-  const VirVar *s = VIR_ONCE(b, "scale", splat_f32, vir_m(k->scale));
-  const VirVar *lo = VIR_ONCE(b, "lo", splat_f32, vir_m((float)(k->lo - k->zero)));
-  const VirVar *hi = VIR_ONCE(b, "hi", splat_f32, vir_m((float)(k->hi - k->zero)));
+  const VirVar *q = rounded(k, b, at[1], part);
   const VirVar *zero = VIR_ONCE(b, "zero", splat_s32, vir_n(k->zero));
-  const VirVar *v = VIR_LET(b, "v", div_f32, vir_v(x), vir_v(s));
-  VIR_SET(b, v, max_f32, vir_v(v), vir_v(lo)); /* NaN becomes lo */
-  VIR_SET(b, v, min_f32, vir_v(v), vir_v(hi));
-  const VirVar *q = VIR_LET(b, "q", rne_f32, vir_v(v));
   VIR_SET(b, q, add_s32, vir_v(q), vir_v(zero));
   if (e->apart) {
     vir_do(b, ops->scatter, VIR_ARGS(vir_at(at[0]), vir_v(q), vir_n(e->apart)));
@@ -31,6 +36,13 @@ static void quantize_vector(const Elementwise *e, VirBuilder *b, const VirAddr *
   } else {
     vir_do(b, ops->store, VIR_ARGS(vir_at(at[0]), vir_v(q)));
   }
+}
+
+static void quantize_pixels(const Elementwise *e, VirBuilder *b, const VirAddr *at, const Pixels *p) {
+  const Convert *k = e->user;
+  const VirVar *q[PIXELS_MAX_CHANNELS];
+  for (int j = 0; j < p->channels; j++) q[j] = rounded(k, b, pixels_plane(p, at, j), 0);
+  pixels_store(p, b, at[0], q, k->zero);
 }
 
 static void quantize_element(const Elementwise *e, VirBuilder *b, const VirAddr *at) {
@@ -100,6 +112,7 @@ static bool convert_emit(Cg *cg, const Node *n, Buffer *scratch) {
                    .cg = cg,
                    .user = &k,
                    .scatters = to_int,
+                   .pixels = to_int ? quantize_pixels : NULL,
                    .vector = to_int ? quantize_vector : dequantize_vector,
                    .element = to_int ? quantize_element : dequantize_element};
   elementwise_emit(&e);

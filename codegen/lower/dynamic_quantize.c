@@ -55,6 +55,17 @@ static void quantize_vector(const Elementwise *e, VirBuilder *b, const VirAddr *
   }
 }
 
+/* The vectors have their zero point already. */
+static void quantize_pixels(const Elementwise *e, VirBuilder *b, const VirAddr *at, const Pixels *p) {
+  const VirVar *scale, *zero, *q[PIXELS_MAX_CHANNELS];
+  scalars_of(e, b, at, &scale, &zero);
+  const DynamicVectors v =
+      cg_dynamic_vectors(b, scale, zero, qmax_of(e), cg_storage(e->cg, e->result)->bias, true);
+  for (int j = 0; j < p->channels; j++)
+    q[j] = cg_dynamic_quantized(b, VIR_LET(b, "x", load_f32, vir_at(pixels_plane(p, at, j))), &v);
+  pixels_store(p, b, at[0], q, 0);
+}
+
 static void quantize_element(const Elementwise *e, VirBuilder *b, const VirAddr *at) {
   const Storage *sq = cg_storage(e->cg, e->result);
   const VirVar *scale, *zero;
@@ -83,6 +94,7 @@ static bool dynamic_quantize_emit(Cg *cg, const Node *n, Buffer *scratch) {
                    .result = n->results[0],
                    .what = "",
                    .cg = cg,
+                   .pixels = quantize_pixels,
                    .vector = quantize_vector,
                    .element = quantize_element};
   elementwise_emit(&e);
