@@ -28,7 +28,7 @@ static void measure(const Observer *o, const float *x, int samples) {
   Diag d;
   diag_init(&d, a, stderr);
   ObserverSpec spec = {.quant = qspec_of(DT_U8, false)};
-  if (!observer_parse(&d, o->name, &spec)) exit(1);
+  if (!observer_parse(&d, o->name, NULL, &spec)) exit(1);
   void *state = arena_alloc(a, o->state_size);
   float lo, hi;
   o->init(state, a, &spec, 1);

@@ -90,14 +90,16 @@ static void put_passes(StrBuf *out, const Pass *passes) {
   for (const OwnScript *s = own_scripts; s->name; s++) put_row(out, s->name, s->what);
 }
 
-static bool print_lists(Diag *d, const Options *o, const Pass *passes) {
+/* `observers`: those of scripts, or NULL. */
+static bool print_lists(Diag *d, const Options *o, const Pass *passes, const Observer *const *observers) {
   StrBuf out;
   strbuf_init(&out, d->arena);
   if (o->help) options_help(&out);
   if (o->version) strbuf_puts(&out, "qcc " QCC_VERSION "\n");
   if (o->print_passes) put_passes(&out, passes);
   if (o->print_targets) target_list_print(&out);
-  if (o->print_observers) observers_list(&out);
+  if (o->print_observers) observers_list(&out, observer_table);
+  if (o->print_observers && observers) observers_list(&out, observers);
   for (int i = 0; o->print_ops && i < OP_COUNT; i++) strbuf_printf(&out, "%s\n", op_info[i]->name);
   return put_text(d, &out);
 }
@@ -257,7 +259,9 @@ static const QConfigSet *with_options(void *user, const QConfigSet *set) {
   if (set && quantize_modes[o->quantize].sets_mode)
     set = qconfig_with_mode(r->arena, set, quantize_modes[o->quantize].mode,
                             quantize_modes[o->quantize].weight);
-  return set && o->observer ? qconfig_with_observer(r->diag, r->arena, set, o->observer) : set;
+  if (!set || !o->observer) return set;
+  return qconfig_with_observer(r->diag, r->arena, set, o->observer,
+                               r->scripts ? scripts_observers(r->scripts) : NULL);
 }
 
 static bool is_file(const char *name) { return strpbrk(name, "./") != NULL; }
@@ -272,7 +276,8 @@ static bool choose_qconfig(Driver *r) {
   if (complaint)
     return diag_error(r->diag, (SrcLoc){0}, "-config: %s (the name of a file has a dot or a slash)",
                       complaint);
-  r->qconfig = with_options(r, qconfig_preset(r->arena, name));
+  r->qconfig = qconfig_preset(r->arena, name);
+  if (!r->scripts) r->qconfig = with_options(r, r->qconfig); /* they may define what -observer names */
   return r->qconfig != NULL;
 }
 
@@ -290,7 +295,8 @@ static bool read_scripts(Driver *r) {
   if (!r->scripts) return true;
   scripts_base(r->scripts, file ? NULL : o->config, with_options, r);
   if (!read_files(r)) return false;
-  if (file || scripts_have_rules(r->scripts)) r->qconfig = scripts_qconfig(r->scripts);
+  bool rules = file || scripts_have_rules(r->scripts);
+  r->qconfig = rules ? scripts_qconfig(r->scripts) : with_options(r, r->qconfig);
   return r->qconfig != NULL;
 }
 
@@ -676,7 +682,13 @@ static bool only_lists(const Options *o) {
 static int run_lists(Driver *r) {
   if (r->scripts && !read_files(r)) return EXIT_INPUT;
   const Pass *passes = r->scripts ? scripts_passes(r->scripts) : NULL;
-  return print_lists(r->diag, r->options, passes ? passes : pass_table) ? EXIT_DONE : EXIT_INPUT;
+  const Observer *const *observers = r->scripts ? scripts_observers(r->scripts) : NULL;
+  bool ok = print_lists(r->diag, r->options, passes ? passes : pass_table, observers);
+  return ok ? EXIT_DONE : EXIT_INPUT;
+}
+
+static double script_seconds(const Options *o) {
+  return o->script_seconds > 0 ? o->script_seconds : SCRIPT_SECONDS;
 }
 
 /* All that the options ask for. `watch`: scripts or custom operators are among it. */
@@ -684,7 +696,7 @@ static int run_options(void *user, Watch *watch) {
   Driver *r = user;
   int code = EXIT_USAGE;
   r->watch = watch;
-  if (r->wants_scripts) r->scripts = scripts_new(r->diag, r->arena, &watch->lua);
+  if (r->wants_scripts) r->scripts = scripts_new(r->diag, r->arena, &watch->lua, script_seconds(r->options));
   if (only_lists(r->options))
     code = run_lists(r);
   else if (r->options->check)

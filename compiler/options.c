@@ -2,16 +2,18 @@
 #include "compiler/names.h"
 #include "ir/suggest.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 typedef enum {
-  OPT_GROUP,  /* a title in --help */
-  OPT_FLAG,   /* bool */
-  OPT_STRING, /* const char * */
-  OPT_BYTES,  /* int64_t, at least 1 */
-  OPT_LIST,   /* OptionList: may be given again */
-  OPT_CHOICE, /* int: 1 + index into choices */
-  OPT_LATER,  /* known, but not in this version */
+  OPT_GROUP,   /* a title in --help */
+  OPT_FLAG,    /* bool */
+  OPT_STRING,  /* const char * */
+  OPT_BYTES,   /* int64_t, at least 1 */
+  OPT_SECONDS, /* double, above 0 */
+  OPT_LIST,    /* OptionList: may be given again */
+  OPT_CHOICE,  /* int: 1 + index into choices */
+  OPT_LATER,   /* known, but not in this version */
 } OptionKind;
 
 typedef struct {
@@ -83,6 +85,9 @@ static const OptionDesc options[] = {
     {"pass", OPT_LIST, AT(pass), "F.lua",
      "a script that adds passes, rules or observers, or one of qcc's own: silu ...\n"
      "                         (docs/lua.md); may be given again"},
+    {"script-seconds", OPT_SECONDS, AT(script_seconds), "S",
+     "what all scripts together may take by the clock (default: 3), and half of it\n"
+     "                         of the processor"},
 
     {NULL, OPT_GROUP, .help = "Checking"},
     {"eval", OPT_STRING, AT(eval), "FILE",
@@ -207,6 +212,18 @@ static bool set_bytes(Parser *p, const OptionDesc *o, int64_t *field, const char
   return true;
 }
 
+static bool set_seconds(Parser *p, const OptionDesc *o, double *field, const char *value) {
+  static const double most = 1e6;
+  char *end;
+  double seconds = strtod(value, &end);
+  if (*end || !(seconds > 0 && seconds <= most))
+    return usage(p,
+                 arena_printf(p->arena, "-%s takes a number of seconds above 0, at most %.0f, not '%.100s'",
+                              o->name, most, value));
+  *field = seconds;
+  return true;
+}
+
 static bool set_option(Parser *p, const OptionDesc *o, const char *value) {
   void *field = (char *)p->out + o->offset;
   if (o->kind == OPT_LATER)
@@ -221,6 +238,7 @@ static bool set_option(Parser *p, const OptionDesc *o, const char *value) {
   if (!*value) return usage(p, arena_printf(p->arena, "the value of -%s is empty", o->name));
   if (o->kind == OPT_CHOICE) return set_choice(p, o, field, value);
   if (o->kind == OPT_BYTES) return set_bytes(p, o, field, value);
+  if (o->kind == OPT_SECONDS) return set_seconds(p, o, field, value);
   if (o->kind == OPT_LIST) {
     append(p, field, value);
   } else {

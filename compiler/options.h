@@ -31,6 +31,7 @@ typedef struct {
   const char *name;
   const char *depfile;   /* -MF */
   int64_t max_workspace; /* bytes; 0: not given */
+  double script_seconds; /* 0: not given */
   const char *dump_after, *stop_after;
   OptionList shapes, calib, pass, custom;
   OptionList no_warnings;                           /* -Wno-NAME */

@@ -8,11 +8,13 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "passes/script.h"
 
 enum { EXIT_INPUT = 1, EXIT_INTERNAL = 70 };
+#define TICK_SECONDS 0.05
 
 /* What whoever started qcc sends to end it. */
 static const int passed_on[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
@@ -58,13 +60,43 @@ _Noreturn static void run_child(pid_t parent, const sigset_t *mask, int (*work)(
 
 /* ---- the parent ---- */
 
+/* How long the running call of a script has taken by the clock. */
+typedef struct {
+  unsigned call;
+  double last, spent; /* when this was seen last; seconds */
+  bool over;
+} Clock;
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Ends a call that takes too long, though it gets little of the processor. While both processes are stopped
+ * (^Z) no time goes by. */
+static void watch_clock(Clock *c, const LuaTrace *trace, pid_t child) {
+  static const double most_passed = 10 * TICK_SECONDS;
+  double passed = now() - c->last;
+  c->last += passed;
+  if (!trace->running || trace->calls != c->call) c->spent = 0;
+  c->call = trace->calls;
+  if (!trace->running || c->over) return;
+  c->spent += passed < most_passed ? passed : most_passed;
+  c->over = c->spent >= trace->seconds;
+  if (c->over) kill(child, SIGXCPU);
+}
+
 /* Waits for the child's end; signals from outside are passed on. */
-static int wait_for(pid_t child, const sigset_t *watched) {
+static int wait_for(pid_t child, const sigset_t *watched, const LuaTrace *trace, Clock *clock) {
+  static const struct timespec tick = {0, (long)(TICK_SECONDS * 1e9)};
   int status;
+  *clock = (Clock){.last = now()};
   for (;;) {
-    int sig = sigwaitinfo(watched, NULL);
+    int sig = sigtimedwait(watched, NULL, &tick);
     if (sig > 0 && sig != SIGCHLD) kill(child, sig);
     if (waitpid(child, &status, WNOHANG) == child) return status;
+    watch_clock(clock, trace, child);
   }
 }
 
@@ -89,17 +121,17 @@ static int blame_custom(Diag *d, Arena *a, int status, const CustomTrace *trace)
   return EXIT_INPUT;
 }
 
-static int judge(Diag *d, Arena *a, int status, const Watch *watch, const sigset_t *mask) {
+static int judge(Diag *d, Arena *a, int status, const Watch *watch, bool over, const sigset_t *mask) {
   const LuaTrace *trace = &watch->lua;
   if (*watch->custom.name) return blame_custom(d, a, status, &watch->custom);
-  SrcLoc place = trace->running ? script_place(d, a, trace) : (SrcLoc){0};
+  SrcLoc place = trace->running || over ? script_place(d, a, trace) : (SrcLoc){0};
   if (WIFEXITED(status)) {
     if (place.source && WEXITSTATUS(status)) diag_note(d, place, "this line of a script was being run");
     return WEXITSTATUS(status);
   }
   int sig = WTERMSIG(status);
   if (place.source && sig == SIGXCPU) {
-    diag_error(d, place, "this line of a script runs for too long: its processor time is limited");
+    diag_error(d, place, "this line of a script runs for too long (-script-seconds gives it more)");
     return EXIT_INPUT;
   }
   if (place.source) diag_note(d, place, "this line of a script was being run");
@@ -125,7 +157,9 @@ int supervise(Diag *d, Arena *a, int (*work)(void *user, Watch *watch), void *us
     return EXIT_INPUT;
   }
   if (!child) run_child(self, &mask, work, user, watch);
-  int code = judge(d, a, wait_for(child, &watched), watch, &mask);
+  Clock clock;
+  int status = wait_for(child, &watched, &watch->lua, &clock);
+  int code = judge(d, a, status, watch, clock.over, &mask);
   munmap(watch, sizeof *watch);
   return code;
 }

@@ -13,12 +13,10 @@ enum {
   MAX_MEMORY_MIB = 64,
   MAX_CHARGE_MIB = 256,
   MAX_STEPS = 10 * 1000 * 1000,
-  STEPS_PER_VALUE = 10,
   STEPS_PER_CHECK = 100,
 };
-static const double least_paused = 1, most_paused = 3, paused_per_value = 1e-5;
-static const double most_seconds = 1.5; /* of the processor's time: few steps can do much, too */
-static const double seconds_per_value = 1e-7;
+/* Parts of the time by the clock. */
+static const double processor_share = 0.5, pause_share = 0.25;
 /* By which what takes no steps is ended later than what does, and so says more. */
 static const double grace_seconds = 0.25;
 #define CHUNK "lua" /* Lua puts CHUNK:LINE: before its messages */
@@ -101,11 +99,13 @@ SrcLoc lua_trace_place(Arena *a, const Source *s, int line) {
 
 /* ---- limits ---- */
 
-static double thread_seconds(void) {
+static double seconds_of(clockid_t clock) {
   struct timespec t;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  clock_gettime(clock, &t);
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
+
+static double thread_seconds(void) { return seconds_of(CLOCK_THREAD_CPUTIME_ID); }
 
 static void *allocate(void *user, void *block, size_t old, size_t size) {
   LuaScript *s = user;
@@ -130,7 +130,9 @@ static void check_steps(lua_State *L) {
   if (s->ended)
     ; /* said once */
   else if (long_time)
-    diag_error(s->diag, loc, "this script runs for more than %.3g seconds", s->max_seconds);
+    diag_error(s->diag, loc,
+               "this script runs for more than %.3g seconds of the processor (-script-seconds gives it more)",
+               s->host->seconds * processor_share);
   else
     diag_error(s->diag, loc, "this script runs for more than %lld million steps",
                (long long)(s->max_steps / 1000000));
@@ -201,6 +203,8 @@ static void report(lua_State *L, LuaScript *s, int status) {
                "this script needs more than %d MiB of memory", MAX_MEMORY_MIB);
   } else if (s->ended) {
     ; /* reported */
+  } else if (lua_type(L, -1) == LUA_TNUMBER) { /* lua_tostring would take memory */
+    diag_error(s->diag, lua_locate_word(s->index, s->line, "error"), "%.14g", lua_tonumber(L, -1));
   } else if (lua_type(L, -1) == LUA_TSTRING) {
     const char *message = lua_tostring(L, -1);
     int line = s->line;
@@ -212,8 +216,8 @@ static void report(lua_State *L, LuaScript *s, int status) {
     }
     diag_error(s->diag, place_of(s, line, message), "%s", message);
   } else {
-    diag_error(s->diag, lua_locate_word(s->index, s->line, "error"), "an error that is no text but a %s",
-               luaL_typename(L, -1));
+    diag_error(s->diag, lua_locate_word(s->index, s->line, "error"), "an error that is no text but %s%s",
+               lua_isnil(L, -1) ? "" : "a ", luaL_typename(L, -1));
   }
 }
 
@@ -228,7 +232,7 @@ static int panic(lua_State *L) {
 static bool start_timer(LuaScript *s) {
   timer_t *timer = &s->timer;
   struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGXCPU};
-  double limit = s->max_seconds + grace_seconds;
+  double limit = fmax(s->max_seconds, 0) + grace_seconds;
   struct itimerspec when = {.it_value = {(time_t)limit, (long)((limit - (double)(time_t)limit) * 1e9)}};
   if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, timer)) return false;
   if (!timer_settime(*timer, 0, &when, NULL)) return true;
@@ -240,45 +244,53 @@ void lua_script_pause(lua_State *L) {
   static const struct itimerspec never = {{0, 0}, {0, 0}};
   LuaScript *s = lua_script_of(L);
   s->pause_start = thread_seconds();
-  if (s->host->trace && s->paused < s->max_paused) timer_settime(s->timer, 0, &never, &s->left);
+  if (s->host->trace && s->host->pauses > 0) timer_settime(s->timer, 0, &never, &s->left);
 }
 
 void lua_script_resume(lua_State *L) {
   LuaScript *s = lua_script_of(L);
   double seconds = thread_seconds() - s->pause_start;
-  if (s->paused >= s->max_paused) return;
-  s->paused += seconds;
+  if (s->host->pauses <= 0) return;
+  s->host->pauses -= seconds;
   s->start += seconds;
   if (s->host->trace) timer_settime(s->timer, 0, &s->left, NULL);
 }
 
-static int limited_call(LuaScript *s, int args, int results, int64_t work) {
+static void start_watch(LuaScript *s, double seconds) {
   LuaTrace *trace = s->host->trace;
+  if (!start_timer(s)) BUG("no timer for a script");
+  snprintf(trace->path, sizeof trace->path, "%s", s->source->path);
+  trace->line = s->line;
+  trace->seconds = seconds;
+  trace->calls++;
+  trace->running = true;
+}
+
+static void stop_watch(LuaScript *s) {
+  timer_delete(s->timer);
+  s->host->trace->running = false;
+}
+
+static int limited_call(LuaScript *s, int args, int results, LuaAllowance more) {
+  LuaHost *h = s->host;
+  double most = h->clock + more.seconds / processor_share, began = seconds_of(CLOCK_MONOTONIC);
   s->ended = s->no_memory = false;
   s->steps = 0;
-  s->paused = 0;
-  s->max_paused = fmin(most_paused, least_paused + paused_per_value * (double)work);
-  s->max_steps = MAX_STEPS + STEPS_PER_VALUE * work;
-  s->max_seconds = most_seconds + seconds_per_value * (double)work;
+  s->max_steps = MAX_STEPS + more.steps;
+  s->max_seconds = h->processor + more.seconds;
   s->start = thread_seconds();
-  if (trace) {
-    if (!start_timer(s)) BUG("no timer for a script");
-    snprintf(trace->path, sizeof trace->path, "%s", s->source->path);
-    trace->line = s->line;
-    trace->running = true;
-  }
+  if (h->trace) start_watch(s, most);
   int status = lua_pcall(s->state, args, results, 0);
-  if (trace) {
-    timer_delete(s->timer);
-    trace->running = false;
-  }
+  if (h->trace) stop_watch(s);
+  h->processor = fmin(h->processor, s->max_seconds - (thread_seconds() - s->start));
+  h->clock = fmin(h->clock, most - (seconds_of(CLOCK_MONOTONIC) - began));
   return status;
 }
 
-bool lua_script_call(LuaScript *s, Diag *d, int args, int results, int64_t work) {
+bool lua_script_call(LuaScript *s, Diag *d, int args, int results, LuaAllowance more) {
   int errors = d->errors;
   s->diag = d;
-  int status = limited_call(s, args, results, work);
+  int status = limited_call(s, args, results, more);
   if (status) report(s->state, s, status);
   if (d->errors == errors) return true;
   lua_settop(s->state, 0);
@@ -295,7 +307,7 @@ static int load(lua_State *L, const Source *s, const char *chunk) {
 
 bool lua_script_load(LuaScript *s) {
   int status = load(s->state, s->source, "=" CHUNK);
-  if (!status) return lua_script_call(s, s->diag, 0, 0, 0);
+  if (!status) return lua_script_call(s, s->diag, 0, 0, (LuaAllowance){0});
   report(s->state, s, status);
   return false;
 }
@@ -314,9 +326,15 @@ static bool is_text(LuaScript *s) {
   return true;
 }
 
-LuaHost *lua_host_new(Diag *d, Arena *a, LuaTrace *trace) {
+LuaHost *lua_host_new(Diag *d, Arena *a, LuaTrace *trace, double seconds) {
   LuaHost *h = ARENA_NEW(a, LuaHost);
-  *h = (LuaHost){.diag = d, .arena = a, .trace = trace};
+  *h = (LuaHost){.diag = d,
+                 .arena = a,
+                 .trace = trace,
+                 .seconds = seconds,
+                 .processor = seconds * processor_share,
+                 .pauses = seconds * pause_share,
+                 .clock = seconds};
   return h;
 }
 
@@ -350,8 +368,9 @@ LuaScript *lua_script_new(LuaHost *h, const Source *source, void (*open)(lua_Sta
   return status ? NULL : s;
 }
 
-bool lua_script_run(Diag *d, Arena *a, const Source *source, void (*open)(lua_State *L), void *user) {
-  LuaHost *h = lua_host_new(d, a, NULL);
+bool lua_script_run(Diag *d, Arena *a, const Source *source, double seconds, void (*open)(lua_State *L),
+                    void *user) {
+  LuaHost *h = lua_host_new(d, a, NULL, seconds);
   LuaScript *s = lua_script_new(h, source, open, user);
   bool ok = s && lua_script_load(s);
   lua_host_free(h);

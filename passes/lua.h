@@ -15,10 +15,11 @@
 #include <lauxlib.h>
 #include <lua.h>
 
-/* The scripts of one compilation. */
+/* The scripts of one compilation. `trace` may be NULL: nobody watches. All calls together take `seconds` by
+ * the clock at most, and half of it of the processor. */
 typedef struct LuaHost LuaHost;
-LuaHost *lua_host_new(Diag *d, Arena *a, LuaTrace *trace); /* `trace` may be NULL: nobody watches */
-void lua_host_free(LuaHost *h);                            /* closes the scripts; NULL is allowed */
+LuaHost *lua_host_new(Diag *d, Arena *a, LuaTrace *trace, double seconds);
+void lua_host_free(LuaHost *h); /* closes the scripts; NULL is allowed */
 
 typedef struct LuaScript LuaScript;
 
@@ -29,16 +30,21 @@ LuaScript *lua_script_new(LuaHost *h, const Source *s, void (*open)(lua_State *L
 /* Runs the script. False after diagnostics, also where it ran to its end but functions called from it
  * reported errors. */
 bool lua_script_load(LuaScript *s);
-/* Calls the function below `args` values at the top of its stack, and leaves `results` values there. `work`,
- * the number of values that it is to look at, makes its limits wider. False after diagnostics, which go to
- * `d`; the stack is then empty. */
-bool lua_script_call(LuaScript *s, Diag *d, int args, int results, int64_t work);
+/* What a call may take beyond the usual limits, by what it is to look at. */
+typedef struct {
+  int64_t steps;
+  double seconds; /* of the processor; what is left of them is lost */
+} LuaAllowance;
+/* Calls the function below `args` values at the top of its stack, and leaves `results` values there. False
+ * after diagnostics, which go to `d`; the stack is then empty. */
+bool lua_script_call(LuaScript *s, Diag *d, int args, int results, LuaAllowance more);
 lua_State *lua_script_state(LuaScript *s);
 LuaScript *lua_script_of(lua_State *L);
 const Source *lua_script_source(const LuaScript *s);
 
 /* All in one, without anybody who watches. */
-bool lua_script_run(Diag *d, Arena *a, const Source *s, void (*open)(lua_State *L), void *user);
+bool lua_script_run(Diag *d, Arena *a, const Source *s, double seconds, void (*open)(lua_State *L),
+                    void *user);
 
 /* The place for a watching process to show: the script's line. */
 SrcLoc lua_trace_place(Arena *a, const Source *s, int line);
@@ -80,7 +86,7 @@ void lua_script_caught(lua_State *L, int status);
 void lua_script_charge(lua_State *L, int64_t bytes);
 /* The same of work that takes no steps of Lua. */
 void lua_script_work(lua_State *L, int64_t steps);
-/* Between these the script's time stands still: qcc works for it. In each call up to a few seconds. */
+/* Between these the script's processor time stands still: qcc works for it. Up to a limit, too. */
 void lua_script_pause(lua_State *L);
 void lua_script_resume(lua_State *L);
 /* Pushes the text that `print` shows of the value: never an address. */

@@ -63,6 +63,7 @@ static void keep_only(lua_State *L, const char *const *names, const char *const 
 
 static bool has_text(lua_State *L, int value) {
   int type = lua_type(L, value);
+  if (type == LUA_TNONE) return false;
   if (type <= LUA_TSTRING && type != LUA_TLIGHTUSERDATA) return true;
   if (luaL_getmetafield(L, value, "__tostring") == LUA_TNIL) return false;
   lua_pop(L, 1);

@@ -15,6 +15,10 @@ struct LuaHost {
   LuaTrace *trace;
   LuaScript *scripts;
   int64_t charged; /* bytes of the arena that scripts took */
+  /* Seconds that are left to all scripts together: of the processor, of qcc's own work for them, by the
+   * clock.
+   */
+  double seconds, processor, pauses, clock;
 };
 
 /* An error whose place is known. */
@@ -33,12 +37,11 @@ struct LuaScript {
   void (*open)(lua_State *L);
   void *user;
   size_t memory;
-  int64_t steps, max_steps; /* of the running call */
-  double start, max_seconds;
-  double paused, max_paused,
-      pause_start;        /* seconds that do not count, and at most; where the last pause began */
-  timer_t timer;          /* of a call that is watched */
-  struct itimerspec left; /* of it, while paused */
+  int64_t steps, max_steps;                 /* of the running call */
+  double start, max_seconds;                /* of the processor */
+  double pause_start;                       /* of work that does not count */
+  timer_t timer;                            /* of a call that is watched */
+  struct itimerspec left;                   /* of it, while paused */
   const char *functions[LUA_MAX_FUNCTIONS]; /* the application's */
   int n_functions;
   int line;   /* that is being run */

@@ -8,6 +8,8 @@ typedef struct {
   char path[4096]; /* of the script, as the user gave it */
   volatile int line;
   volatile bool running;
+  volatile unsigned calls;   /* how many there were: a call that is still the same one goes on */
+  volatile double seconds;   /* what the running call may take by the clock */
   unsigned long long memory; /* the limit of memory that there was before */
 } LuaTrace;
 

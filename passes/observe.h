@@ -9,13 +9,14 @@
 #include "passes/qspec.h"
 
 enum { OBSERVER_PARAMS = 8 };
+#define OBSERVER_ANY 1e300
 
 /* A parameter: averaging_constant, bins, percentile ... All are numbers; an enumeration counts its choices.
  */
 typedef struct {
   const char *name; /* NULL ends the list */
   double value;     /* its default */
-  double min, max;
+  double min, max;  /* OBSERVER_ANY: there is no limit */
   bool integer;
   const char *const *choices; /* names for 0, 1, ...; NULL-terminated; or NULL */
   bool late;                  /* used by finish only: what the state holds does not depend on it */
@@ -96,18 +97,20 @@ const Observer *observer_find(const char *name, size_t len); /* NULL where unkno
 /* Sets the observer of that name with its default parameters; `spec->quant` stays as it is. False where there
  * is none. */
 bool observer_named(ObserverSpec *spec, const char *name, size_t len);
+/* One of several, which end with NULL; NULL where there is none. */
+const Observer *observer_among(const Observer *const *list, const char *name, size_t len);
 void observer_defaults(ObserverSpec *spec, const Observer *o);
 /* Set one of its parameters. NULL, or what is wrong: "the bins of histogram is an integer from ...". */
 const char *observer_set(Arena *a, ObserverSpec *spec, const char *param, double value);
 const char *observer_set_text(Arena *a, ObserverSpec *spec, const char *param, const char *value);
 
 /* -observer: NAME, NAME=FIRST_PARAMETER and either with ",PARAMETER=VALUE" behind it, as often as wanted:
- * "minmax", "percentile=99.9", "histogram,bins=512,range=int". `spec->quant` stays as it is. False after a
- * diagnostic. */
-bool observer_parse(Diag *d, const char *text, ObserverSpec *spec);
+ * "minmax", "percentile=99.9", "histogram,bins=512,range=int". `more`: observers beside those of the table,
+ * as such a list; or NULL. `spec->quant` stays as it is. False after a diagnostic. */
+bool observer_parse(Diag *d, const char *text, const Observer *const *more, ObserverSpec *spec);
 
 /* The manual: a line per observer, and one below it per parameter. */
-void observers_list(StrBuf *out);
+void observers_list(StrBuf *out, const Observer *const *list);
 
 /* Scale and zero point of a channel whose range is [lo, hi]: the observer's own parameters, or those of the
  * range; scale 1, zero point 0 where nothing was `seen`, as PyTorch has it. False where they are not valid.

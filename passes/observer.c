@@ -20,15 +20,19 @@ const Observer *const observer_table[] = {
 
 const char *const observer_flag[] = {"false", "true", NULL};
 
-const Observer *observer_find(const char *name, size_t len) {
-  for (int i = 0; observer_table[i]; i++)
-    if (strlen(observer_table[i]->name) == len && !memcmp(observer_table[i]->name, name, len))
-      return observer_table[i];
+const Observer *observer_among(const Observer *const *list, const char *name, size_t len) {
+  for (; *list; list++)
+    if (strlen((*list)->name) == len && !memcmp((*list)->name, name, len)) return *list;
   return NULL;
+}
+
+const Observer *observer_find(const char *name, size_t len) {
+  return observer_among(observer_table, name, len);
 }
 
 /* "0 to 1", "float, int". */
 static const char *domain(Arena *a, const ObserverParam *p) {
+  if (!p->choices && p->max >= OBSERVER_ANY) return "of any size";
   if (!p->choices)
     return arena_printf(a, p->integer ? "from %.0f to %.0f" : "from %.9g to %.9g", p->min, p->max);
   StrBuf list;
@@ -91,14 +95,16 @@ bool observer_named(ObserverSpec *spec, const char *name, size_t len) {
   return o != NULL;
 }
 
-static bool unknown_observer(Diag *d, const char *name) {
+static bool unknown_observer(Diag *d, const char *name, const Observer *const *more) {
+  const Observer *const *const lists[] = {observer_table, more};
   Suggest s = {.word = name};
   StrBuf names;
   strbuf_init(&names, d->arena);
-  for (int i = 0; observer_table[i]; i++) {
-    suggest_offer(&s, observer_table[i]->name);
-    strbuf_printf(&names, "%s%s", i ? ", " : "", observer_table[i]->name);
-  }
+  for (int i = 0; i < 2; i++)
+    for (const Observer *const *o = lists[i]; o && *o; o++) {
+      suggest_offer(&s, (*o)->name);
+      strbuf_printf(&names, "%s%s", names.len ? ", " : "", (*o)->name);
+    }
   if (s.best)
     return diag_error(d, (SrcLoc){0}, "-observer: there is no observer '%.100s'; did you mean '%s'?", name,
                       s.best);
@@ -106,9 +112,12 @@ static bool unknown_observer(Diag *d, const char *name) {
                     names.text);
 }
 
-bool observer_parse(Diag *d, const char *text, ObserverSpec *spec) {
+bool observer_parse(Diag *d, const char *text, const Observer *const *more, ObserverSpec *spec) {
   size_t len = strcspn(text, "=,");
-  if (!observer_named(spec, text, len)) return unknown_observer(d, arena_strndup(d->arena, text, len));
+  const Observer *o = observer_find(text, len);
+  if (!o && more) o = observer_among(more, text, len);
+  if (!o) return unknown_observer(d, arena_strndup(d->arena, text, len), more);
+  observer_defaults(spec, o);
   const char *p = text + len, *error = NULL;
   const ObserverParam *first = spec->observer->params;
   if (*p == '=' && !first->name)
@@ -124,9 +133,9 @@ bool observer_parse(Diag *d, const char *text, ObserverSpec *spec) {
   return !error || diag_error(d, (SrcLoc){0}, "-observer: %s", error);
 }
 
-void observers_list(StrBuf *out) {
-  for (int i = 0; observer_table[i]; i++) {
-    const Observer *o = observer_table[i];
+void observers_list(StrBuf *out, const Observer *const *list) {
+  for (int i = 0; list[i]; i++) {
+    const Observer *o = list[i];
     strbuf_printf(out, "%-26s %s\n", o->name, o->what);
     for (const ObserverParam *p = o->params; p->name; p++)
       if (p->choices)

@@ -18,12 +18,13 @@ void qconfig_inherit(QRule *rules, int n_rules, bool dynamic_reduce_range) {
   }
 }
 
-const QConfigSet *qconfig_with_observer(Diag *d, Arena *a, const QConfigSet *set, const char *text) {
+const QConfigSet *qconfig_with_observer(Diag *d, Arena *a, const QConfigSet *set, const char *text,
+                                        const Observer *const *more) {
   QConfigSet *copy = arena_memdup(a, set, sizeof *set);
   QRule *rules = arena_memdup(a, set->rules, sizeof *rules * (size_t)set->n_rules);
   copy->rules = rules;
   copy->observer = text;
-  if (!observer_parse(d, text, &rules[0].config.activation)) return NULL;
+  if (!observer_parse(d, text, more, &rules[0].config.activation)) return NULL;
   qconfig_inherit(rules, set->n_rules, set->dynamic_reduce_range);
   return copy;
 }

@@ -65,9 +65,10 @@ const char *qconfig_unknown_preset(Arena *a, const char *name);
 const QConfigSet *qconfig_read(Diag *d, Arena *a, const char *path);
 const QConfigSet *qconfig_read_source(Diag *d, Arena *a, const Source *s);
 
-/* The set with the observer `text` (observer_parse) for all activations but those that rules give their own.
- * NULL after a diagnostic. */
-const QConfigSet *qconfig_with_observer(Diag *d, Arena *a, const QConfigSet *set, const char *text);
+/* The set with the observer `text` (observer_parse; `more` is for it) for all activations but those that
+ * rules give their own. NULL after a diagnostic. */
+const QConfigSet *qconfig_with_observer(Diag *d, Arena *a, const QConfigSet *set, const char *text,
+                                        const Observer *const *more);
 
 /* The set with that mode as its default; a user's rules that give their own keep it. `weight`: DT_S8 or
  * DT_F16, what weights are in QMODE_DYNAMIC and QMODE_WEIGHTS; where the set's are something else the preset

@@ -412,7 +412,7 @@ void script_open_rules(lua_State *L) {
 }
 
 const QConfigSet *qconfig_read_source(Diag *d, Arena *a, const Source *source) {
-  Scripts *s = scripts_new(d, a, NULL);
+  Scripts *s = scripts_new(d, a, NULL, SCRIPT_SECONDS);
   const QConfigSet *set = scripts_read_source(s, source) ? scripts_qconfig(s) : NULL;
   scripts_free(s);
   return set;

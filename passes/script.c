@@ -5,10 +5,13 @@
 #include "passes/script_state.h"
 
 #define MAX_SCRIPT_BYTES ((int64_t)1 << 20)
+enum { STEPS_PER_VALUE = 10 };
+static const double own_seconds = 1e6; /* of qcc's own scripts: they end, on slow machines too */
 
-Scripts *scripts_new(Diag *d, Arena *a, LuaTrace *trace) {
+Scripts *scripts_new(Diag *d, Arena *a, LuaTrace *trace, double seconds) {
   Scripts *s = ARENA_NEW(a, Scripts);
-  *s = (Scripts){.diag = d, .arena = a, .host = lua_host_new(d, a, trace), .pipeline = pipeline_new(a)};
+  LuaHost *host = lua_host_new(d, a, trace, seconds);
+  *s = (Scripts){.diag = d, .arena = a, .host = host, .pipeline = pipeline_new(a)};
   return s;
 }
 
@@ -34,8 +37,7 @@ static int complain(lua_State *L, const char *error) {
   return 0;
 }
 
-/* The field of the table at `table` as a text, or NULL. */
-static const char *text_field(lua_State *L, int table, const char *key) {
+const char *script_text_field(lua_State *L, int table, const char *key) {
   lua_getfield(L, table, key);
   if (!lua_isnil(L, -1) && lua_type(L, -1) != LUA_TSTRING)
     script_error(L, (SrcLoc){0}, "'%s' is a text", key);
@@ -46,7 +48,7 @@ static const char *text_field(lua_State *L, int table, const char *key) {
 
 /* before = "x" or after = "x"; NULL where the table has neither. */
 static const char *place_field(lua_State *L, int table, bool *behind) {
-  const char *before = text_field(L, table, "before"), *after = text_field(L, table, "after");
+  const char *before = script_text_field(L, table, "before"), *after = script_text_field(L, table, "after");
   if (before && after) script_error(L, (SrcLoc){0}, "'before' and 'after' exclude each other");
   *behind = after != NULL;
   return before ? before : after;
@@ -88,7 +90,7 @@ static int add_pass(lua_State *L) {
   check_keys(L, 2, known);
   if (!is_name(name)) script_error(L, (SrcLoc){0}, "a pass has a name of letters, digits, '_' and '-'");
   bool behind;
-  const char *what = text_field(L, 2, "what"), *at = place_field(L, 2, &behind);
+  const char *what = script_text_field(L, 2, "what"), *at = place_field(L, 2, &behind);
   if (lua_getfield(L, 2, "run") != LUA_TFUNCTION)
     script_error(L, (SrcLoc){0}, "a pass has a function: run = function(graph) ... end");
   ScriptPass *p = ARENA_NEW(all->arena, ScriptPass);
@@ -194,6 +196,11 @@ const char *const *scripts_ids(const Scripts *s) {
 
 bool scripts_have_rules(const Scripts *s) { return s->has_rules; }
 
+const Observer *const *scripts_observers(const Scripts *s) {
+  static const Observer *const none[] = {NULL};
+  return s->observers ? s->observers : none;
+}
+
 ConfigDraft *script_draft(lua_State *L) {
   Script *s = script_here(L);
   if (s->session && s->session->ctx->plan)
@@ -247,7 +254,7 @@ bool script_pass_run(PassCtx *ctx, const ScriptPass *p, Graph *g) {
   s->session = &session;
   lua_pushcfunction(L, run_body);
   lua_pushlightuserdata(L, (void *)(uintptr_t)p);
-  bool ok = lua_script_call(s->lua, ctx->diag, 1, 0, values_of(g));
+  bool ok = lua_script_call(s->lua, ctx->diag, 1, 0, (LuaAllowance){.steps = STEPS_PER_VALUE * values_of(g)});
   s->session = NULL;
   arena_free(session.arena);
   if (ok && session.rules_changed) ctx->qconfig = scripts_qconfig(s->all);
@@ -275,7 +282,7 @@ SrcLoc script_place(Diag *d, Arena *a, const LuaTrace *trace) {
 }
 
 bool own_script_run(PassCtx *ctx, Graph *g, const char *name) {
-  Scripts *s = scripts_new(ctx->diag, ctx->arena, NULL);
+  Scripts *s = scripts_new(ctx->diag, ctx->arena, NULL, own_seconds);
   pipeline_drop(&s->pipeline, name); /* the row of passes.def, whose place the script's pass takes */
   bool ok = scripts_read_source(s, own_script_source(ctx->arena, name));
   for (const Pass *p = s->pipeline.passes; ok && p->name; p++)

@@ -9,8 +9,10 @@
 typedef struct Scripts Scripts;
 typedef struct ScriptPass ScriptPass;
 
-/* `trace`: of the process that watches, or NULL. */
-Scripts *scripts_new(Diag *d, Arena *a, LuaTrace *trace);
+#define SCRIPT_SECONDS 3.0 /* the default */
+/* `trace`: of the process that watches, or NULL. `seconds`: what all scripts may take by the clock; half of
+ * it of the processor. */
+Scripts *scripts_new(Diag *d, Arena *a, LuaTrace *trace, double seconds);
 void scripts_free(
     Scripts *s); /* passes and observers of the scripts cannot be used any more; NULL is allowed */
 
@@ -27,6 +29,8 @@ void scripts_base(Scripts *s, const char *preset, ScriptsFinish finish, void *us
 /* What the rules of all scripts come to. NULL after diagnostics. */
 const QConfigSet *scripts_qconfig(Scripts *s);
 bool scripts_have_rules(const Scripts *s);
+/* The observers that they have defined; ends with NULL. */
+const Observer *const *scripts_observers(const Scripts *s);
 
 /* The pipeline as they have changed it; NULL: they have not. */
 const Pass *scripts_passes(const Scripts *s);

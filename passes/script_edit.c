@@ -85,6 +85,22 @@ static void infer(lua_State *L, Node *n) {
     script_error(L, (SrcLoc){0}, "%s", d.first_message ? d.first_message : "an operand is not valid");
 }
 
+/* ---- values of calls and of their options ---- */
+
+static lua_Integer whole_number(lua_State *L, int at, const char *what) {
+  int is_whole;
+  lua_Integer i = lua_tointegerx(L, at, &is_whole);
+  if (!is_whole)
+    script_error(L, (SrcLoc){0}, "%s is a whole number, not %.60s", what, lua_script_text(L, at));
+  return i;
+}
+
+static const char *text_at(lua_State *L, int at, const char *what) {
+  if (lua_type(L, at) != LUA_TSTRING)
+    script_error(L, (SrcLoc){0}, "%s is a text, not %.60s", what, lua_script_text(L, at));
+  return lua_tostring(L, at);
+}
+
 /* ---- types ---- */
 
 static bool has_field(lua_State *L, int table, const char *key) {
@@ -95,9 +111,8 @@ static bool has_field(lua_State *L, int table, const char *key) {
 
 static DType dtype_field(lua_State *L, int table, DType otherwise) {
   if (!has_field(L, table, "dtype")) return otherwise;
-  size_t n;
-  const char *name = luaL_checklstring(L, -1, &n);
-  DType t = dtype_from_name(name, n);
+  const char *name = text_at(L, -1, "'dtype'");
+  DType t = dtype_from_name(name, strlen(name));
   if (t == DT_NONE) script_error(L, (SrcLoc){0}, "there is no element type '%.40s'", name);
   lua_pop(L, 1);
   return t;
@@ -114,7 +129,9 @@ static int64_t quant_numbers(lua_State *L, const char *what, int64_t count, doub
     script_error(L, (SrcLoc){0}, "'%s' has %lld numbers, not %lld", what, (long long)count, (long long)n);
   for (int64_t i = 0; i < n; i++) {
     lua_rawgeti(L, -1, i + 1);
-    v[i] = luaL_checknumber(L, -1);
+    if (lua_type(L, -1) != LUA_TNUMBER)
+      script_error(L, (SrcLoc){0}, "'%s' is a number, or a list of them", what);
+    v[i] = lua_tonumber(L, -1);
     lua_pop(L, 1);
   }
   return n;
@@ -125,7 +142,7 @@ static const Quant *quant_field(lua_State *L, int table, const Shape *shape) {
   GraphSession *s = script_session(L);
   lua_Integer axis = -1;
   if (has_field(L, table, "axis")) {
-    axis = luaL_checkinteger(L, -1);
+    axis = whole_number(L, -1, "'axis'");
     lua_pop(L, 1);
     if (axis < 0 || axis >= shape->rank)
       script_error(L, (SrcLoc){0}, "there is no axis %lld", (long long)axis);
@@ -165,7 +182,7 @@ static Shape shape_field(lua_State *L, int table, int64_t values) {
   shape.rank = (int)script_list_length(L, -1, "shape", MAX_RANK);
   for (int i = 0; i < shape.rank; i++) {
     lua_rawgeti(L, -1, i + 1);
-    shape.dim[i] = luaL_checkinteger(L, -1);
+    shape.dim[i] = whole_number(L, -1, "a dimension");
     lua_pop(L, 1);
   }
   lua_pop(L, 1);
@@ -222,7 +239,7 @@ static int make_constant(lua_State *L) {
   void *data = arena_alloc(g->arena, (size_t)type_bytes(&type) + 1);
   for (int64_t i = 0; i < n; i++)
     put_value(L, type.dtype, single ? lua_tonumber(L, 2) : value_at(L, 2, i), data, i);
-  const char *name = has_field(L, 3, "name") ? arena_strdup(g->arena, luaL_checkstring(L, -1)) : "constant";
+  const char *name = has_field(L, 3, "name") ? arena_strdup(g->arena, text_at(L, -1, "'name'")) : "constant";
   script_push_tensor(L, graph_constant(g, name, type, data, (SrcLoc){0}));
   return 1;
 }
@@ -230,7 +247,7 @@ static int make_constant(lua_State *L) {
 /* ---- nodes ---- */
 
 static OpId op_arg(lua_State *L, int arg) {
-  const char *name = luaL_checkstring(L, arg);
+  const char *name = text_at(L, arg, "an operator");
   OpId op = op_from_name(name, strlen(name));
   if (op != OP_COUNT) return op;
   Suggest near = {.word = name};
@@ -284,7 +301,7 @@ static int make_node(lua_State *L) {
   Tensor **operands = operands_arg(L, 3, &n_operands);
   check_options(L, 5, known);
   Node *before = place_option(L, 5);
-  const char *name = has_field(L, 5, "name") ? arena_strdup(s->graph->arena, luaL_checkstring(L, -1)) : NULL;
+  const char *name = has_field(L, 5, "name") ? arena_strdup(s->graph->arena, text_at(L, -1, "'name'")) : NULL;
   const char *names[16] = {name};
   SrcLoc loc = before ? node_loc(before) : n_operands && operands[0] ? operands[0]->loc : (SrcLoc){0};
   lua_script_charge(L, 1024);
@@ -360,7 +377,7 @@ static int set_attributes(lua_State *L) {
 /* g:set_operand(node, i, tensor), or false */
 static int set_operand(lua_State *L) {
   Node *n = script_node(L, 2);
-  lua_Integer i = luaL_checkinteger(L, 3);
+  lua_Integer i = whole_number(L, 3, "the place of an operand");
   if (i < 1 || i > n->n_operands)
     script_error(L, node_loc(n), "%s has %d operands, there is none %lld", op_info[n->op]->name,
                  n->n_operands, (long long)i);

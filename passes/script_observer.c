@@ -7,9 +7,9 @@
 #include "passes/rule_values.h"
 #include "passes/script_state.h"
 
-enum { MAX_VARS = 12, MAX_LIST = 1 << 20 };
+enum { MAX_VARS = 12, MAX_LIST = 1 << 20, STEPS_PER_VALUE = 10 };
+static const double seconds_per_call = 1e-4, seconds_per_value = 1e-7;
 #define VALUES "values"
-static const double widest = 1e300; /* parameters are any numbers */
 
 typedef struct {
   Observer base; /* first: the spec's observer is this one */
@@ -205,13 +205,16 @@ typedef struct {
   bool found;
 } Call;
 
-/* Runs `body`, which gets the call as a light userdata, under the limits of scripts. */
-static bool call(State *s, lua_CFunction body, Call *c, int64_t work) {
+/* Runs `body`, which gets the call as a light userdata, under the limits of scripts; `values`: that it sees.
+ * Time is given by the data, since there may be any number of calls. */
+static bool call(State *s, lua_CFunction body, Call *c, int64_t values) {
+  LuaAllowance more = {.steps = STEPS_PER_VALUE * values,
+                       .seconds = seconds_per_call + seconds_per_value * (double)values};
   LuaScript *lua = observer_of(s)->script->lua;
   lua_State *L = lua_script_state(lua);
   lua_pushcfunction(L, body);
   lua_pushlightuserdata(L, c);
-  return lua_script_call(lua, observer_of(s)->script->all->diag, 1, 0, work);
+  return lua_script_call(lua, observer_of(s)->script->all->diag, 1, 0, more);
 }
 
 static void init(void *state, Arena *a, const ObserverSpec *spec, int64_t channels) {
@@ -360,7 +363,8 @@ static void read_params(lua_State *L, ScriptObserver *o) {
       if (!is_word(keys[i])) script_error(L, (SrcLoc){0}, "'%.60s' is no name of a parameter", keys[i]);
       if (lua_getfield(L, -1, keys[i]) != LUA_TNUMBER)
         script_error(L, (SrcLoc){0}, "the parameter '%.60s' has a number for its default", keys[i]);
-      o->base.params[i] = (ObserverParam){keys[i], lua_tonumber(L, -1), -widest, widest, false, NULL, false};
+      o->base.params[i] =
+          (ObserverParam){keys[i], lua_tonumber(L, -1), -OBSERVER_ANY, OBSERVER_ANY, false, NULL, false};
       lua_pop(L, 1);
     }
   }
@@ -404,15 +408,30 @@ static void check_definition(lua_State *L, const char *name) {
     script_error(L, (SrcLoc){0}, "there is an observer '%s' already", name);
 }
 
+/* For -observer, which takes the first of a name. */
+static void keep_observer(Scripts *all, const Observer *o) {
+  int n = all->n_observers, room = n + 1;
+  bool full = (n & room) == 0; /* the room is a power of two */
+  if (full) {
+    const Observer **list = ARENA_NEW_ARRAY(all->arena, const Observer *, (size_t)room * 2);
+    if (n) memcpy(list, all->observers, sizeof *list * (size_t)n);
+    all->observers = list;
+  }
+  all->observers[all->n_observers++] = o;
+  all->observers[all->n_observers] = NULL;
+}
+
 /* observer(name, { what, params, state, observe, finish, merge }): a function as those of the other
  * observers. */
 static int define_observer(lua_State *L) {
   Arena *a = lua_script_arena(L);
   const char *name = arena_strdup(a, luaL_checkstring(L, 1));
   check_definition(L, name);
+  const char *what = script_text_field(L, 2, "what");
+  lua_script_charge(L, (int64_t)sizeof(ScriptObserver));
   ScriptObserver *o = ARENA_NEW(a, ScriptObserver);
   o->base = (Observer){.name = name,
-                       .what = "of a script",
+                       .what = what ? what : "of a script",
                        .per_channel = true,
                        .needs_data = true,
                        .state_size = sizeof(State),
@@ -428,6 +447,7 @@ static int define_observer(lua_State *L) {
   o->observe = function_field(L, "observe", true);
   o->finish = function_field(L, "finish", true);
   o->merge = function_field(L, "merge", false);
+  keep_observer(o->script->all, &o->base);
   rule_push_observer(L, &o->base);
   return 1;
 }

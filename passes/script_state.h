@@ -22,6 +22,8 @@ struct Scripts {
   Pipeline pipeline;
   Script **list;
   int n;
+  const Observer **observers; /* that they have defined; ends with NULL */
+  int n_observers;
 };
 
 /* One run of a pass of a script. */
@@ -61,6 +63,8 @@ _Noreturn void script_error(lua_State *L, SrcLoc note, const char *fmt, ...)
 /* A key of the table that is not among `known`: the first in the order of the alphabet, so that a message is
  * the same each time. NULL: there is none. */
 const char *script_unknown_key(lua_State *L, int table, const char *const *known);
+/* The field of the table as a text of the arena, or NULL. */
+const char *script_text_field(lua_State *L, int table, const char *key);
 
 /* The functions that scripts see, by their files. */
 void script_open_rules(lua_State *L);     /* qconfig_lua.c */

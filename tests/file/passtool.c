@@ -59,7 +59,7 @@ static bool parse_value(Options *o, const char *name, const char *value) {
   else if (!strcmp(name, "-dump-after"))
     o->ctx.dump_after = value;
   else if (!strcmp(name, "-observer"))
-    return (o->ctx.qconfig = qconfig_with_observer(o->ctx.diag, o->ctx.arena, o->ctx.qconfig, value));
+    return (o->ctx.qconfig = qconfig_with_observer(o->ctx.diag, o->ctx.arena, o->ctx.qconfig, value, NULL));
   else if (!strcmp(name, "-config"))
     return (o->ctx.qconfig = strpbrk(value, "./") ? qconfig_read(o->ctx.diag, o->ctx.arena, value)
                                                   : qconfig_preset(o->ctx.arena, value));

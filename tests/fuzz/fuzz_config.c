@@ -39,7 +39,7 @@ static char *run(const uint8_t *data, size_t size, bool *ok) {
   Arena *a = arena_new();
   FILE *out = open_memstream(&text, &len);
   diag_init(&d, a, out);
-  Scripts *s = scripts_new(&d, a, NULL);
+  Scripts *s = scripts_new(&d, a, NULL, SCRIPT_SECONDS);
   *ok = scripts_read_source(s, source_from_text(a, "f.lua", (const char *)data, size)) && scripts_qconfig(s);
   if (*ok != (d.errors == 0)) abort();
   if (*ok) run_passes(&d, a, s);

@@ -153,7 +153,7 @@ int main(int argc, char **argv) {
   Diag d;
   diag_init(&d, a, stderr);
   Tool t = {.diag = &d, .arena = a, .channels = 1};
-  bool ok = parse_spec(&t, argv + 4) && observer_parse(&d, argv[3], &t.spec);
+  bool ok = parse_spec(&t, argv + 4) && observer_parse(&d, argv[3], NULL, &t.spec);
   if (ok && t.spec.observer->needs_data) ok = observe(&t, argv[1], atoi(argv[2]));
   ok = ok && put_params(&t);
   if (ok && t.state) put_state(&t);

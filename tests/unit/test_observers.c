@@ -42,7 +42,7 @@ typedef struct {
 static Observing *begin_channels(const char *text, int64_t channels) {
   Observing *o = ARENA_NEW(arena, Observing);
   o->spec.quant = qspec_of(DT_U8, false);
-  assert_true(observer_parse(&silent, text, &o->spec));
+  assert_true(observer_parse(&silent, text, NULL, &o->spec));
   o->state = arena_alloc(arena, o->spec.observer->state_size);
   o->spec.observer->init(o->state, arena, &o->spec, channels);
   return o;
@@ -196,9 +196,9 @@ static void extreme_values_give_ranges(void **state) {
 static void parameters_are_set_by_name(void **state) {
   (void)state;
   ObserverSpec s = {.quant = qspec_of(DT_U8, false)};
-  assert_true(observer_parse(&silent, "histogram,bins=512,range=int", &s));
+  assert_true(observer_parse(&silent, "histogram,bins=512,range=int", NULL, &s));
   assert_true(s.param[0] == 512 && s.param[1] == 128 && s.param[2] == 1);
-  assert_true(observer_parse(&silent, "percentile=99.9,num_bins=100", &s));
+  assert_true(observer_parse(&silent, "percentile=99.9,num_bins=100", NULL, &s));
   assert_true(s.param[0] == 99.9 && s.param[1] == 100);
   assert_true(observer_named(&s, "fixed", 5));
   assert_null(observer_set(arena, &s, "zero_point", -7));
@@ -220,7 +220,8 @@ static void parameters_are_set_by_name(void **state) {
                                     "minmax,",
                                     "=",
                                     ","};
-  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_false(observer_parse(&silent, bad[i], &s));
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    assert_false(observer_parse(&silent, bad[i], NULL, &s));
 }
 
 static void fixed_parameters(void **state) {
@@ -228,7 +229,7 @@ static void fixed_parameters(void **state) {
   ObserverSpec s = {.quant = qspec_of(DT_U8, false)};
   float scale;
   int32_t zero;
-  assert_true(observer_parse(&silent, "fixed=0.0078125,zero_point=128", &s));
+  assert_true(observer_parse(&silent, "fixed=0.0078125,zero_point=128", NULL, &s));
   assert_true(observer_params(&s, false, 0, 0, &scale, &zero));
   assert_true(scale == 0.0078125f && zero == 128);
   s.quant = qspec_of(DT_S8, false); /* has no 128 */

@@ -80,7 +80,7 @@ static void every_observer_bounds_what_it_saw(void **state) {
   for (int i = 0; observer_table[i]; i++) {
     const Observer *o = observer_table[i];
     ObserverSpec spec = {.quant = qspec_of(DT_U8, false)};
-    assert_true(observer_parse(&silent, o->name, &spec));
+    assert_true(observer_parse(&silent, o->name, NULL, &spec));
     assert_ptr_equal(spec.observer, o);
     for (int k = 0; o->params[k].name; k++) assert_true(spec.param[k] == o->params[k].value);
     assert_true(o->needs_data == (o->observe != NULL));
@@ -102,7 +102,7 @@ static void every_observer_bounds_what_it_saw(void **state) {
 static void minmax_is_the_range(void **state) {
   (void)state;
   ObserverSpec spec = {.quant = qspec_of(DT_U8, false)};
-  assert_true(observer_parse(&silent, "minmax", &spec));
+  assert_true(observer_parse(&silent, "minmax", NULL, &spec));
   const Observer *o = spec.observer;
   void *s = arena_alloc(arena, o->state_size);
   o->init(s, arena, &spec, 1);
@@ -111,15 +111,15 @@ static void minmax_is_the_range(void **state) {
   float lo, hi;
   assert_true(o->finish(s, &lo, &hi));
   assert_true(lo == 5 && hi == 9);
-  assert_false(observer_parse(&silent, "minmax=1", &spec));
-  assert_false(observer_parse(&silent, "minma", &spec));
-  assert_false(observer_parse(&silent, "", &spec));
+  assert_false(observer_parse(&silent, "minmax=1", NULL, &spec));
+  assert_false(observer_parse(&silent, "minma", NULL, &spec));
+  assert_false(observer_parse(&silent, "", NULL, &spec));
 }
 
 /* The range that the observer gives for samples of two values each. */
 static void extremes_of(const float (*samples)[2], int n, float *lo, float *hi) {
   ObserverSpec spec = {.quant = qspec_of(DT_U8, false)};
-  assert_true(observer_parse(&silent, "extremes=2", &spec));
+  assert_true(observer_parse(&silent, "extremes=2", NULL, &spec));
   void *s = arena_alloc(arena, spec.observer->state_size);
   spec.observer->init(s, arena, &spec, 1);
   for (int i = 0; i < n; i++) spec.observer->observe(s, samples[i], 1, 2);
@@ -151,7 +151,7 @@ static void extremes_go_beyond_what_was_seen(void **state) {
 static void extremes_merge(void **state) {
   (void)state;
   ObserverSpec spec = {.quant = qspec_of(DT_U8, false)};
-  assert_true(observer_parse(&silent, "extremes", &spec));
+  assert_true(observer_parse(&silent, "extremes", NULL, &spec));
   const Observer *o = spec.observer;
   void *s[3];
   for (int k = 0; k < 3; k++) o->init(s[k] = arena_alloc(arena, o->state_size), arena, &spec, 1);

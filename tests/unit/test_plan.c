@@ -35,8 +35,8 @@ static Graph *parse(const char *body) {
 
 static QConfig q8(DType activation) {
   QConfig c = {.activation.quant = qspec_of(activation, false), .weight.quant = qspec_of(DT_S8, false)};
-  assert_true(observer_parse(&silent, "minmax", &c.activation));
-  assert_true(observer_parse(&silent, "minmax", &c.weight));
+  assert_true(observer_parse(&silent, "minmax", NULL, &c.activation));
+  assert_true(observer_parse(&silent, "minmax", NULL, &c.weight));
   return c;
 }
 

@@ -117,7 +117,7 @@ static void an_observer_of_the_command_line(void **state) {
   diag_init(&d, arena, NULL);
   const Graph *g = graph();
   const QConfigSet *set =
-      qconfig_with_observer(&d, arena, qconfig_preset(arena, "fbgemm"), "moving_average=0.5");
+      qconfig_with_observer(&d, arena, qconfig_preset(arena, "fbgemm"), "moving_average=0.5", NULL);
   assert_non_null(set);
   assert_string_equal(set->observer, "moving_average=0.5");
   const QConfig *c = qconfig_of(set, node_of(g, "a"), NULL);
@@ -130,7 +130,7 @@ static void an_observer_of_the_command_line(void **state) {
   assert_float_equal(c->activation.param[0], 1.0 / 256, 0);
   assert_string_equal(text_of(&qconfig_default(qconfig_preset(arena, "fbgemm"))->activation),
                       "histogram u8 0..127 eps");
-  assert_null(qconfig_with_observer(&d, arena, set, "best"));
+  assert_null(qconfig_with_observer(&d, arena, set, "best", NULL));
 }
 
 static void names_count_more_than_patterns(void **state) {

@@ -28,7 +28,7 @@ static Plan *plan(const char *observer, int samples, unsigned seed) {
   diag_init(&d, arena, stderr);
   Graph *g = ir_parse(&d, arena, source_from_text(arena, "m.ir", model, sizeof model - 1), NULL);
   assert_non_null(g);
-  const QConfigSet *set = qconfig_with_observer(&d, arena, qconfig_preset(arena, "minmax"), observer);
+  const QConfigSet *set = qconfig_with_observer(&d, arena, qconfig_preset(arena, "minmax"), observer, NULL);
   assert_non_null(set);
   Plan *p;
   assert_true(plan_make(&d, arena, g, set, false, &p));

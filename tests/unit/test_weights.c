@@ -34,7 +34,7 @@ static ObserverSpec ours(void) { return qconfig_default(qconfig_preset(arena, "q
 
 static ObserverSpec spec_of(const char *observer, QuantSpec quant) {
   ObserverSpec s = {.quant = quant};
-  assert_true(observer_parse(&silent, observer, &s));
+  assert_true(observer_parse(&silent, observer, NULL, &s));
   return s;
 }
 
