@@ -203,7 +203,8 @@ static void report(lua_State *L, LuaScript *s, int status) {
                "this script needs more than %d MiB of memory", MAX_MEMORY_MIB);
   } else if (s->ended) {
     ; /* reported */
-  } else if (lua_type(L, -1) == LUA_TNUMBER) { /* lua_tostring would take memory */
+  } else if (lua_type(L, -1) == LUA_TNUMBER) {
+    /* lua_tostring would take memory. */
     diag_error(s->diag, lua_locate_word(s->index, s->line, "error"), "%.14g", lua_tonumber(L, -1));
   } else if (lua_type(L, -1) == LUA_TSTRING) {
     const char *message = lua_tostring(L, -1);

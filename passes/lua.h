@@ -1,7 +1,7 @@
 /* Users' scripts in Lua 5.4: configurations and passes. A script runs in a state of its own that has
  * arithmetic, strings and tables, but nothing of the machine: no files, no clock, no chance, no addresses, no
- * order of hash tables. So a script gives the same on every machine. Steps, processor time and memory of each
- * call are limited, which no pcall catches.
+ * order of hash tables. So a script gives the same on every machine. Steps of each call, memory and
+ * the time of all calls together are limited, which no pcall catches.
  *
  * A few functions of Lua run long without taking a step (patterns, table.move ...). They are there only where
  * another process watches: it reads from a LuaTrace what runs when the system ends the one that it watches.
