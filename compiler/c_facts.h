@@ -14,12 +14,13 @@ typedef struct {
   bool of_compiler;          /* from a header of the compiler's, or built in */
   struct CFunction *defined; /* in the file; NULL: elsewhere */
   const struct CFunction *last_user;
+  struct CUse *last_use; /* by it */
 } CCallee;
 
 typedef struct CUse {
   CCallee *callee;     /* NULL: a pointer is called */
   const char *pointer; /* the parameter's type; NULL: the pointer is no parameter */
-  bool called;         /* false: its address is taken */
+  bool called;         /* false: its address is taken, and no more */
   SrcLoc loc;
   struct CUse *next;
 } CUse;
@@ -28,13 +29,13 @@ typedef struct CFunction {
   const char *name;
   SrcLoc loc;
   bool is_static;
-  int64_t frame;     /* bytes of parameters and variables that live at once */
+  int64_t frame;     /* bytes of parameters, variables and compound literals that live at once */
   CUse *uses, **end; /* each callee once */
   struct CFunction *next;
 } CFunction;
 
 /* A variable that there should not be. */
-typedef enum { FAULT_MUTABLE, FAULT_STATIC_LOCAL, FAULT_VLA, FAULT_COUNT } VariableFault;
+typedef enum { FAULT_MUTABLE, FAULT_STATIC_LOCAL, FAULT_LITERAL, FAULT_VLA, FAULT_COUNT } VariableFault;
 
 typedef struct CVariable {
   const char *name;

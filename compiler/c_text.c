@@ -299,9 +299,58 @@ bool c_text_asm(Arena *a, const char *text, size_t len,
       p += c_word(p);
       p += strspn(p, " \t\n");
     }
-    if (*p == '(') p++;
-    p += strspn(p, " \t\n");
-    if (!found(user, asm_template(a, p), (size_t)(word - text))) return false;
+    const char *literal = p + (*p == '(');
+    literal += strspn(literal, " \t\n");
+    bool plain = *p == '(' && *literal == '"'; /* else a macro hides what it is */
+    if (!found(user, plain ? asm_template(a, literal) : "?", (size_t)(word - text))) return false;
+  }
+  return true;
+}
+
+/* The place behind the parenthesis that closes the one at `p`. */
+static const char *behind_parens(const char *p, const char *end) {
+  int depth = 0;
+  while (p < end) {
+    const char *quiet = skip_quiet(p);
+    depth += (*p == '(') - (*p == ')');
+    p = quiet ? quiet : p + 1;
+    if (depth <= 0) break;
+  }
+  return p;
+}
+
+bool c_text_attributes(Arena *a, const char *text, size_t len,
+                       bool (*found)(void *user, const char *name, size_t at), void *user) {
+  static const char *const names[] = {"__attribute__", "__attribute", NULL};
+  const char *p = text, *end = text + len;
+  while ((p = next_word(p, end))) {
+    size_t n = c_word(p);
+    bool is_attribute = is_one_of(p, n, names);
+    p += n;
+    if (!is_attribute) continue;
+    const char *stop = behind_parens(p + strspn(p, " \t\n"), end);
+    for (const char *w = next_word(p, stop); w; w = next_word(w + c_word(w), stop))
+      if (!found(user, arena_strndup(a, w, c_word(w)), (size_t)(w - text))) return false;
+    p = stop;
+  }
+  return true;
+}
+
+bool c_text_directives(Arena *a, const char *text, size_t len,
+                       bool (*found)(void *user, const char *directive, size_t at), void *user) {
+  static const char *const names[] = {"pragma", "line", NULL};
+  const char *end = text + len;
+  for (const char *line = text; line < end; line += strcspn(line, "\n") + 1) {
+    const char *p = line + strspn(line, " \t");
+    if (*p != '#') continue;
+    p += 1 + strspn(p + 1, " \t");
+    size_t n = strcspn(p, "\n");
+    bool named = is_one_of(p, c_word(p), names);
+    const char *directive = is_digit(*p)            ? "line"
+                            : memmem(p, n, "##", 2) ? "##"
+                            : named                 ? arena_strndup(a, p, n)
+                                                    : NULL;
+    if (directive && !found(user, directive, (size_t)(p - text))) return false;
   }
   return true;
 }

@@ -31,6 +31,15 @@ size_t c_text_offset(const CText *t, size_t at);
 bool c_text_asm(Arena *a, const char *text, size_t len,
                 bool (*found)(void *user, const char *template, size_t at), void *user);
 
+/* The same with each name in __attribute__((...)). */
+bool c_text_attributes(Arena *a, const char *text, size_t len,
+                       bool (*found)(void *user, const char *name, size_t at), void *user);
+
+/* The same with what a preprocessor's line says that begins with one of these words: "pragma ...", "line
+ * ...", with "line" for # 1 "file", and with "##" where it puts words together. */
+bool c_text_directives(Arena *a, const char *text, size_t len,
+                       bool (*found)(void *user, const char *directive, size_t at), void *user);
+
 /* The same with each identifier. */
 void c_text_words(Arena *a, const char *text, size_t len, void (*found)(void *user, const char *word),
                   void *user);

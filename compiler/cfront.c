@@ -176,11 +176,16 @@ static CCallee *callee_of(const Walk *w, CXCursor function) {
 
 static void use_function(const Walk *w, CXCursor at, CXCursor function, bool called) {
   CCallee *callee = callee_of(w, function);
-  if (callee->last_user == w->function) return;
-  callee->last_user = w->function;
-  CUse *use = add_use(w, at);
+  CUse *use = callee->last_use;
+  if (callee->last_user == w->function) {
+    if (called && !use->called) *use = (CUse){callee, NULL, true, place_of(w, at), use->next};
+    return;
+  }
+  use = add_use(w, at);
   use->callee = callee;
   use->called = called;
+  callee->last_user = w->function;
+  callee->last_use = use;
 }
 
 static void use_pointer(const Walk *w, CXCursor call, CXCursor pointer) {
@@ -210,7 +215,8 @@ static void reference(const Walk *w, CXCursor at) {
 
 static void suspect(const Walk *w, CXCursor variable, VariableFault fault) {
   CVariable *v = ARENA_NEW(w->arena, CVariable);
-  *v = (CVariable){string(w, w->clang->getCursorSpelling(variable)), place_of(w, variable), fault, NULL};
+  const char *name = string(w, w->clang->getCursorSpelling(variable));
+  *v = (CVariable){*name ? name : "(...)", place_of(w, variable), fault, NULL};
   *w->facts->last_variable = v;
   w->facts->last_variable = &v->next;
 }
@@ -224,16 +230,47 @@ static bool is_constant(const Walk *w, CXType t) {
   return true;
 }
 
+static void add_bytes(const Walk *w, CXType t) {
+  long long bytes = w->clang->Type_getSizeOf(t);
+  if (bytes > 0) w->block->own += bytes;
+}
+
 static void variable(const Walk *w, CXCursor c) {
   CXType t = w->clang->getCanonicalType(w->clang->getCursorType(c));
-  bool is_static = w->clang->Cursor_getStorageClass(c) == CX_SC_Static;
-  if (!w->function || is_static) {
-    if (!is_constant(w, t)) suspect(w, c, w->function ? FAULT_STATIC_LOCAL : FAULT_MUTABLE);
+  enum CX_StorageClass storage = w->clang->Cursor_getStorageClass(c);
+  if (!w->function || storage == CX_SC_Static || storage == CX_SC_Extern) {
+    bool is_static = w->function && storage == CX_SC_Static;
+    if (!is_constant(w, t)) suspect(w, c, is_static ? FAULT_STATIC_LOCAL : FAULT_MUTABLE);
     return;
   }
   if (t.kind == CXType_VariableArray) suspect(w, c, FAULT_VLA);
-  long long bytes = w->clang->Type_getSizeOf(t);
-  if (bytes > 0) w->block->own += bytes;
+  add_bytes(w, t);
+}
+
+/* (int[]){1, 2}: a variable without a name. */
+static void literal(const Walk *w, CXCursor c) {
+  CXType t = w->clang->getCanonicalType(w->clang->getCursorType(c));
+  if (w->function)
+    add_bytes(w, t);
+  else if (!is_constant(w, t))
+    suspect(w, c, FAULT_LITERAL);
+}
+
+static enum CXChildVisitResult visit_initializer(CXCursor c, CXCursor parent, CXClientData data) {
+  const Walk *w = data;
+  (void)parent;
+  if (w->clang->getCursorKind(c) == CXCursor_CompoundLiteralExpr) literal(w, c);
+  return CXChildVisit_Recurse;
+}
+
+/* Tables of numbers are not looked into: they hold no address of a literal. */
+static void file_variable(const Walk *w, CXCursor c) {
+  CXType t = w->clang->getCanonicalType(w->clang->getCursorType(c));
+  variable(w, c);
+  while (t.kind == CXType_ConstantArray || t.kind == CXType_IncompleteArray)
+    t = w->clang->getCanonicalType(w->clang->getArrayElementType(t));
+  if (t.kind == CXType_Pointer || t.kind == CXType_Record)
+    w->clang->visitChildren(c, visit_initializer, (CXClientData)(uintptr_t)w);
 }
 
 /* ---- the walk ---- */
@@ -270,7 +307,7 @@ static void visit_top(const Walk *w, CXCursor c) {
   if (kind != CXCursor_FunctionDecl && kind != CXCursor_VarDecl) return;
   if (w->clang->Location_isInSystemHeader(w->clang->getCursorLocation(c))) return;
   if (kind == CXCursor_VarDecl)
-    variable(w, c);
+    file_variable(w, c);
   else if (w->clang->isCursorDefinition(c))
     define_function(w, c);
   else
@@ -294,6 +331,7 @@ static enum CXChildVisitResult visit(CXCursor c, CXCursor parent, CXClientData d
     return CXChildVisit_Continue;
   }
   if (kind == CXCursor_VarDecl || kind == CXCursor_ParmDecl) variable(w, c);
+  if (kind == CXCursor_CompoundLiteralExpr) literal(w, c);
   if (kind == CXCursor_CallExpr) call(w, c);
   if (kind == CXCursor_DeclRefExpr) reference(w, c);
   return CXChildVisit_Recurse;
@@ -326,13 +364,17 @@ static Walk walk_of(const Cfront *f, const CInput *in, CXTranslationUnit unit) {
       .clang = &f->clang, .arena = f->arena, .in = in, .unit = unit, .others = strmap_new(f->arena)};
 }
 
+static void facts_init(CFacts *facts, Arena *a) {
+  *facts = (CFacts){.arena = a,
+                    .last_function = &facts->functions,
+                    .last_variable = &facts->variables,
+                    .callees = strmap_new(a)};
+}
+
 bool cfront_read(Cfront *f, Diag *d, const CInput *in, CFacts *facts) {
   CXTranslationUnit unit = parse(f, d, in);
   if (!unit) return false;
-  *facts = (CFacts){.arena = f->arena,
-                    .last_function = &facts->functions,
-                    .last_variable = &facts->variables,
-                    .callees = strmap_new(f->arena)};
+  facts_init(facts, f->arena);
   Walk walk = walk_of(f, in, unit);
   walk.facts = facts;
   bool ok = tell(&walk, d, unit, CXDiagnostic_Warning);
@@ -421,13 +463,17 @@ static enum CXChildVisitResult list_function(CXCursor c, CXCursor parent, CXClie
   return CXChildVisit_Continue;
 }
 
-bool cfront_prototypes(Cfront *f, Diag *d, const CInput *in, CPrototype **out) {
+bool cfront_prototypes(Cfront *f, Diag *d, const CInput *in, CPrototype **out, CFacts *facts) {
   CXTranslationUnit unit = parse(f, d, in);
   if (!unit) return false;
   Listing l = {walk_of(f, in, unit), out};
   *out = NULL;
+  facts_init(facts, f->arena);
+  l.walk.facts = facts;
   bool ok = tell(&l.walk, d, unit, CXDiagnostic_Error);
-  if (ok) f->clang.visitChildren(f->clang.getTranslationUnitCursor(unit), list_function, &l);
+  CXCursor all = f->clang.getTranslationUnitCursor(unit);
+  if (ok) f->clang.visitChildren(all, list_function, &l);
+  if (ok) f->clang.visitChildren(all, visit, &l.walk);
   f->clang.disposeTranslationUnit(unit);
   return ok;
 }

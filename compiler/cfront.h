@@ -46,8 +46,8 @@ typedef struct CPrototype {
   struct CPrototype *next;
 } CPrototype;
 
-/* Of the functions in the first file itself, in its order. Errors of clang's are errors of `d`'s; warnings
- * are the author's affair. */
-bool cfront_prototypes(Cfront *f, Diag *d, const CInput *in, CPrototype **out);
+/* Of the functions in the first file itself, in its order, and what there is in them. Errors of clang's are
+ * errors of `d`'s; warnings are the author's affair. */
+bool cfront_prototypes(Cfront *f, Diag *d, const CInput *in, CPrototype **out, CFacts *facts);
 
 #endif

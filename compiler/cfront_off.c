@@ -21,10 +21,11 @@ bool cfront_read(Cfront *f, Diag *d, const CInput *in, CFacts *facts) {
   return false;
 }
 
-bool cfront_prototypes(Cfront *f, Diag *d, const CInput *in, CPrototype **out) {
+bool cfront_prototypes(Cfront *f, Diag *d, const CInput *in, CPrototype **out, CFacts *facts) {
   (void)f;
   (void)d;
   (void)in;
   (void)out;
+  (void)facts;
   return false;
 }

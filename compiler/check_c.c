@@ -119,8 +119,8 @@ bool check_c(Diag *d, Arena *a, const CheckInput *in, CStack *stack) {
     add_runtime(&c, *t);
   }
   for (int i = 0; in->customs && i < in->customs->n; i++)
-    allowed_add_function(&c.allowed, in->customs->ops[i]->name);
-  bool ok = promises_check_asm(d, a, &c.files[0], &c.allowed);
+    allowed_add_function(a, &c.allowed, in->customs->ops[i]->name, in->customs->ops[i]->stack);
+  bool ok = promises_check_text(d, a, &c.files[0], &c.allowed);
   ok = check_targets(&c) && ok;
   cfront_close(c.front);
   return ok;

@@ -4,6 +4,7 @@
 
 #include "compiler/cfront.h"
 #include "compiler/custom_annotation.h"
+#include "compiler/promises.h"
 
 #define MAX_C ((int64_t)16 << 20)
 
@@ -188,11 +189,11 @@ static const CPrototype *find_prototype(const CPrototype *p, const char *name) {
 }
 
 /* For the machine that qcc runs on, with the system's headers. */
-static bool read_prototypes(Cfront *f, Diag *d, Arena *a, const Source *s, CPrototype **out) {
+static bool read_prototypes(Cfront *f, Diag *d, Arena *a, const Source *s, CPrototype **out, CFacts *facts) {
   static const char *const args[] = {"-x", "c", "-std=gnu11"};
   const CText text = c_text(a, s);
   const CInput in = {&text, 1, args, sizeof args / sizeof *args};
-  return cfront_prototypes(f, d, &in, out);
+  return cfront_prototypes(f, d, &in, out, facts);
 }
 
 static void append(Arena *a, CustomOps *all, CustomOp *op) {
@@ -202,7 +203,8 @@ static void append(Arena *a, CustomOps *all, CustomOp *op) {
   *all = (CustomOps){ops, all->n + 1};
 }
 
-static bool add_op(Diag *d, Arena *a, CustomAnnotation *note, const CPrototype *protos, CustomOps *all) {
+static bool add_op(Diag *d, Arena *a, CustomAnnotation *note, const CPrototype *protos, const CFacts *facts,
+                   CustomOps *all) {
   CustomOp *op = note->op;
   const CustomOp *other = custom_find(all, op->name, strlen(op->name));
   Match m = {d, a, note, op, find_prototype(protos, op->name)};
@@ -213,6 +215,7 @@ static bool add_op(Diag *d, Arena *a, CustomAnnotation *note, const CPrototype *
   }
   if (!m.proto) return diag_error(d, op->loc, "the file has no function '%s'", op->name);
   if (!match(&m)) return false;
+  op->stack = promises_stack(a, facts, op->name);
   append(a, all, op);
   return true;
 }
@@ -220,11 +223,12 @@ static bool add_op(Diag *d, Arena *a, CustomAnnotation *note, const CPrototype *
 static bool read_file(Cfront *f, Diag *d, Arena *a, const char *path, CustomOps *all) {
   int n;
   CPrototype *protos;
+  CFacts facts;
   const Source *s = source_read(d, a, path, MAX_C);
   CustomAnnotation *notes = s ? custom_annotations(d, a, s, &n) : NULL;
-  if (!notes || !read_prototypes(f, d, a, s, &protos)) return false;
+  if (!notes || !read_prototypes(f, d, a, s, &protos, &facts)) return false;
   bool ok = true;
-  for (int i = 0; i < n; i++) ok &= add_op(d, a, &notes[i], protos, all);
+  for (int i = 0; i < n; i++) ok &= add_op(d, a, &notes[i], protos, &facts, all);
   return ok;
 }
 

@@ -69,6 +69,7 @@ typedef struct CustomOp {
   const char *title; /* with CUSTOM_PREFIX: of nodes, in texts for people */
   SrcLoc loc;        /* the annotation */
   SrcLoc prototype;
+  int64_t stack; /* bytes of it and of what it calls in its file, about; -1: not known */
   CustomTensor operands[CUSTOM_MAX_OPERANDS], result;
   int n_operands;
   CustomSymbol symbols[CUSTOM_MAX_SYMBOLS];

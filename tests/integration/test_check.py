@@ -99,6 +99,8 @@ def test_recursion(t):
     refuse(t, text + 'int m_self(int n) { return n ? m_self(n - 1) : 0; }\n', 'recursion: m_self -> m_self', 'int m_self', 'm_self')
     refuse(t, text + 'int m_even(int n);\nint m_odd(int n) { return n ? m_even(n - 1) : 0; }\n'
            'int m_even(int n) { return n ? m_odd(n - 1) : 1; }\n', 'recursion: m_odd -> m_even -> m_odd', 'int m_even(int n) {')
+    refuse(t, text + 'int m_self(int n) {\n  int (*const p)(int) = m_self;\n  return n && p ? m_self(n - 1) : 0;\n}\n', 'recursion: m_self -> m_self',
+           '  return n && p', 'm_self')
     threads = emitted(t, 'generic', '-threads')
     task = 'static void m_again(void *context, int i);\n' \
            'static void m_go(m_parallel_for parallel_for, void *pool) { parallel_for(pool, m_again, NULL, 1); }\n' \
@@ -113,6 +115,12 @@ def test_state(t):
     refuse(t, text + 'int m_count;\n', "'m_count' is state", 'int m_count', 'm_count')
     refuse(t, text + 'const char *m_name = "";\n', "'m_name' is state", 'const char *m_name', 'm_name')
     refuse(t, text + 'extern int m_elsewhere;\n', "'m_elsewhere' is state")
+    refuse(t, text + 'static int *const m_list = (int[]){1, 2};\nint m_next(int i) { return m_list[i]++; }\n', "is state: a compound literal of the file",
+           'static int *const')
+    refuse(t, text + 'static const struct {\n  int *p;\n} m_s[2] = {{0}, {(int[]){1}}};\nint m_next(int i) { return (*m_s[i].p)++; }\n',
+           "is state: a compound literal of the file", '} m_s[2]')
+    refuse(t, text + 'int m_get(void) {\n  extern int elsewhere;\n  return elsewhere;\n}\n', "'elsewhere' is state", '  extern int', 'elsewhere')
+    refuse(t, text + 'static __thread int m_mine;\nint m_next(void) { return m_mine++; }\n', "'m_mine' is state", 'static __thread', 'm_mine')
     refuse(t, plant(text, '  static int runs;\n  (void)runs;'), "'runs' is state: a static variable that is not const", '  static int runs', 'runs')
     refuse(t, plant(text, '  static int runs[2][2];\n  (void)runs;'), "'runs' is state")
     t.write('m.c', plant(text, '  static const int runs[2][2] = {{1, 2}, {3, 4}};\n  (void)runs;'))
@@ -130,6 +138,21 @@ def test_assembler(t):
     refuse(t, plant(text, '  __asm__ volatile("call puts");'), 'assembler that the target\'s code is not made of: "call puts"',
            '  __asm__ volatile("call', '__asm__')
     refuse(t, text + '__asm__(".globl puts");\n', 'assembler that the target\'s code is not made of')
+    refuse(t, text + '#define A __asm__\nA(".globl puts");\n', 'assembler that the target\'s code is not made of', '#define A', '__asm__')
+    refuse(t, text + '#define A(x, y) x##y\nA(__as, m__)(".globl puts");\n', 'a directive that could hide what the code does: ##', '#define A', 'define')
+
+
+def test_what_hides(t):
+    """Attributes that call, and directives that turn warnings off or move the file to elsewhere."""
+    for target in ('generic', 'arm64'):
+        text = emitted(t, target)
+        refuse(t, text + 'static void m_end(int *p) { (*p)++; }\nint m_f(void) {\n  int x __attribute__((cleanup(m_end))) = 3;\n  return x;\n}\n',
+               "the attribute 'cleanup' is none of the emitted code's", '  int x __attr', 'cleanup')
+        refuse(t, text + 'void m_first(void);\n__attribute__((constructor)) void m_first(void) {}\n', "the attribute 'constructor'", '__attribute__((con',
+               'constructor')
+        refuse(t, text + '#pragma GCC diagnostic ignored "-Wunused-parameter"\nint m_f(int n) { return 0; }\n',
+               'a directive that could hide what the code does: pragma GCC diagnostic ignored', '#pragma GCC diagnostic ignored "-Wunused-p', 'pragma')
+        refuse(t, text + '# 1 "m.h" 3\nint m_count;\n', 'a directive that could hide what the code does: line', '# 1 "m.h"', '1')
 
 
 def test_tables(t):
@@ -161,6 +184,9 @@ def test_stack(t):
     assert bytes_of(text.replace('BLOCKS', block + block)) == 20004
     nested = block.replace('int a', 'int b').replace('a[n]', 'b[n]').replace('  }\n', block + '  }\n')
     assert bytes_of(text.replace('BLOCKS', nested)) == 40004
+    assert bytes_of(text.replace('BLOCKS', '  n += ((const int[5000]){1})[n];\n')) == 20004
+    large = text.replace('BLOCKS', block.replace('5000', '40000'))
+    refuse(t, large, 'about 160004 bytes of stack, more than 131072: m_leaf', 'static int m_leaf', 'm_leaf')
     r = t.run(DIGITS / 'digits.ir', '-emit', 'report')
     assert re.search(r'^stack       about \d+ bytes: \w+_run -> ', r.stdout, re.M), r.stdout
 

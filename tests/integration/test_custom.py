@@ -333,6 +333,21 @@ def test_uses(t):
     t.fail('m.ir', '-custom', 'f.c', '-o', 'm.c', message="its result is s8<scale=0.1, zero=0>[1, 2, 3, 4]; the function gives u8<scale, zero>")
 
 
+def test_stack(t):
+    """What a custom operator's function and those that it calls in its file take is part of the estimate, where it is known."""
+    body = 'static float twice(float v) {\n  float a[5000];\n  a[0] = v;\n  return a[0] * 2;\n}\n'
+    op = '// qcc: op f(x: f32[n]) -> y: f32[n]\nvoid f(const float *x, float *y, int n) {\n  for (int i = 0; i < n; i++) y[i] = twice(x[i]);\n}\n'
+    t.write('m.ir', 'model m {\n  input %x : f32[3]\n  %y = f(%x)\n  output %y\n}\n')
+    args = ['m.ir', '-custom', 'f.c', '-quantize', 'none', '-Wno-float-model', '-target', 'generic', '-o', 'm.c', '-v']
+    for text, path in ((body + op, r'stack about 20\d\d\d bytes: m_run -> .*f$'),
+                       (body.replace('a[5000]', 'a[(int)v + 1]') + op, r'stack about \d{1,3} bytes: m_run -> .*f \(not known\)$'),
+                       (body.replace('a[0] * 2', 'v > 1 ? twice(v - 1) : v') + op, r'stack about \d{1,3} bytes: m_run -> .*f \(not known\)$'),
+                       (body.replace('5000', '50000') + op, r'stack about 200\d\d\d bytes: m_run -> .*f$')):
+        t.write('f.c', text)
+        r = t.run(*args)
+        assert re.search(path, r.stderr, re.M), f'{text}: {r.stderr}'
+
+
 def test_check(t):
     """-check takes calls of the operators that it is told of, and of no others."""
     t.write('ops.c', SCALE)

@@ -144,6 +144,31 @@ static void assembler_is_found(void **state) {
   strbuf_init(&out, arena);
   assert_false(c_text_asm(arena, text, strlen(text), note_asm, &out));
   assert_string_equal(out.text, "0:a %1\\nb|58:|70:last|");
+  static const char hidden[] = "#define A __asm__\n#define B(x) __asm__ volatile(x)\n";
+  strbuf_init(&out, arena);
+  assert_true(c_text_asm(arena, hidden, strlen(hidden), note_asm, &out));
+  assert_string_equal(out.text, "10:?|31:?|");
+}
+
+static void attributes_are_found(void **state) {
+  (void)state;
+  static const char text[] =
+      "/* __attribute__((no)) */ static __attribute__((aligned(64), target(\"avx2\"))) int x;\n"
+      "#define m __attribute__ ((weak)) y\nint attribute __attribute((last, more));";
+  StrBuf out;
+  strbuf_init(&out, arena);
+  assert_false(c_text_attributes(arena, text, strlen(text), note_asm, &out));
+  assert_string_equal(out.text, "48:aligned|61:target|111:weak|147:last|");
+}
+
+static void directives_are_found(void **state) {
+  (void)state;
+  static const char text[] =
+      "#include <x.h>\n  # pragma GCC a \"b\"\n#define A(x) y##x\nint x; # line\n# 1 \"f\" 3\n#line 7";
+  StrBuf out;
+  strbuf_init(&out, arena);
+  assert_true(c_text_directives(arena, text, strlen(text), note_asm, &out));
+  assert_string_equal(out.text, "19:pragma GCC a \"b\"|37:##|70:line|79:line 7|");
 }
 
 int main(void) {
@@ -154,6 +179,8 @@ int main(void) {
       cmocka_unit_test(what_is_left_has_its_place),
       cmocka_unit_test(words_are_found),
       cmocka_unit_test(assembler_is_found),
+      cmocka_unit_test(attributes_are_found),
+      cmocka_unit_test(directives_are_found),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
