@@ -54,6 +54,7 @@ def names_in_the_sources():
         text = path.read_text()
         yield from re.findall(r'lua_script_function\(L, "(\w+)"', text)
         yield from re.findall(r'\{"(\w+)", [a-z_]+\}', text)
+    yield from re.findall(r'^OBSERVER\((\w+)\)', (ROOT / 'passes/observers.def').read_text(), re.M)
 
 
 def test_every_name_has_an_example(t):
