@@ -562,7 +562,7 @@ def test_many_rewrites(t):
     lines = ['model m {', '  input %x : f32[1, 8]'] + [f'  %t{i} = neg(%{f"t{i - 1}" if i else "x"})' for i in range(400)]
     t.write('m.ir', '\n'.join(lines + ['  output %t399', '}']) + '\n')
     t.write('a.lua', in_pass('for n in graph:nodes("neg") do graph:replace(n, "abs", n.operands) end'))
-    out = t.run('m.ir', '-quantize', 'none', '-pass', 'a.lua', '-stop-after', 'p', '-o', '-').stdout
+    out = t.run('m.ir', '-quantize', 'none', '-pass', 'a.lua', '-script-seconds', '12', '-stop-after', 'p', '-o', '-').stdout
     assert out.count('abs(') == 400, out[:400]
 
 
