@@ -717,11 +717,12 @@ static void every_memory_op_is_known(void **state) {
                      *p = VIR_LET(&b, "pp", splat_p, vir_n(1), vir_n(1)),
                      *scalar = VIR_LET(&b, "si", int_const, vir_n(1)),
                      *real = VIR_LET(&b, "sf", float_const, vir_m(1));
+        bool two_pieces = op == VIR_split2 || op == VIR_join2; /* of 8 bytes each */
         VirArg args[VIR_MAX_ARGS];
         int n = 0;
         for (const char *s = signature; *s; s++)
           args[n++] = *s == 'r' || *s == 'w' ? vir_at(vir_addr(base, count ? 1 : 0))
-                      : *s == 'n'            ? vir_n(4)
+                      : *s == 'n'            ? vir_n(two_pieces ? 8 : 4)
                       : *s == 'i'            ? vir_v(i)
                       : *s == 'f'            ? vir_v(f)
                       : *s == 'q'            ? vir_v(q)
