@@ -34,11 +34,19 @@ static bool leave_node(Cg *cg, const Node *n) {
   return true;
 }
 
+static bool build_kernels(Cg *cg, const Node *n) {
+  cg->kernel_arena = arena_new();
+  bool ok = lowering_of[n->op]->emit(cg, n, strmap_get(cg->scratch_of, n->results[0]->name));
+  arena_free(cg->kernel_arena);
+  cg->kernel_arena = NULL;
+  return ok;
+}
+
 static bool emit_node(Cg *cg, const Node *n) {
   Kernel **first = cg->kernels_tail;
   if (!lowering_of[n->op]->emit) return leave_node(cg, n);
   if (share_kernels(cg, n, SHARE_WORK)) return true;
-  if (!lowering_of[n->op]->emit(cg, n, strmap_get(cg->scratch_of, n->results[0]->name))) return false;
+  if (!build_kernels(cg, n)) return false;
   share_offer(cg, n, SHARE_WORK, *first);
   return true;
 }

@@ -103,7 +103,7 @@ static void pack_weights(DensePack *s, int32_t *bias) {
   int64_t vectors = dense_vectors(s), total = d->phases * d->groups * vectors * s->k_steps * s->vector;
   if (!total) total = s->vector; /* nothing is read */
   size_t size = (size_t)dtype_info[s->w_elem].bytes;
-  char *packed = arena_array(s->cg->arena, (size_t)total, size), *at = packed;
+  char *packed = arena_array(s->cg->kernel_arena, (size_t)total, size), *at = packed;
   Run r;
   for (r.phase = 0; r.phase < d->phases; r.phase++)
     for (int64_t g = 0; g < d->groups; g++)
@@ -131,7 +131,7 @@ static const VirBase *pack_channels(DensePack *s, const char *what, DType elem, 
                                     const void *values) {
   const Dense *d = s->d;
   int64_t padded = dense_vectors(s) * s->lanes, groups = phases * d->groups;
-  uint32_t *out = ARENA_NEW_ARRAY(s->cg->arena, uint32_t, (size_t)(groups * padded));
+  uint32_t *out = ARENA_NEW_ARRAY(s->cg->kernel_arena, uint32_t, (size_t)(groups * padded));
   for (int64_t g = 0; g < groups; g++)
     for (int64_t i = 0; i < padded; i++) {
       int64_t c = dense_channel(s, i / s->lanes, i % s->lanes);
@@ -144,7 +144,7 @@ static const VirBase *pack_channels(DensePack *s, const char *what, DType elem, 
 static const float *float_bias(const DensePack *s) {
   const Dense *d = s->d;
   int64_t n = d->groups * d->oc;
-  float *bias = ARENA_NEW_ARRAY(s->cg->arena, float, (size_t)n);
+  float *bias = ARENA_NEW_ARRAY(s->cg->kernel_arena, float, (size_t)n);
   for (int64_t c = 0; c < n; c++)
     bias[c] = (d->bias ? ((const float *)d->bias->data)[c] : 0.0f) + 0.0f; /* no -0 */
   return bias;
@@ -154,8 +154,8 @@ static const float *float_bias(const DensePack *s) {
 static void pack_widening(DensePack *s) {
   const Dense *d = s->d;
   int64_t n = d->groups * d->oc;
-  float *scale = ARENA_NEW_ARRAY(s->cg->arena, float, (size_t)n);
-  float *zero = ARENA_NEW_ARRAY(s->cg->arena, float, (size_t)n);
+  float *scale = ARENA_NEW_ARRAY(s->cg->kernel_arena, float, (size_t)n);
+  float *zero = ARENA_NEW_ARRAY(s->cg->kernel_arena, float, (size_t)n);
   for (int64_t c = 0; c < n; c++) {
     scale[c] = widen_scale(d->weight, c);
     zero[c] = widen_zero(d->weight, c);
@@ -167,7 +167,7 @@ static void pack_widening(DensePack *s) {
 /* [phase][channel]: sums wrap around, here as in the kernel. */
 static int32_t *integer_bias(const DensePack *s) {
   const Dense *d = s->d;
-  int32_t *bias = ARENA_NEW_ARRAY(s->cg->arena, int32_t, (size_t)(d->phases * s->lc.channels));
+  int32_t *bias = ARENA_NEW_ARRAY(s->cg->kernel_arena, int32_t, (size_t)(d->phases * s->lc.channels));
   for (int64_t p = 0; p < d->phases; p++)
     for (int64_t c = 0; c < s->lc.channels; c++)
       bias[p * s->lc.channels + c] =
@@ -176,7 +176,7 @@ static int32_t *integer_bias(const DensePack *s) {
 }
 
 void dense_run_time(DensePack *s, int64_t channels, int64_t k, const int32_t *weights, const float *scale) {
-  Arena *a = s->cg->arena;
+  Arena *a = s->cg->kernel_arena;
   s->quantized = true;
   s->result = scale ? RESULT_SCALED : RESULT_SUM;
   s->lc = (LinearConstants){.channels = channels, .k = k};
@@ -186,7 +186,7 @@ void dense_run_time(DensePack *s, int64_t channels, int64_t k, const int32_t *we
 
 static void pack_run_time(DensePack *s, const int32_t *flips) {
   const Dense *d = s->d;
-  int32_t *sums = ARENA_NEW_ARRAY(s->cg->arena, int32_t, (size_t)s->lc.channels);
+  int32_t *sums = ARENA_NEW_ARRAY(s->cg->kernel_arena, int32_t, (size_t)s->lc.channels);
   for (int64_t c = 0; c < s->lc.channels; c++) sums[c] = (int32_t)dense_sum(d, &s->lc, 0, c);
   s->start.channels = d->groups * dense_vectors(s) * s->lanes;
   s->start.sums = pack_channels(s, "sums", DT_S32, 1, sums);
@@ -261,7 +261,7 @@ void dense_pack(DensePack *s) {
   s->unclamped = s->result == RESULT_REQUANT && linear_results_fit(&s->lc);
   s->w_elem = s->quantized ? DT_S8 : widen_elem(d->weight);
   bool run_time = s->result == RESULT_SCALED || s->result == RESULT_SUM;
-  int32_t *bias = run_time       ? ARENA_NEW_ARRAY(s->cg->arena, int32_t, (size_t)s->lc.channels)
+  int32_t *bias = run_time       ? ARENA_NEW_ARRAY(s->cg->kernel_arena, int32_t, (size_t)s->lc.channels)
                   : s->quantized ? integer_bias(s)
                                  : NULL;
   if (s->form == FORM_PLAN) {

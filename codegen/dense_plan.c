@@ -101,7 +101,7 @@ static void make_groups(const Planner *p, Plan *plan) {
 }
 
 static Plan plan_vector(Planner *p) {
-  Arena *a = p->s->cg->arena;
+  Arena *a = p->s->cg->kernel_arena;
   int64_t k = p->s->k_steps;
   Plan plan = {.count = {0}};
   for (int size = 1; size <= PLAN_GROUP; size++)
@@ -188,7 +188,7 @@ static void unify_size(DensePack *s, DensePlans *p, int size) {
 }
 
 DensePlans *dense_plans(DensePack *s) {
-  Arena *a = s->cg->arena;
+  Arena *a = s->cg->kernel_arena;
   DensePlans *plans = ARENA_NEW(a, DensePlans);
   plans->n = s->d->phases * s->d->groups * dense_vectors(s);
   plans->plans = ARENA_NEW_ARRAY(a, Plan, (size_t)plans->n + 1);

@@ -36,7 +36,7 @@ static void pack_lane(const DepthwisePack *s, void *block, int64_t phase, int64_
 
 /* Weights [phase][block][row][pair][lane][2] as int16, in float kernels [phase][block][row][kw][lane]. */
 static const VirBase *pack_weights(const DepthwisePack *s) {
-  Arena *a = s->cg->arena;
+  Arena *a = s->cg->kernel_arena;
   const Node *n = s->window->node;
   int64_t phases = s->window->phases, size = depthwise_block_size(s), total = phases * s->blocks * size;
   size_t bytes = s->quantized ? sizeof(int16_t) : (size_t)dtype_info[s->w_elem].bytes;
@@ -65,7 +65,7 @@ typedef float (*ChannelFloat)(const DepthwisePack *s, int64_t c);
 
 static const VirBase *pack_floats(const DepthwisePack *s, const char *what, ChannelFloat value) {
   int64_t padded = s->blocks * s->lanes;
-  float *v = ARENA_NEW_ARRAY(s->cg->arena, float, (size_t)padded);
+  float *v = ARENA_NEW_ARRAY(s->cg->kernel_arena, float, (size_t)padded);
   for (int64_t i = 0; i < padded; i++) {
     int64_t c = depthwise_block_start(s, i / s->lanes) + i % s->lanes;
     if (c < s->channels) v[i] = value(s, c);
@@ -91,7 +91,7 @@ static int64_t sum_of(const DepthwisePack *s, int64_t phase, int64_t c) {
 /* [phase][block][lane]: biases, or at run time the sums of the weights. */
 static const VirBase *pack_integers(const DepthwisePack *s, const char *what, bool sums) {
   int64_t padded = s->blocks * s->lanes, phases = s->window->phases;
-  int32_t *v = ARENA_NEW_ARRAY(s->cg->arena, int32_t, (size_t)(phases * padded));
+  int32_t *v = ARENA_NEW_ARRAY(s->cg->kernel_arena, int32_t, (size_t)(phases * padded));
   for (int64_t i = 0; i < phases * padded; i++) {
     int64_t c = depthwise_block_start(s, i % padded / s->lanes) + i % s->lanes;
     if (c >= s->channels) continue;

@@ -133,8 +133,8 @@ static bool mark_flip(DepthwiseQuads *s, const Place *p, void *user) {
 
 static void place_weights(DepthwiseQuads *s) {
   int64_t n = s->quads * s->taps * s->results * s->vectors;
-  s->weight_at = ARENA_NEW_ARRAY(s->cg->arena, int64_t, (size_t)n);
-  s->flipped = ARENA_NEW_ARRAY(s->cg->arena, bool, (size_t)n);
+  s->weight_at = ARENA_NEW_ARRAY(s->cg->kernel_arena, int64_t, (size_t)n);
+  s->flipped = ARENA_NEW_ARRAY(s->cg->kernel_arena, bool, (size_t)n);
   each_vector(s, mark_flip, NULL);
   s->block_size = 0;
   for (int64_t i = 0; i < n; i++) {
@@ -191,7 +191,7 @@ static int64_t sum_of(const DepthwiseQuads *s, int64_t phase, int64_t c) {
 static int32_t *start_bias(const DepthwiseQuads *s) {
   int64_t blocks = s->window->phases * s->blocks;
   int32_t *bias =
-      ARENA_NEW_ARRAY(s->cg->arena, int32_t, (size_t)(blocks * s->results * s->vectors * s->lanes));
+      ARENA_NEW_ARRAY(s->cg->kernel_arena, int32_t, (size_t)(blocks * s->results * s->vectors * s->lanes));
   Place p = {0};
   for (p.phase = 0; p.phase < s->window->phases; p.phase++)
     for (p.block = 0; p.block < s->blocks; p.block++)
@@ -208,7 +208,7 @@ static int32_t *start_bias(const DepthwiseQuads *s) {
 
 static const VirBase *pack_multipliers(const DepthwiseQuads *s) {
   int64_t n = s->blocks * s->vectors * s->lanes;
-  float *m = ARENA_NEW_ARRAY(s->cg->arena, float, (size_t)n);
+  float *m = ARENA_NEW_ARRAY(s->cg->kernel_arena, float, (size_t)n);
   for (int64_t i = 0; i < n; i++) {
     int64_t block = i / s->lanes / s->vectors;
     int64_t c = channel_of(s, block, (int)(i / s->lanes % s->vectors), (int)(i % s->lanes));
@@ -225,7 +225,7 @@ bool quad_pack(DepthwiseQuads *s) {
   Cg *cg = s->cg;
   const Node *n = s->window->node;
   int64_t blocks = s->window->phases * s->blocks, total = blocks * s->block_size;
-  Packed packed = {arena_array(cg->arena, (size_t)total, 1), start_bias(s)};
+  Packed packed = {arena_array(cg->kernel_arena, (size_t)total, 1), start_bias(s)};
   each_vector(s, pack_vector, &packed);
   StrBuf comment;
   strbuf_init(&comment, cg->arena);

@@ -59,10 +59,10 @@ void linear_constants(Cg *cg, const Node *n, LinearConstants *out) {
   float s_y = tensor_is_quantized(y) ? tensor_scale(y) : 1; /* float32 results: rule 6 */
   int64_t channels = channels_of(n), k = products_of(n);
   *out = (LinearConstants){.channels = channels, .k = k, .zero = cg_storage(cg, x)->zero};
-  out->weights = ARENA_NEW_ARRAY(cg->arena, int32_t, (size_t)(channels * k) + 1);
-  out->bias = ARENA_NEW_ARRAY(cg->arena, int64_t, (size_t)channels + 1);
-  out->most = ARENA_NEW_ARRAY(cg->arena, int64_t, (size_t)channels + 1);
-  out->multiplier = ARENA_NEW_ARRAY(cg->arena, float, (size_t)channels + 1);
+  out->weights = ARENA_NEW_ARRAY(cg->kernel_arena, int32_t, (size_t)(channels * k) + 1);
+  out->bias = ARENA_NEW_ARRAY(cg->kernel_arena, int64_t, (size_t)channels + 1);
+  out->most = ARENA_NEW_ARRAY(cg->kernel_arena, int64_t, (size_t)channels + 1);
+  out->multiplier = ARENA_NEW_ARRAY(cg->kernel_arena, float, (size_t)channels + 1);
   for (int64_t c = 0; c < channels; c++) {
     for (int64_t i = 0; i < k; i++) out->weights[c * k + i] = weight_of(n, c, i, k);
     out->bias[c] = bias_of(n, c);

@@ -76,6 +76,7 @@ typedef struct Kernel {
 typedef struct Cg {
   Diag *diag;
   Arena *arena;
+  Arena *kernel_arena; /* while a node's kernels are built: what constants are packed in and made of */
   const CodegenOptions *options;
   const Target *target;
   Graph *graph; /* a clone, made legal: public tensors touch only copies and conversions */

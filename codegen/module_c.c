@@ -113,6 +113,8 @@ static bool uses_group(const VirModule *v, unsigned set) {
 
 static void write_constants(const Module *m, StrBuf *c) {
   const VirModule *v = m->cg->module;
+  /* A byte takes an escape of up to four characters, and a little for its line. */
+  if (!v->apart) strbuf_reserve(c, (size_t)module_constant_bytes(m) * 9 / 2);
   strbuf_puts(
       c,
       "\n/* Constants: weights in the order in which they are read, biases with the zero points folded in,\n"

@@ -110,7 +110,7 @@ static char *comment_of(const DensePack *s, const DensePlans *p) {
 }
 
 void plan_weights(DensePack *s, const DensePlans *plans, int32_t *bias) {
-  Arena *a = s->cg->arena;
+  Arena *a = s->cg->kernel_arena;
   const Dense *d = s->d;
   int64_t each = plan_vectors(s) * s->vector, places_each = plan_places(s);
   int8_t *weights = arena_alloc(a, (size_t)(plans->n * each + s->vector));

@@ -7,14 +7,30 @@ Planner planner_new(DensePack *s) {
                    .limit = dense_pair_limit(s),
                    .x_most = s->x_most ? s->x_most : 255,
                    .pairs = 2 * s->lanes,
-                   .most = PLAN_GROUP};
+                   .most = PLAN_GROUP,
+                   .weights = arena_alloc(s->cg->kernel_arena, (size_t)(s->k_steps * s->lanes * 4) + 1)};
+}
+
+/* Those of a lane, in all k-steps. */
+static void read_lane(Planner *p, int64_t phase, int64_t group, int64_t v, int64_t l) {
+  const DensePack *s = p->s;
+  int64_t c = dense_channel(s, v, l);
+  bool there = c < s->d->oc;
+  for (int64_t step = 0; step < s->k_steps; step++) {
+    Run run = plan_run(s, phase, step);
+    int64_t first = step % s->groups_per_run * 4;
+    int8_t *w = p->weights + (step * s->lanes + l) * 4;
+    for (int64_t j = 0; j < 4; j++)
+      w[j] = there ? (int8_t)dense_weight(s, group * s->d->oc + c, run, first + j) : 0;
+  }
 }
 
 void planner_seek(Planner *p, int64_t i) {
-  int64_t vectors = dense_vectors(p->s);
-  p->phase = i / vectors / p->s->d->groups;
-  p->group = i / vectors % p->s->d->groups;
+  int64_t vectors = dense_vectors(p->s), groups = p->s->d->groups;
+  p->phase = i / vectors / groups;
+  p->group = i / vectors % groups;
   p->v = i % vectors;
+  for (int64_t l = 0; l < p->s->lanes; l++) read_lane(p, p->phase, p->group, p->v, l);
 }
 
 Run plan_run(const DensePack *s, int64_t phase, int64_t step) {
@@ -23,11 +39,7 @@ Run plan_run(const DensePack *s, int64_t phase, int64_t step) {
 }
 
 int32_t plan_weight(const Planner *p, int64_t step, int64_t l, int64_t j) {
-  const DensePack *s = p->s;
-  int64_t c = dense_channel(s, p->v, l);
-  if (c >= s->d->oc || step < 0) return 0;
-  return dense_weight(s, p->group * s->d->oc + c, plan_run(s, p->phase, step),
-                      step % s->groups_per_run * 4 + j);
+  return step < 0 ? 0 : p->weights[(step * p->s->lanes + l) * 4 + j];
 }
 
 uint16_t plan_flipped_size(const Planner *p, int32_t w) {

@@ -50,6 +50,7 @@ typedef struct {
   int pairs;
   int most; /* k-steps of a group */
   int64_t phase, group, v;
+  int8_t *weights;    /* [k-step][lane][4] */
   PlanStep *steps;    /* by their k-step */
   PlanStep **by_size; /* those that have a weight, largest first */
   int64_t n_sized;

@@ -110,27 +110,36 @@ static void put_list(StrBuf *out, const VirBase *b) {
   strbuf_puts(out, "\n};\n");
 }
 
-/* The bytes of a string literal. An octal escape takes up to three digits, so a shorter one must not stand
- * before a digit; ?? could begin a trigraph. */
-static void put_string(StrBuf *out, const uint8_t *data, int64_t n) {
-  size_t column = LINE;
-  for (int64_t i = 0; i < n; i++) {
-    if (column + 6 > LINE) { /* an escape, a quote, a semicolon */
-      strbuf_puts(out, i ? "\"\n    \"" : "    \"");
-      column = 5;
-    }
-    uint8_t c = data[i];
-    size_t before = out->len;
-    bool next_is_digit = i + 1 < n && data[i + 1] >= '0' && data[i + 1] <= '9';
-    if (c == '"' || c == '\\')
-      strbuf_printf(out, "\\%c", c);
-    else if (c == '?' || c < 0x20 || c > 0x7e)
-      strbuf_printf(out, next_is_digit ? "\\%03o" : "\\%o", c);
-    else
-      strbuf_put(out, &c, 1);
-    column += out->len - before;
+/* A byte of a string literal; returns how many characters it takes. An octal escape takes up to three digits,
+ * so a shorter one must not stand before a digit; ?? could begin a trigraph. */
+static size_t escape(char *out, uint8_t c, bool next_is_digit) {
+  if (c == '"' || c == '\\') {
+    out[0] = '\\';
+    out[1] = (char)c;
+    return 2;
   }
-  strbuf_puts(out, "\";\n");
+  if (c >= 0x20 && c <= 0x7e && c != '?') {
+    out[0] = (char)c;
+    return 1;
+  }
+  size_t digits = next_is_digit || c > 077 ? 3 : c > 7 ? 2 : 1;
+  out[0] = '\\';
+  for (size_t i = digits; i; i--, c >>= 3) out[i] = (char)('0' + (c & 7));
+  return 1 + digits;
+}
+
+/* Line by line, and without printf: there may be a hundred megabytes of it. */
+static void put_string(StrBuf *out, const uint8_t *data, int64_t n) {
+  char line[LINE];
+  for (int64_t i = 0; i < n;) {
+    size_t column = 5;
+    memcpy(line, "    \"", column);
+    for (; i < n && column + 6 <= LINE; i++) /* an escape, a quote, a semicolon */
+      column += escape(line + column, data[i], i + 1 < n && data[i + 1] >= '0' && data[i + 1] <= '9');
+    line[column++] = '"';
+    strbuf_put(out, line, column);
+    strbuf_puts(out, i < n ? "\n" : ";\n");
+  }
 }
 
 /* It stands in the file of weights. */

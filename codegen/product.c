@@ -67,10 +67,10 @@ void product_constants(Cg *cg, const Product *p, LinearConstants *out) {
   int64_t channels = product_channels(p), count = shape_count(&p->weight->type.shape);
   const Quant *q = p->weight->type.quant;
   *out = (LinearConstants){.channels = channels, .k = count / channels};
-  out->weights = ARENA_NEW_ARRAY(cg->arena, int32_t, (size_t)count + 1);
+  out->weights = ARENA_NEW_ARRAY(cg->kernel_arena, int32_t, (size_t)count + 1);
   for (int64_t i = 0; i < count; i++) out->weights[i] = product_weight(p, i);
   if (!p->scale) return;
-  out->multiplier = ARENA_NEW_ARRAY(cg->arena, float, (size_t)channels);
+  out->multiplier = ARENA_NEW_ARRAY(cg->kernel_arena, float, (size_t)channels);
   for (int64_t c = 0; c < channels; c++) out->multiplier[c] = q->scale[q->count > 1 ? c : 0];
 }
 

@@ -31,7 +31,7 @@ static void add_products(Wide *w, VirAddr x, VirAddr weight, int64_t count) {
 /* The weights in the order of the runs, as int32: [phase][channel][run][i]. */
 static const VirBase *ordered_weights(Cg *cg, const Dense *d, const LinearConstants *lc) {
   int64_t count = d->phases * lc->channels * dense_products(d), at = 0;
-  int32_t *w = ARENA_NEW_ARRAY(cg->arena, int32_t, (size_t)count);
+  int32_t *w = ARENA_NEW_ARRAY(cg->kernel_arena, int32_t, (size_t)count);
   for (int64_t p = 0; p < d->phases; p++)
     for (int64_t c = 0; c < lc->channels; c++)
       for (int64_t r = 0; r < dense_runs(d); r++)
@@ -48,8 +48,8 @@ typedef struct {
 
 static Channel channel_constants(Cg *cg, const Dense *d, const LinearConstants *lc) {
   int64_t count = d->phases * lc->channels;
-  int32_t *high = ARENA_NEW_ARRAY(cg->arena, int32_t, (size_t)count);
-  int32_t *low = ARENA_NEW_ARRAY(cg->arena, int32_t, (size_t)count);
+  int32_t *high = ARENA_NEW_ARRAY(cg->kernel_arena, int32_t, (size_t)count);
+  int32_t *low = ARENA_NEW_ARRAY(cg->kernel_arena, int32_t, (size_t)count);
   for (int64_t i = 0; i < count; i++) {
     int64_t c = i % lc->channels, bias = linear_bias(lc, c, dense_sum(d, lc, i / lc->channels, c));
     low[i] = (int32_t)((uint64_t)bias & 0xffff);

@@ -45,7 +45,7 @@ static void put_window(const Winograd *s, int8_t *out, int64_t v, int64_t l, int
 
 static void pack_weights(Winograd *s) {
   int64_t bytes = winograd_vectors(s) * winograd_weights(s);
-  int8_t *out = arena_alloc(s->cg->arena, (size_t)bytes);
+  int8_t *out = arena_alloc(s->cg->kernel_arena, (size_t)bytes);
   for (int64_t v = 0; v < winograd_vectors(s); v++)
     for (int64_t l = 0; l < s->lanes; l++)
       for (int64_t i = 0; i < s->ic; i++) put_window(s, out, v, l, i);
@@ -67,8 +67,8 @@ static int64_t sum_of_weights(const Winograd *s, int64_t c) {
 /* Sums are four times those of the convolution, and so is the bias. */
 static void pack_channels(Winograd *s) {
   int64_t n = winograd_vectors(s) * s->lanes;
-  int32_t *bias = ARENA_NEW_ARRAY(s->cg->arena, int32_t, (size_t)n);
-  float *m = ARENA_NEW_ARRAY(s->cg->arena, float, (size_t)n);
+  int32_t *bias = ARENA_NEW_ARRAY(s->cg->kernel_arena, int32_t, (size_t)n);
+  float *m = ARENA_NEW_ARRAY(s->cg->kernel_arena, float, (size_t)n);
   for (int64_t i = 0; i < n; i++) {
     int64_t c = channel_of(s, i / s->lanes, i % s->lanes);
     if (c >= s->oc) continue;

@@ -11,7 +11,7 @@ enum { ENOUGH_ERRORS = 7 };
 
 /* ---- file -> protobuf ---- */
 
-static void *alloc_in_arena(void *arena, size_t bytes) { return arena_alloc(arena, bytes); }
+static void *alloc_in_arena(void *arena, size_t bytes) { return arena_alloc_raw(arena, bytes); }
 static void keep_in_arena(void *arena, void *p) { (void)arena, (void)p; }
 
 static const Onnx__ModelProto *unpack(OnnxImporter *im, uint8_t *bytes, size_t len) {
@@ -307,8 +307,10 @@ Graph *onnx_import_bytes(Diag *d, Arena *a, const char *path, uint8_t *bytes, si
 }
 
 Graph *onnx_import(Diag *d, Arena *a, const char *path, const OnnxOptions *o) {
-  Source *file = source_read(d, a, path, MAX_FILE);
-  if (!file) return NULL;
-  /* the bytes are ours, in the arena */
-  return onnx_import_bytes(d, a, file->path, (uint8_t *)file->text, file->len, o);
+  Arena *tmp = arena_new(); /* protobuf copies what it reads */
+  Source *file = source_read(d, tmp, path, MAX_FILE);
+  Graph *g =
+      file ? onnx_import_bytes(d, a, arena_strdup(a, path), (uint8_t *)file->text, file->len, o) : NULL;
+  arena_free(tmp);
+  return g;
 }

@@ -16,7 +16,7 @@ typedef struct {
  * owned by the arena. NULL after diagnostics. */
 Graph *onnx_import(Diag *d, Arena *a, const char *path, const OnnxOptions *o);
 
-/* The same for bytes in memory, which are changed; they must live as long as the graph. `path` names them in
+/* The same for bytes in memory, which are changed; nothing of the graph lies in them. `path` names them in
  * messages, and external data lies beside it. */
 Graph *onnx_import_bytes(Diag *d, Arena *a, const char *path, uint8_t *bytes, size_t len,
                          const OnnxOptions *o);

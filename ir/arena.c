@@ -112,14 +112,23 @@ char *arena_printf(Arena *a, const char *fmt, ...) {
 
 void strbuf_init(StrBuf *b, Arena *a) { *b = (StrBuf){.arena = a, .text = arena_alloc(a, 1), .cap = 0}; }
 
+/* Not zeroed: what is reserved and never used need not be there. */
+static void set_cap(StrBuf *b, size_t cap) {
+  char *text = arena_alloc_raw(b->arena, cap + 1);
+  memcpy(text, b->text, b->len + 1);
+  b->text = text;
+  b->cap = cap;
+}
+
+void strbuf_reserve(StrBuf *b, size_t n) {
+  if (b->len + n > b->cap) set_cap(b, b->len + n);
+}
+
 void strbuf_put(StrBuf *b, const void *data, size_t n) {
   if (b->len + n > b->cap) {
     size_t cap = b->cap ? b->cap * 2 : 256;
     while (cap < b->len + n) cap *= 2;
-    char *text = arena_alloc(b->arena, cap + 1);
-    if (b->len) memcpy(text, b->text, b->len);
-    b->text = text;
-    b->cap = cap;
+    set_cap(b, cap);
   }
   if (n) memcpy(b->text + b->len, data, n);
   b->len += n;

@@ -37,6 +37,8 @@ typedef struct {
 } StrBuf;
 
 void strbuf_init(StrBuf *b, Arena *a);
+/* Room for n bytes more. What is not used of megabytes takes no memory. */
+void strbuf_reserve(StrBuf *b, size_t n);
 void strbuf_put(StrBuf *b, const void *data, size_t n);
 void strbuf_puts(StrBuf *b, const char *s);
 void strbuf_printf(StrBuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -179,7 +179,8 @@ Source *source_read(Diag *d, Arena *a, const char *path, int64_t limit) {
   } else if (st.st_size > limit) {
     diag_error(d, at, "is larger than the limit of %lld MiB", (long long)(limit >> 20));
   } else {
-    char *text = arena_alloc(a, (size_t)st.st_size + 1);
+    char *text = arena_alloc_raw(a, (size_t)st.st_size + 1);
+    text[st.st_size] = 0;
     if (read_all(fd, text, (size_t)st.st_size)) {
       s = ARENA_NEW(a, Source);
       *s = (Source){.path = arena_strdup(a, path), .text = text, .len = (size_t)st.st_size};

@@ -22,6 +22,23 @@ static void arena_aligns_and_zeroes(void **state) {
   }
 }
 
+static void strbuf_keeps_what_it_holds(void **state) {
+  (void)state;
+  StrBuf b;
+  strbuf_init(&b, arena);
+  strbuf_reserve(&b, 10);
+  assert_string_equal(b.text, "");
+  const char *text = b.text;
+  for (int i = 0; i < 10; i++) strbuf_puts(&b, "x");
+  assert_ptr_equal(b.text, text); /* there was room */
+  for (int i = 0; i < 100000; i++) strbuf_printf(&b, "%d", i % 10);
+  strbuf_reserve(&b, 1); /* there is room, or more is made: nothing is lost */
+  strbuf_reserve(&b, 1000000);
+  assert_int_equal(b.len, 100010);
+  assert_int_equal(strlen(b.text), b.len);
+  for (int i = 0; i < 100010; i++) assert_int_equal(b.text[i], i < 10 ? 'x' : '0' + (i - 10) % 10);
+}
+
 static void strmap_holds_many(void **state) {
   (void)state;
   StrMap *m = strmap_new(arena);
@@ -93,13 +110,10 @@ static void warnings_can_be_silenced_or_errors(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(arena_aligns_and_zeroes),
-      cmocka_unit_test(strmap_holds_many),
-      cmocka_unit_test(sizes_do_not_wrap),
-      cmocka_unit_test(floats_read_back_equal),
-      cmocka_unit_test(broadcast_follows_numpy),
-      cmocka_unit_test(diagnostics_show_the_place),
-      cmocka_unit_test(warnings_can_be_silenced_or_errors),
+      cmocka_unit_test(arena_aligns_and_zeroes),    cmocka_unit_test(strbuf_keeps_what_it_holds),
+      cmocka_unit_test(strmap_holds_many),          cmocka_unit_test(sizes_do_not_wrap),
+      cmocka_unit_test(floats_read_back_equal),     cmocka_unit_test(broadcast_follows_numpy),
+      cmocka_unit_test(diagnostics_show_the_place), cmocka_unit_test(warnings_can_be_silenced_or_errors),
   };
   return cmocka_run_group_tests_name("graph", tests, setup, teardown);
 }
