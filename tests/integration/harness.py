@@ -28,8 +28,8 @@ TINY = '''model tiny {
 class Case:
     """One test: its folder, and qcc run in it."""
 
-    def __init__(self, qcc, folder):
-        self.qcc, self.dir = qcc, pathlib.Path(folder)
+    def __init__(self, qcc, folder, common):
+        self.qcc, self.dir, self.common = qcc, pathlib.Path(folder), pathlib.Path(common)
 
     def write(self, name, data):
         """Writes text or bytes; returns the path."""
@@ -67,6 +67,14 @@ class Case:
         assert self.files() == before, f'files appeared: {set(self.files()) - set(before)}'
         return r
 
+    @property
+    def digits(self):
+        """The example, quantized, for tests that are not about calibration: that is done once."""
+        path = self.common / 'digits.ir'
+        if not path.exists():
+            self.run(DIGITS / 'digits.ir', '-emit', 'ir', '-o', path)
+        return path
+
     def tiny(self, samples=4):
         """tiny.ir and calib.npz with a few random samples; returns the samples."""
         import numpy as np
@@ -88,17 +96,18 @@ def main(tests):
         print('skipped: no NumPy')
         return 77
     passed, failed = 0, []
-    for name, test in list(tests.items()):
-        if not name.startswith('test_') or (o.only and name not in o.only):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                test(Case(os.path.abspath(o.qcc), folder))
-                passed += 1
-            except Exception:  # pylint: disable=broad-except
-                failed.append(name)
-                print(f'FAILED {name}')
-                traceback.print_exc(file=sys.stdout)
+    with tempfile.TemporaryDirectory() as common:
+        for name, test in list(tests.items()):
+            if not name.startswith('test_') or (o.only and name not in o.only):
+                continue
+            with tempfile.TemporaryDirectory() as folder:
+                try:
+                    test(Case(os.path.abspath(o.qcc), folder, common))
+                    passed += 1
+                except Exception:  # pylint: disable=broad-except
+                    failed.append(name)
+                    print(f'FAILED {name}')
+                    traceback.print_exc(file=sys.stdout)
     for name in failed:
         print('failed:', name)
     print(f'{passed} passed, {len(failed)} failed')

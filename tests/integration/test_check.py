@@ -2,7 +2,6 @@
 """What libclang makes of emitted C: all of it is taken, and a planted fault of each kind is refused, with its place."""
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,7 @@ BODY = '  if (((uintptr_t)workspace'
 
 def emitted(t, target, *options):
     """m.c and m.h of a model with tables of some size; returns the text."""
-    t.run(DIGITS / 'digits.ir', '-target', target, '-o', 'm.c', *options)
+    t.run(t.digits, '-target', target, '-o', 'm.c', *options)
     return t.read('m.c').decode()
 
 
@@ -49,13 +48,13 @@ def test_every_target_and_option(t):
         for options in ([], ['-threads', '-instrument', '-weights', 'incbin', '-max-workspace', '24K'], ['-runtime', 'include']):
             if ',' in target and '-runtime' in options:
                 continue
-            r = t.run(DIGITS / 'digits.ir', '-target', target, '-o', 'm.c', '-v', *options)
+            r = t.run(t.digits, '-target', target, '-o', 'm.c', '-v', *options)
             assert re.search(r'^stack about \d+ bytes: m_run\w* -> ', r.stderr, re.M), r.stderr
             t.run('-check', 'm.c')
         t.run('tiny.ir', '-target', target, '-quantize', 'none', '-Wno-float-model', '-o', 'm.c')
-    t.run(DIGITS / 'digits.ir', '-weights', 'obj', '-target', 'arm64', '-o', 'm.c')
-    t.run(DIGITS / 'digits.ir', '-layout', 'nhwc', '-io', 'quantized', '-o', 'm.c')
-    assert 'digits_run' in t.run(DIGITS / 'digits.ir', '-o', '-').stdout
+    t.run(t.digits, '-weights', 'obj', '-target', 'arm64', '-o', 'm.c')
+    t.run(t.digits, '-layout', 'nhwc', '-io', 'quantized', '-o', 'm.c')
+    assert 'digits_run' in t.run(t.digits, '-o', '-').stdout
 
 
 def test_warnings(t):
@@ -187,7 +186,7 @@ def test_stack(t):
     assert bytes_of(text.replace('BLOCKS', '  n += ((const int[5000]){1})[n];\n')) == 20004
     large = text.replace('BLOCKS', block.replace('5000', '40000'))
     refuse(t, large, 'about 160004 bytes of stack, more than 131072: m_leaf', 'static int m_leaf', 'm_leaf')
-    r = t.run(DIGITS / 'digits.ir', '-emit', 'report')
+    r = t.run(t.digits, '-emit', 'report')
     assert re.search(r'^stack       about \d+ bytes: \w+_run -> ', r.stdout, re.M), r.stdout
 
 
@@ -203,10 +202,9 @@ def test_command_line(t):
     t.run('-check', 'm.c', '-target', 'arm64')
     os.unlink(t.dir / 'm.h')
     t.fail('-check', 'm.c', '-target', 'arm64', message="'m.h' file not found")
-    shutil.copy(DIGITS / 'digits.ir', t.dir)
-    t.run(DIGITS / 'digits.ir', '-no-check', '-target', 'generic', '-o', 'm.c')
+    t.run(t.digits, '-no-check', '-target', 'generic', '-o', 'm.c')
     assert t.read('m.c').decode() == text
-    assert 'the C is not checked' in t.run(DIGITS / 'digits.ir', '-no-check', '-v', '-o', 'm.c').stderr
+    assert 'the C is not checked' in t.run(t.digits, '-no-check', '-v', '-o', 'm.c').stderr
 
 
 def built_without_libclang(qcc):

@@ -2,10 +2,9 @@
 """-runtime include: the vector operations come from qcc's headers."""
 import shutil
 
-from harness import DIGITS, ROOT, main
+from harness import ROOT, main
 from test_emitted import STRICT, command
 
-MODEL = DIGITS / 'digits.ir'
 CROSS = {'arm64': 'aarch64-linux-gnu-gcc', 'arm64+dotprod': 'aarch64-linux-gnu-gcc', 'arm64+i8mm': 'aarch64-linux-gnu-gcc'}
 TARGETS = ['generic', 'x86-64-v3', 'x86-64-v3+avxvnni', 'x86-64-v4', 'x86-64-v4+avx512vnni', *CROSS]
 MAIN = r'''
@@ -29,7 +28,7 @@ def test_every_target(t):
     (t.dir / 'include').mkdir()
     (t.dir / 'include' / 'qcc').symlink_to(ROOT / 'runtime')
     for target in TARGETS:
-        t.run(MODEL, '-target', target, '-runtime', 'include', '-o', 'm.c')
+        t.run(t.digits, '-target', target, '-runtime', 'include', '-o', 'm.c')
         text = t.read('m.c').decode()
         assert text.count('#include "qcc/vec_') == 1 and ' v_load_' not in text.split('_weights[')[0]
         ccs = [CROSS[target]] if target in CROSS else ['gcc', 'clang']
@@ -45,7 +44,7 @@ def test_the_same_results(t):
     t.write('main.c', MAIN)
     results = set()
     for kind in 'inline', 'include':
-        t.run(MODEL, '-target', 'x86-64-v3', '-runtime', kind, '-o', 'm.c')
+        t.run(t.digits, '-target', 'x86-64-v3', '-runtime', kind, '-o', 'm.c')
         command('cc', '-O1', f'-I{t.dir}', t.dir / 'main.c', t.dir / 'm.c', '-o', t.dir / kind)
         results.add(command(t.dir / kind))
     assert len(results) == 1 and results.pop().count('\n') == 10
@@ -59,7 +58,7 @@ def test_headers_are_installed(t):
 
 
 def test_errors(t):
-    t.fail(MODEL, '-target', 'generic,x86-64-v3', '-runtime', 'include', code=2,
+    t.fail(t.digits, '-target', 'generic,x86-64-v3', '-runtime', 'include', code=2,
            message="-runtime include takes one target, not 'generic,x86-64-v3'")
 
 

@@ -4,7 +4,7 @@ import re
 import shutil
 import subprocess
 
-from harness import DIGITS, ROOT, main
+from harness import ROOT, main
 from test_emitted import FLOATS, INTEGERS, STRICT, command
 
 THREADS = ROOT / 'examples' / 'threads'
@@ -28,7 +28,7 @@ int main(void) {
 
 def demo(t, *cc):
     """The example, as its README has it."""
-    t.run(DIGITS / 'digits.ir', '-threads', '-o', 'digits.c')
+    t.run(t.digits, '-threads', '-o', 'digits.c')
     command(*cc, *STRICT, '-pthread', f'-I{THREADS}', f'-I{t.dir}', THREADS / 'demo.c', THREADS / 'pool.c',
             t.dir / 'digits.c', '-o', t.dir / 'demo')
     return t.dir / 'demo'
@@ -57,7 +57,7 @@ def test_no_races(t):
 
 def test_layers(t):
     """Each begins and ends once, in order; the multiply-accumulates are the model's."""
-    t.run(DIGITS / 'digits.ir', '-instrument', '-o', 'digits.c')
+    t.run(t.digits, '-instrument', '-o', 'digits.c')
     t.write('main.c', LAYERS)
     command('cc', '-O1', *STRICT, t.dir / 'main.c', t.dir / 'digits.c', '-o', t.dir / 'main')
     lines = command(t.dir / 'main').rstrip().split('\n')
@@ -71,7 +71,7 @@ def test_layers(t):
 
 
 def test_absent_unless_asked_for(t):
-    t.run(DIGITS / 'digits.ir', '-o', 'digits.c')
+    t.run(t.digits, '-o', 'digits.c')
     text = t.read('digits.c') + t.read('digits.h')
     assert not re.search(rb'parallel_for|layer_callback|part_begin|_layers', text)
 
@@ -82,7 +82,7 @@ def test_verify_does_all_of_them(t):
         t.write(f'{name}.ir', text)
         r = t.run(f'{name}.ir', '-quantize', 'none', '-target', 'generic', '-threads', '-instrument', '-verify')
         assert '0 mismatches' in r.stdout
-    t.run(DIGITS / 'digits.ir', '-threads', '-instrument', '-target', 'generic,native', '-name', 'net', '-o', 'net.c')
+    t.run(t.digits, '-threads', '-instrument', '-target', 'generic,native', '-name', 'net', '-o', 'net.c')
     header = t.read('net.h').decode()
     for name in ('net_select', 'net_select_threads', 'net_run_threads_generic', 'net_run_layers_generic'):
         assert f' {name}(' in header, name

@@ -5,7 +5,6 @@ import shutil
 from harness import DIGITS, main
 from test_emitted import STRICT, command
 
-MODEL = DIGITS / 'digits.ir'
 FILES = {'string': [], 'incbin': ['m.bin'], 'obj': ['m_weights.o']}
 MAIN = r'''
 #include "one.h"
@@ -35,9 +34,9 @@ def test_files(t):
     """Which there are, that the depfile names them, and that they take the weights out of the C file."""
     size = {}
     for kind, more in FILES.items():
-        t.run(MODEL, '-target', 'x86-64-v3', '-weights', kind, '-o', f'{kind}/m.c', '-MD', code=1)  # no such folder
+        t.run(t.digits, '-target', 'x86-64-v3', '-weights', kind, '-o', f'{kind}/m.c', '-MD', code=1)  # no such folder
         (t.dir / kind).mkdir()
-        t.run(MODEL, '-target', 'x86-64-v3', '-weights', kind, '-o', f'{kind}/m.c', '-MD')
+        t.run(t.digits, '-target', 'x86-64-v3', '-weights', kind, '-o', f'{kind}/m.c', '-MD')
         assert sorted(p.name for p in (t.dir / kind).iterdir()) == sorted(['m.c', 'm.h', 'm.d', *more])
         assert all(f'{kind}/{name}' in t.read(f'{kind}/m.d').decode().split(':')[0] for name in more)
         size[kind] = len(t.read(f'{kind}/m.c'))
@@ -50,12 +49,13 @@ def test_two_models_in_one_program(t):
     """Built from another folder, by each compiler, position independent or not, without a warning."""
     t.write('main.c', MAIN)
     (t.dir / 'build').mkdir()
-    for one, two in ('incbin', 'obj'), ('obj', 'incbin'), ('string', 'incbin'):
+    plain, every = [['-O0', '-std=c11']], [['-O1', '-std=c11'], ['-O0', '-fPIC'], ['-O0', '-static', '-fno-pie']]
+    for one, two, ways in ('incbin', 'obj', every), ('string', 'incbin', plain):
         for name, kind in ('one', one), ('two', two):
-            t.run(MODEL, '-target', 'x86-64-v3', '-weights', kind, '-o', f'{name}.c')
+            t.run(t.digits, '-target', 'x86-64-v3', '-weights', kind, '-o', f'{name}.c')
         objects = [f'{n}_weights.o' for n, k in (('one', one), ('two', two)) if k == 'obj']
         for cc in compilers():
-            for flags in ['-O2', '-std=c11'], ['-O0', '-fPIC'], ['-O1', '-static', '-fno-pie']:
+            for flags in ways:
                 command(cc, *flags, *STRICT, f'-I{t.dir}', t.dir / 'main.c', t.dir / 'one.c', t.dir / 'two.c',
                         *(t.dir / o for o in objects), '-o', t.dir / 'build' / 'main', cwd=t.dir / 'build')
                 assert command(t.dir / 'build' / 'main') == 'equal\n', (one, two, cc, flags)
@@ -63,7 +63,7 @@ def test_two_models_in_one_program(t):
 
 def test_the_path_can_be_given(t):
     """By a macro, where the file does not lie beside the C file; without it the assembler says what it misses."""
-    t.run(MODEL, '-target', 'x86-64-v3', '-weights', 'incbin', '-o', 'm.c')
+    t.run(t.digits, '-target', 'x86-64-v3', '-weights', 'incbin', '-o', 'm.c')
     (t.dir / 'm.bin').rename(t.dir / 'other.bin')
     command('cc', '-c', f'-DM_WEIGHTS_FILE="{t.dir}/other.bin"', t.dir / 'm.c', '-o', t.dir / 'm.o')
 
@@ -73,10 +73,10 @@ def test_the_same_bits(t):
         if target.startswith('arm') and not (shutil.which('qemu-aarch64') and shutil.which('aarch64-linux-gnu-gcc')):
             print('left out: no compiler or runner for ARM')
             continue
-        out = t.run(MODEL, '-target', target, '-weights', kind, '-verify').stdout
+        out = t.run(t.digits, '-target', target, '-weights', kind, '-verify').stdout
         assert ' 0 mismatches' in out, out
-    for options in ['-target', 'generic', '-quantize', 'none'], ['-target', 'x86-64-v3,arm64,generic']:
-        r = t.run(MODEL, *options, '-weights', 'incbin', '-o', 'l.c')
+    for model, options in (DIGITS / 'digits.ir', ['-target', 'generic', '-quantize', 'none']), (t.digits, ['-target', 'x86-64-v3,arm64,generic']):
+        r = t.run(model, *options, '-weights', 'incbin', '-o', 'l.c')
         command('cc', '-O0', *STRICT, f'-I{t.dir}', '-c', t.dir / 'l.c', '-o', t.dir / 'l.o')
         assert not r.stderr, r.stderr
 
@@ -89,7 +89,7 @@ def test_errors(t):
             (['-weights', 'obj', '-target', 'x86-64-v3,arm64'], "not for 'arm64'"),
             (['-weights', 'string', '-weights', 'file'], "unknown value 'file' of -weights"),
             (['-weights', 'incbin', '-o', 'm.c', '-MF', 'm.bin'], "two outputs have the same name 'm.bin'")):
-        t.fail(MODEL, *options, code=2, message=message)
+        t.fail(t.digits, *options, code=2, message=message)
     assert t.files() == []
 
 
