@@ -7,17 +7,19 @@ where they are not set, ../shared beside the project. For each model:
   measure    models without labels: what their source measures, of the float and the quantized model, against bars
   jit        qcc -run -jit gives the interpreter's outputs
   TARGET/CC  the emitted C, built by each compiler for each target, gives the interpreter's outputs, bit for
-             bit, on all evaluation inputs; arm64 runs under qemu
+             bit, on the evaluation inputs; arm64 runs under qemu
   tight      the same with half the workspace, or the least that can be reached (-max-workspace)
   integer    models that came quantized: nothing is left in float (-Werror)
-Networks of 150x150 and more are built for one target by one compiler, with a few inputs; --soak (or
-QCC_SOAK=1) does all. A model whose operators are not all supported must be refused with a diagnostic and
-without output; those are counted."""
+Of the evaluation inputs those are taken that make a billion multiply-accumulates, under qemu a tenth of that. Networks
+of 150x150 and more are built for one target by one compiler, with two inputs, and the largest files not tight. --soak
+(or QCC_SOAK=1) does all. Of the models in COSTS, qcc and the compiler must keep within limits.
+A model whose operators are not all supported must be refused with a diagnostic and without output; those are counted."""
 import argparse
 import copy
 import collections
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -82,7 +84,11 @@ MEASURES = {
 }
 
 LARGE = 150 * 150  # pixels of an input: one target, one compiler, a few inputs
+LONG = 8 << 20  # bytes of a model: not tight
 FEW = 2
+MACS, QEMU_MACS = 1e9, 1e8  # that are run by each program, more than FEW samples
+# Processor seconds and megabytes that qcc and the compiler may take.
+COSTS = {'resnet50_qdq': {'qcc': (10, 1000), 'cc': (120, 2000)}}
 
 Compiler = collections.namedtuple('Compiler', 'name command runner')
 ARM = ['qemu-aarch64', '-cpu', 'cortex-a53', '-L', '/usr/aarch64-linux-gnu']
@@ -141,6 +147,14 @@ def harness(header):
                       'out': ', '.join('o_' + n for n in names['outputs'])}
 
 
+def within(cost):
+    """For a process: it ends where it takes more."""
+    def limit():
+        resource.setrlimit(resource.RLIMIT_CPU, (cost[0], cost[0]))
+        resource.setrlimit(resource.RLIMIT_AS, (cost[1] * 1_000_000,) * 2)
+    return limit if cost else None
+
+
 def free_inputs(path):
     """(name, shape) of the inputs that are no initializers; symbolic dimensions are 1."""
     graph = onnx.load(path, load_external_data=False).graph
@@ -152,6 +166,7 @@ def free_inputs(path):
 class Model:
     def __init__(self, name, path, folder):
         self.name, self.path = name, path
+        self.size = os.path.getsize(path)
         self.inputs = free_inputs(path)
         self.large = any(len(s) == 4 and s[2] * s[3] >= LARGE for _, s in self.inputs)
         self.qdq = name.endswith('_qdq')
@@ -198,6 +213,7 @@ class Suite:
         self.qcc, self.soak, self.lock = qcc, soak, threading.Lock()
         self.passed, self.failed, self.refused, self.skipped, self.figures = 0, [], [], set(), []
         self.measured = []
+        self.fast = ['-jit']
         self.here = self.targets_here()
 
     def result(self, model, what, complaint=''):
@@ -213,13 +229,21 @@ class Suite:
         rows = subprocess.run([self.qcc, '-print-targets'], capture_output=True, text=True, check=True).stdout
         return set(re.findall(r'^(\S+) .* runs here', rows, re.M))
 
-    def run_qcc(self, model, *args, timeout=600):
+    def run_qcc(self, model, *args, timeout=600, cost=None):
         calib = ['-calib', model.calib] if model.calib else []
         return subprocess.run([self.qcc, model.path, *calib, *args], capture_output=True, text=True,
-                              timeout=timeout)
+                              timeout=timeout, preexec_fn=within(cost), check=False)
+
+    def run_fast(self, model, *args):
+        """The same figures, from many samples: by -jit, where this qcc has it."""
+        p = self.run_qcc(model, *args, *self.fast)
+        if self.fast and 'built without libgccjit' in p.stderr:
+            self.fast = []
+            return self.run_fast(model, *args)
+        return p
 
     def accuracy(self, model):
-        p = self.run_qcc(model, '-eval', model.eval)
+        p = self.run_fast(model, '-eval', model.eval)
         if p.returncode:
             self.result(model, 'accuracy', p.stderr)
             return
@@ -251,7 +275,7 @@ class Suite:
         complaint, values = '', []
         for kind, bar, options in ('float', bars[0], ['-quantize', 'none']), ('int8', bars[1], []):
             out = os.path.join(folder, f'{kind}.npz')
-            p = self.run_qcc(model, '-run', named, '-o', out, *options)
+            p = self.run_fast(model, '-run', named, '-o', out, *options)
             if p.returncode:
                 return self.result(model, 'measure', p.stderr)
             z = np.load(out)
@@ -261,62 +285,93 @@ class Suite:
         self.measured.append(f'{model.name}: {figure.__name__} {values[0]:.4g} in float, {values[1]:.4g} quantized')
         self.result(model, 'measure', complaint)
 
-    def compilers(self, model):
-        for target, compilers in TARGETS.items():
-            if model.large and not self.soak and target != 'x86-64-v3':
-                continue
-            tight = [TIGHT] if target == 'x86-64-v3' else []
-            for c in (compilers[:1] if model.large and not self.soak else compilers) + tight:
-                missing = [t for t in (c.command[0], *c.runner[:1]) if not shutil.which(t)]
-                if not c.runner and target not in self.here:
-                    missing.append(f'a CPU for {target}')
-                if missing:
-                    self.skipped.add(f'{target}/{c.name}: {", ".join(missing)} not here')
-                else:
-                    yield target, c
+    def missing(self, target, compiler):
+        """What this machine lacks, or ''."""
+        tools = [t for t in (compiler.command[0], *compiler.runner[:1]) if not shutil.which(t)]
+        if not compiler.runner and target not in self.here:
+            tools.append(f'a CPU for {target}')
+        return ', '.join(tools)
 
-    def limit(self, model, target, folder):
-        """Half of what the workspace would be, or the least that the refusal names."""
-        p = self.run_qcc(model, '-io', 'float', '-target', target, '-name', 'm', '-o', f'{folder}/free.c')
-        if p.returncode:
-            return None
-        with open(f'{folder}/free.h') as f:
-            half = int(re.search(r'M_WORKSPACE_SIZE (\d+)', f.read()).group(1)) // 2
-        p = self.run_qcc(model, '-io', 'float', '-target', target, '-o', f'{folder}/half.c', f'-max-workspace={half or 1}')
-        least = re.search(r'at least (\d+) bytes', p.stderr)
-        return least.group(1) if least else str(half or 1)
+    def compilers(self, model, target):
+        """Those that build the model's code for the target."""
+        every = self.soak or not model.large
+        if not every and target != 'x86-64-v3':
+            return
+        small = self.soak or model.size < LONG
+        for c in TARGETS[target][:None if every else 1] + [TIGHT] * (target == 'x86-64-v3' and small):
+            missing = self.missing(target, c)
+            if missing:
+                self.skipped.add(f'{target}/{c.name}: {missing} not here')
+            else:
+                yield c
 
-    def emitted(self, model, target, compiler, folder, wanted, stdin):
-        what = f'{target}/{compiler.name}'
-        folder = os.path.join(folder, what.replace('/', '_'))
+    def emit(self, model, target, folder, *options):
+        """m.c, m.h and main.c in a folder of their own; returns what is to complain of, or ''."""
         os.mkdir(folder)
-        options = []
-        if compiler.name == TIGHT.name:
-            limit = self.limit(model, target, folder)
-            options = [f'-max-workspace={limit}'] if limit else []
-        p = self.run_qcc(model, '-io', 'float', '-target', target, '-name', 'm', '-o', f'{folder}/m.c', *options)
+        cost = COSTS.get(model.name, {}).get('qcc')
+        p = self.run_qcc(model, '-io', 'float', '-target', target, '-name', 'm', '-o', f'{folder}/m.c', *options, cost=cost)
         if p.returncode:
-            return self.result(model, what, p.stderr)
+            return f'qcc ended with {p.returncode}: {p.stderr}'
         with open(f'{folder}/m.h') as f, open(f'{folder}/main.c', 'w') as g:
             g.write(harness(f.read()))
-        build = subprocess.run([*compiler.command, '-Wall', '-Wextra', '-Werror', '-o', 'm', 'm.c', 'main.c'],
-                               cwd=folder, capture_output=True, text=True, timeout=1200)
+        return ''
+
+    def emit_tight(self, model, target, folder, header):
+        """The same with half of the workspace that the header tells of, or the least that the refusal names."""
+        with open(header) as f:
+            half = int(re.search(r'M_WORKSPACE_SIZE (\d+)', f.read()).group(1)) // 2
+        complaint = self.emit(model, target, folder, f'-max-workspace={half or 1}', '-weights', 'incbin')
+        least = re.search(r'at least (\d+) bytes', complaint)
+        if not least:
+            return complaint
+        os.rmdir(folder)
+        return self.emit(model, target, folder, f'-max-workspace={least[1]}', '-weights', 'incbin')
+
+    def built(self, model, compiler, folder, reference):
+        """What is wrong with the program that the compiler makes of the folder, or ''."""
+        build = subprocess.run([*compiler.command, '-Wall', '-Wextra', '-Werror', '-o', compiler.name, 'm.c', 'main.c'],
+                               cwd=folder, capture_output=True, text=True, timeout=1200, check=False,
+                               preexec_fn=within(COSTS.get(model.name, {}).get('cc')))
         if build.returncode:
-            return self.result(model, what, build.stderr)
-        run = subprocess.run([*compiler.runner, './m'], cwd=folder, input=stdin, capture_output=True,
-                             timeout=1800)
+            return build.stderr or f'the compiler ended with {build.returncode}'
+        count = self.count(reference, folder, QEMU_MACS if compiler.runner else MACS)
+        arrays, wanted = reference
+        stdin = b''.join(a[i].tobytes() for i in range(count) for a in arrays)
+        wanted = wanted[:count].reshape(-1)
+        run = subprocess.run([*compiler.runner, f'./{compiler.name}'], cwd=folder, input=stdin, capture_output=True,
+                             timeout=1800, check=False)
         if run.returncode:
-            message = run.stderr.decode(errors='replace')
-            return self.result(model, what, f'ended with {run.returncode}: {message}')
+            return f"ended with {run.returncode}: {run.stderr.decode(errors='replace')}"
         got = np.frombuffer(run.stdout, np.uint32)
         if got.size != wanted.size:
-            return self.result(model, what, f'{got.size} values came out, {wanted.size} were expected')
-        bad = np.flatnonzero(got != wanted.reshape(-1))
-        differ = f"{bad.size} of {got.size} values differ from the interpreter's"
-        self.result(model, what, f'{differ}, the first is number {bad[0]}' if bad.size else '')
+            return f'{got.size} values came out, {wanted.size} were expected'
+        bad = np.flatnonzero(got != wanted)
+        return bad.size and f"{bad.size} of {got.size} values differ from the interpreter's, the first is number {bad[0]}" or ''
+
+    def count(self, reference, folder, macs):
+        """How many samples are run, by the work of one, which the C file tells."""
+        with open(f'{folder}/m.c') as f:
+            each = int(re.search(r'^ \* (\d+) multiply-accumulates', f.read(4096), re.M).group(1))
+        count = len(reference[1])
+        return count if self.soak else min(count, max(FEW, int(macs / max(each, 1))))
+
+    def emitted(self, model, target, folder, reference):
+        """The target's code by all of its compilers."""
+        plain, complaint = f'{folder}/{target}', None
+        for c in self.compilers(model, target):
+            if complaint is None:
+                complaint = self.emit(model, target, plain)
+            what, place, why = f'{target}/{c.name}', plain, complaint
+            if c is TIGHT and not complaint:
+                place = f'{folder}/tight'
+                why = self.emit_tight(model, target, place, f'{plain}/m.h')
+            try:
+                self.result(model, what, why or self.built(model, c, place, reference))
+            except subprocess.TimeoutExpired as e:  # this one's failure, not the model's end
+                self.result(model, what, str(e))
 
     def reference(self, model, folder, arrays, count):
-        """The interpreter's outputs for the first samples, in the order of the emitted structure, as bits."""
+        """The interpreter's outputs for the first samples, [sample][the emitted structure's values], as bits."""
         few = os.path.join(folder, 'few.npz')
         shapes = dict(model.inputs)
         np.savez(few, **{name: a[:count].reshape([-1] + shapes[name][1:]) if shapes[name] else a[:count]
@@ -346,43 +401,42 @@ class Suite:
             complaint = f'ended with status {p.returncode}: {p.stderr}'
         elif model.name in BARS or model.qdq:
             complaint = 'refused: ' + p.stderr
-        elif os.path.exists(f'{folder}/probe.c') or os.path.exists(f'{folder}/probe.h'):
+        elif os.path.exists(f'{folder}/q.ir') or os.path.exists(f'{folder}/q.npz'):
             complaint = 'it was refused, but there is an output file'
         if complaint:
             self.result(model, 'refusal', complaint)
         else:
             self.refused.append(model.name)
 
-    def model(self, model, pool):
+    def model(self, model):
         with tempfile.TemporaryDirectory() as folder:
             model.make_data(folder)
-            p = self.run_qcc(model, '-o', f'{folder}/probe.c')
+            # calibrated once: outputs and all code come of the quantized graph
+            p = self.run_qcc(model, '-io', 'float', '-emit', 'ir', '-o', f'{folder}/q.ir')
             if p.returncode:
                 return self.refusal(model, p, folder)
+            quantized = copy.copy(model)
+            quantized.path, quantized.calib = f'{folder}/q.ir', None
             if model.qdq:
-                p = self.run_qcc(model, '-Werror', '-o', f'{folder}/probe.c')
+                p = self.run_qcc(model, '-Werror', '-emit', 'ir', '-o', f'{folder}/integer.ir')
                 self.result(model, 'integer', p.stderr if p.returncode else '')
             self.accuracy(model)
             self.measure(model, folder)
             arrays, count = model.samples(model.large)
-            wanted, complaint = self.reference(model, folder, arrays, count)
+            wanted, complaint = self.reference(quantized, folder, arrays, count)
             if complaint:
                 return self.result(model, 'run', complaint)
             self.jit(model, folder)
-            stdin = b''.join(a[i].tobytes() for i in range(count) for a in arrays)
-            # calibrated once: all code comes of the quantized graph
-            p = self.run_qcc(model, '-io', 'float', '-emit', 'ir', '-o', f'{folder}/q.ir')
-            if p.returncode:
-                return self.result(model, 'ir', p.stderr)
-            quantized = copy.copy(model)
-            quantized.path, quantized.calib = f'{folder}/q.ir', None
-            list(pool.map(lambda tc: self.guarded(quantized, tc, folder, wanted, stdin), self.compilers(model)))
+            for target in TARGETS:
+                self.emitted(quantized, target, folder, (arrays, wanted))
 
-    def guarded(self, model, tc, folder, wanted, stdin):
+    def guarded(self, model):
+        """An odd header, a time limit: this model's failure, not the suite's end."""
         try:
-            self.emitted(model, *tc, folder, wanted, stdin)
-        except Exception as e:  # a time limit, an odd header: this one's failure, not the suite's end
-            self.result(model, f'{tc[0]}/{tc[1].name}', f'{type(e).__name__}: {e}')
+            self.model(Model(*model))
+        except Exception as e:  # pylint: disable=broad-except
+            self.failed.append(f'{model[0]} run')
+            print(f'FAIL {model[0]} run: {type(e).__name__}: {e}', flush=True)
 
     def summary(self):
         print(f'{"model":20} {"float":>7} {"int8":>7} {"same":>7}  SQNR')
@@ -428,13 +482,9 @@ def main():
         print(f'skipped: no models in {MODELS} or {BENCH}')
         return SKIP
     suite = Suite(os.path.abspath(args.qcc), args.soak)
+    found.sort(key=lambda m: -os.path.getsize(m[1]))  # what takes long first
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        for m in found:
-            model = Model(*m)
-            try:
-                suite.model(model, pool)
-            except (subprocess.TimeoutExpired, OSError, KeyError, ValueError) as e:
-                suite.result(model, 'run', f'{type(e).__name__}: {e}')
+        list(pool.map(suite.guarded, found))
     return suite.summary()
 
 
