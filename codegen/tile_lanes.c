@@ -25,33 +25,38 @@ static void start(TileBuild *t, const VirBase *bias) {
     }
 }
 
-static void one_step(TileBuild *t, VirAddr w, const VirVar *const *operand, int lane) {
-  VirBuilder *b = t->b;
-  const VirVar *weight[MAX_NV];
+static void load_weights(TileBuild *t, VirAddr w, const VirVar **weight) {
   char name[24];
-  vir_scope(b, NULL);
   for (int n = 0; n < t->nv; n++) {
     snprintf(name, sizeof name, "w%d", n);
-    weight[n] = VIR_LET(b, name, load_q, vir_at(vir_offset(w, n * t->s->vector)));
+    weight[n] = VIR_LET(t->b, name, load_q, vir_at(vir_offset(w, n * t->s->vector)));
   }
-  for (int m = 0; m < t->mr; m++)
-    for (int n = 0; n < t->nv; n++)
-      VIR_SET(b, t->acc[m][n], dot_s8_lane, vir_v(t->acc[m][n]), vir_v(operand[m]), vir_v(weight[n]),
-              vir_n(lane));
-  vir_end(b);
 }
 
+static void products(TileBuild *t, const VirVar *const *operand, const VirVar *const *weight, int lane) {
+  for (int m = 0; m < t->mr; m++)
+    for (int n = 0; n < t->nv; n++)
+      VIR_SET(t->b, t->acc[m][n], dot_s8_lane, vir_v(t->acc[m][n]), vir_v(operand[m]), vir_v(weight[n]),
+              vir_n(lane));
+}
+
+/* Weights are loaded a lane ahead: cores that execute in order would wait for them. */
 static void steps(TileBuild *t, VirAddr x, VirAddr w, int64_t elements) {
-  const VirVar *operand[MAX_MR];
+  const VirVar *operand[MAX_MR], *weight[2][MAX_NV];
+  int lanes = (int)((elements + STEP - 1) / STEP);
   char name[24];
   vir_scope(t->b, NULL);
   vir_fence(t->b);
+  load_weights(t, w, weight[0]);
   for (int m = 0; m < t->mr; m++) {
     snprintf(name, sizeof name, "x%d", m);
     operand[m] = VIR_LET(t->b, name, load_q, vir_at(vir_offset(x, m * t->s->d->x_step[DENSE_PIXELS - 1])));
   }
-  for (int lane = 0; lane * STEP < elements; lane++)
-    one_step(t, vir_offset(w, lane * t->nv * t->s->vector), operand, lane);
+  for (int lane = 0; lane < lanes; lane++) {
+    if (lane + 1 < lanes)
+      load_weights(t, vir_offset(w, (lane + 1) * t->nv * t->s->vector), weight[(lane + 1) % 2]);
+    products(t, operand, weight[lane % 2], lane);
+  }
   vir_end(t->b);
 }
 

@@ -12,10 +12,15 @@ V_NEON_DOT v_s32 v_dot_s8(v_s32 acc, v_q x, v_q w) {
 /* The instruction's lane is a constant. */
 V_NEON_DOT v_s32 v_dot_s8_lane(v_s32 acc, v_q x, v_q w, int n) {
   const int8x16_t a = vreinterpretq_s8_u8(x), b = vreinterpretq_s8_u8(w);
-  if (n == 0) return vdotq_laneq_s32(acc, b, a, 0);
-  if (n == 1) return vdotq_laneq_s32(acc, b, a, 1);
-  if (n == 2) return vdotq_laneq_s32(acc, b, a, 2);
-  return vdotq_laneq_s32(acc, b, a, 3);
+  acc = n == 0   ? vdotq_laneq_s32(acc, b, a, 0)
+        : n == 1 ? vdotq_laneq_s32(acc, b, a, 1)
+        : n == 2 ? vdotq_laneq_s32(acc, b, a, 2)
+                 : vdotq_laneq_s32(acc, b, a, 3);
+#ifndef __clang__
+  /* gcc would do what is added to one sum one behind the other, for which cores that execute in order wait */
+  __asm__ volatile("" : "+w"(acc));
+#endif
+  return acc;
 }
 
 #endif
