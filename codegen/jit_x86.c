@@ -72,12 +72,10 @@ static gcc_jit_rvalue *packed(Jit *j, const char *text, int n, Values v, gcc_jit
 }
 
 static gcc_jit_rvalue *store_packed(Jit *j, const VirStmt *s, Values v, const JitRow *row) {
-  int n = (int)row->n;
-  gcc_jit_rvalue *bytes = packed(j, row->text, n, v + 1, NULL);
-  gcc_jit_type *t = n == 4 ? j->vectors.u8 : n == 2 ? j->type[VIR_INDEX] : j->type[VIR_INT];
+  gcc_jit_rvalue *bytes = packed(j, row->text, 1, v + 1, NULL);
+  gcc_jit_type *t = j->type[VIR_INT];
   (void)s;
-  if (n < 4) bytes = jit_load(j, jit_address(j, jit_variable(j, j->vectors.u8, bytes)), t);
-  jit_store(j, v[0], t, bytes);
+  jit_store(j, v[0], t, jit_load(j, jit_address(j, jit_variable(j, j->vectors.u8, bytes)), t));
   return NULL;
 }
 
@@ -184,10 +182,6 @@ static const JitRow rows[VIR_OP_COUNT] = {
     [VIR_pair_s8_part] = {load_pairs, 0, "vpmovsxbw %1, %0"},
     [VIR_store_u8] = {store_packed, 1, PACK_U8},
     [VIR_store_s8] = {store_packed, 1, PACK_S8},
-    [VIR_store_u8_x2] = {store_packed, 2, PACK_U8},
-    [VIR_store_s8_x2] = {store_packed, 2, PACK_S8},
-    [VIR_store_u8_x4] = {store_packed, 4, PACK_U8},
-    [VIR_store_s8_x4] = {store_packed, 4, PACK_S8},
     [VIR_store_u8_part] = {store_packed_part, 1, PACK_U8},
     [VIR_store_s8_part] = {store_packed_part, 1, PACK_S8},
     [VIR_narrow_u8] = {narrow, 1, PACK_U8},

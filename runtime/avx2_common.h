@@ -89,26 +89,6 @@ V_VEC void v_scatter_s8(int8_t *p, v_s32 a, int n) {
 V_VEC __m256i v_narrow16_x2(v_s32 a, v_s32 b) {
   return _mm256_permute4x64_epi64(_mm256_packs_epi32(a, b), 0xD8);
 }
-V_VEC void v_store_u8_x2(uint8_t *p, v_s32 a, v_s32 b) {
-  const __m256i t = v_narrow16_x2(a, b);
-  const __m128i r = _mm_packus_epi16(_mm256_castsi256_si128(t), _mm256_extracti128_si256(t, 1));
-  _mm_storeu_si128((__m128i *)p, r);
-}
-V_VEC void v_store_s8_x2(int8_t *p, v_s32 a, v_s32 b) {
-  const __m256i t = v_narrow16_x2(a, b);
-  const __m128i r = _mm_packs_epi16(_mm256_castsi256_si128(t), _mm256_extracti128_si256(t, 1));
-  _mm_storeu_si128((__m128i *)p, r);
-}
-V_VEC void v_store_u8_x4(uint8_t *p, v_s32 a, v_s32 b, v_s32 c, v_s32 d) {
-  const __m256i t = _mm256_packus_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d));
-  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-  _mm256_storeu_si256((__m256i *)p, _mm256_permutevar8x32_epi32(t, order));
-}
-V_VEC void v_store_s8_x4(int8_t *p, v_s32 a, v_s32 b, v_s32 c, v_s32 d) {
-  const __m256i t = _mm256_packs_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d));
-  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-  _mm256_storeu_si256((__m256i *)p, _mm256_permutevar8x32_epi32(t, order));
-}
 
 V_VEC v_q v_load_q(const void *p) { return _mm256_loadu_si256((const __m256i *)p); }
 /* gcc loads what two operations use twice, as their operands in memory. */

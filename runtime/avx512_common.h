@@ -61,25 +61,9 @@ V_VEC void v_scatter_16(uint8_t *p, __m128i a, int n) {
 }
 V_VEC void v_scatter_u8(uint8_t *p, v_s32 a, int n) { v_scatter_16(p, v_bytes_u8(a), n); }
 V_VEC void v_scatter_s8(int8_t *p, v_s32 a, int n) { v_scatter_16((uint8_t *)p, v_bytes_s8(a), n); }
-V_VEC void v_store_u8_x2(uint8_t *p, v_s32 a, v_s32 b) {
-  v_store_u8(p, a);
-  v_store_u8(p + 16, b);
-}
-V_VEC void v_store_s8_x2(int8_t *p, v_s32 a, v_s32 b) {
-  v_store_s8(p, a);
-  v_store_s8(p + 16, b);
-}
 /* Packing works on quarters: lane 4g + b of the result is quarter b of vector g. */
 V_VEC __m512i v_quarters_in_order(__m512i t) {
   return _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), t);
-}
-V_VEC void v_store_u8_x4(uint8_t *p, v_s32 a, v_s32 b, v_s32 c, v_s32 d) {
-  const __m512i t = _mm512_packus_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
-  _mm512_storeu_si512(p, v_quarters_in_order(t));
-}
-V_VEC void v_store_s8_x4(int8_t *p, v_s32 a, v_s32 b, v_s32 c, v_s32 d) {
-  const __m512i t = _mm512_packs_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
-  _mm512_storeu_si512(p, v_quarters_in_order(t));
 }
 
 V_VEC v_q v_load_q(const void *p) { return _mm512_loadu_si512(p); }

@@ -97,14 +97,6 @@ V_NEON void v_scatter_4(uint8_t *p, uint64_t a, int n) {
 }
 V_NEON void v_scatter_u8(uint8_t *p, v_s32 a, int n) { v_scatter_4(p, v_lanes_u8(a), n); }
 V_NEON void v_scatter_s8(int8_t *p, v_s32 a, int n) { v_scatter_4((uint8_t *)p, v_lanes_s8(a), n); }
-V_NEON void v_store_u8_x2(uint8_t *p, v_s32 a, v_s32 b) { vst1_u8(p, vqmovun_s16(v_narrow16(a, b))); }
-V_NEON void v_store_s8_x2(int8_t *p, v_s32 a, v_s32 b) { vst1_s8(p, vqmovn_s16(v_narrow16(a, b))); }
-V_NEON void v_store_u8_x4(uint8_t *p, v_s32 a, v_s32 b, v_s32 c, v_s32 d) {
-  vst1q_u8(p, vqmovun_high_s16(vqmovun_s16(v_narrow16(a, b)), v_narrow16(c, d)));
-}
-V_NEON void v_store_s8_x4(int8_t *p, v_s32 a, v_s32 b, v_s32 c, v_s32 d) {
-  vst1q_s8(p, vqmovn_high_s16(vqmovn_s16(v_narrow16(a, b)), v_narrow16(c, d)));
-}
 
 V_NEON void v_split4(void *p, v_q a, int n) {
   const uint32x4_t w = vreinterpretq_u32_u8(a);

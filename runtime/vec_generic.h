@@ -111,22 +111,6 @@ static inline void v_store_s8_part(int8_t *p, v_s32 a, int n) {
 }
 
 /* The lanes of the first vector, then of the next. */
-static inline void v_store_u8_x2(uint8_t *p, v_s32 a, v_s32 b) {
-  v_store_u8(p, a);
-  v_store_u8(p + 4, b);
-}
-static inline void v_store_s8_x2(int8_t *p, v_s32 a, v_s32 b) {
-  v_store_s8(p, a);
-  v_store_s8(p + 4, b);
-}
-static inline void v_store_u8_x4(uint8_t *p, v_s32 a, v_s32 b, v_s32 c, v_s32 d) {
-  v_store_u8_x2(p, a, b);
-  v_store_u8_x2(p + 8, c, d);
-}
-static inline void v_store_s8_x4(int8_t *p, v_s32 a, v_s32 b, v_s32 c, v_s32 d) {
-  v_store_s8_x2(p, a, b);
-  v_store_s8_x2(p + 8, c, d);
-}
 
 /* n apart. */
 static inline void v_scatter_u8(uint8_t *p, v_s32 a, int n) {

@@ -170,18 +170,16 @@ static void long_lines_continue_behind_a_comma(void **state) {
   VirModule *m = vir_module(arena, 4);
   VirBuilder b;
   vir_func(&b, m, "f", false, NULL);
-  const VirBase *y = vir_param(&b, "a_long_name_for_the_output_of_this_function", DT_U8, true, 16);
   const VirVar *v = VIR_LET(&b, "a_vector_with_a_rather_long_name", splat_s32, vir_n(1));
-  VIR_DO(&b, store_u8_x4, vir_at(vir_addr(y, 0)), vir_v(v), vir_v(v), vir_v(v), vir_v(v));
+  VIR_LET(&b, "sum", sum4, vir_v(v), vir_v(v), vir_v(v), vir_v(v));
   assert_null(vir_check(arena, m));
   StrBuf out;
   strbuf_init(&out, arena);
   vir_print_functions(&out, m, "");
   assert_non_null(strstr(
       out.text,
-      "  v_store_u8_x4(a_long_name_for_the_output_of_this_function, a_vector_with_a_rather_long_name,\n"
-      "      a_vector_with_a_rather_long_name, a_vector_with_a_rather_long_name, "
-      "a_vector_with_a_rather_long_name);\n"));
+      "  const v_s32 sum = v_sum4(a_vector_with_a_rather_long_name, a_vector_with_a_rather_long_name,\n"
+      "      a_vector_with_a_rather_long_name, a_vector_with_a_rather_long_name);\n"));
 }
 
 static void long_comments_continue_at_a_space(void **state) {
@@ -424,16 +422,16 @@ static void bounds_are_exact(void **state) {
 static void stores_and_negative_steps_are_bounded(void **state) {
   (void)state;
   Fixture x = fixture();
-  VIR_DO(&x.b, store_u8_x2, vir_at(vir_plus(vir_addr(x.out, 92), x.i, -10)), vir_v(x.vec), vir_v(x.vec));
+  VIR_DO(&x.b, store_q_part, vir_at(vir_plus(vir_addr(x.out, 92), x.i, -10)), vir_v(x.quads), vir_n(8));
   expect(&x, NULL);
   x = fixture();
-  VIR_DO(&x.b, store_u8_x2, vir_at(vir_plus(vir_addr(x.out, 93), x.i, -10)), vir_v(x.vec), vir_v(x.vec));
+  VIR_DO(&x.b, store_q_part, vir_at(vir_plus(vir_addr(x.out, 93), x.i, -10)), vir_v(x.quads), vir_n(8));
   expect(&x, "elements 3..100 of out");
   x = fixture();
-  VIR_DO(&x.b, store_u8_x2, vir_at(vir_plus(vir_addr(x.out, 80), x.i, -9)), vir_v(x.vec), vir_v(x.vec));
+  VIR_DO(&x.b, store_q_part, vir_at(vir_plus(vir_addr(x.out, 80), x.i, -9)), vir_v(x.quads), vir_n(8));
   expect(&x, "elements -1..87 of out");
   x = fixture();
-  VIR_DO(&x.b, store_u8_x4, at(x.out, 85), vir_v(x.vec), vir_v(x.vec), vir_v(x.vec), vir_v(x.vec));
+  VIR_DO(&x.b, store_q, at(x.out, 85), vir_v(x.quads));
   expect(&x, "elements 85..100");
   x = fixture();
   VIR_DO(&x.b, store_pixels, at(x.out, 88), vir_v(x.quads), vir_n(3));

@@ -43,26 +43,25 @@ typedef struct {
   int fixed;
 } Footprint;
 static const Footprint footprint[OP_COUNT] = {
-    [OP_load_s32] = {4, 1},       [OP_load_f32] = {4, 1},       [OP_load_f32_part] = {4, 1},
-    [OP_load_s32_part] = {4, 1},  [OP_store_s32] = {4, 1},      [OP_store_f32] = {4, 1},
-    [OP_store_s32_part] = {4, 1}, [OP_store_f32_part] = {4, 1}, [OP_load_u8] = {1, 1},
-    [OP_load_s8] = {1, 1},        [OP_load_u8_part] = {1, 1},   [OP_load_s8_part] = {1, 1},
-    [OP_store_u8] = {1, 1},       [OP_store_s8] = {1, 1},       [OP_store_u8_part] = {1, 1},
-    [OP_store_s8_part] = {1, 1},  [OP_store_u8_x2] = {1, 2},    [OP_store_s8_x2] = {1, 2},
-    [OP_store_u8_x4] = {1, 4},    [OP_store_s8_x4] = {1, 4},    [OP_load_q] = {1, 4},
-    [OP_load_q_part] = {1, 4},    [OP_store_q] = {1, 4},        [OP_store_q_part] = {1, 4},
-    [OP_bcast4] = {1, 0, 4},      [OP_bcast2x2] = {1, 0, 4},    [OP_load_p] = {2, 2},
-    [OP_store_p] = {2, 2},        [OP_load_p_u8] = {1, 2},      [OP_bcast2] = {2, 0, 2},
-    [OP_pair_u8] = {1, 1},        [OP_pair_s8] = {1, 1},        [OP_pair_u8_part] = {1, 1},
-    [OP_pair_s8_part] = {1, 1},   [OP_get_u8] = {1, 0, 1},      [OP_get_s8] = {1, 0, 1},
-    [OP_get_s32] = {4, 0, 1},     [OP_get_f32] = {4, 0, 1},     [OP_put_u8] = {1, 0, 1},
-    [OP_put_s8] = {1, 0, 1},      [OP_put_s32] = {4, 0, 1},     [OP_put_f32] = {4, 0, 1},
-    [OP_lookup_u8] = {1, 0, 256}, [OP_lookup_s8] = {1, 0, 256}, [OP_lookup_f32] = {4, 0, 256},
-    [OP_split4] = {1, 1},         [OP_join4] = {1, 1},          [OP_split2] = {1, 2},
-    [OP_join2] = {1, 2},          [OP_scatter_u8] = {1, 1},     [OP_scatter_s8] = {1, 1},
-    [OP_load_f16] = {2, 1},       [OP_load_f16_part] = {2, 1},  [OP_dot_mem] = {1, 4},
-    [OP_dot_sat_mem] = {1, 4},    [OP_xor_mem] = {1, 4},        [OP_load_q_once] = {1, 4},
-    [OP_load_q_blocks] = {1, 4},  [OP_store_pixels] = {1, 1},
+    [OP_load_s32] = {4, 1},       [OP_load_f32] = {4, 1},        [OP_load_f32_part] = {4, 1},
+    [OP_load_s32_part] = {4, 1},  [OP_store_s32] = {4, 1},       [OP_store_f32] = {4, 1},
+    [OP_store_s32_part] = {4, 1}, [OP_store_f32_part] = {4, 1},  [OP_load_u8] = {1, 1},
+    [OP_load_s8] = {1, 1},        [OP_load_u8_part] = {1, 1},    [OP_load_s8_part] = {1, 1},
+    [OP_store_u8] = {1, 1},       [OP_store_s8] = {1, 1},        [OP_store_u8_part] = {1, 1},
+    [OP_store_s8_part] = {1, 1},  [OP_load_q] = {1, 4},          [OP_load_q_part] = {1, 4},
+    [OP_store_q] = {1, 4},        [OP_store_q_part] = {1, 4},    [OP_bcast4] = {1, 0, 4},
+    [OP_bcast2x2] = {1, 0, 4},    [OP_load_p] = {2, 2},          [OP_store_p] = {2, 2},
+    [OP_load_p_u8] = {1, 2},      [OP_bcast2] = {2, 0, 2},       [OP_pair_u8] = {1, 1},
+    [OP_pair_s8] = {1, 1},        [OP_pair_u8_part] = {1, 1},    [OP_pair_s8_part] = {1, 1},
+    [OP_get_u8] = {1, 0, 1},      [OP_get_s8] = {1, 0, 1},       [OP_get_s32] = {4, 0, 1},
+    [OP_get_f32] = {4, 0, 1},     [OP_put_u8] = {1, 0, 1},       [OP_put_s8] = {1, 0, 1},
+    [OP_put_s32] = {4, 0, 1},     [OP_put_f32] = {4, 0, 1},      [OP_lookup_u8] = {1, 0, 256},
+    [OP_lookup_s8] = {1, 0, 256}, [OP_lookup_f32] = {4, 0, 256}, [OP_split4] = {1, 1},
+    [OP_join4] = {1, 1},          [OP_split2] = {1, 2},          [OP_join2] = {1, 2},
+    [OP_scatter_u8] = {1, 1},     [OP_scatter_s8] = {1, 1},      [OP_load_f16] = {2, 1},
+    [OP_load_f16_part] = {2, 1},  [OP_dot_mem] = {1, 4},         [OP_dot_sat_mem] = {1, 4},
+    [OP_xor_mem] = {1, 4},        [OP_load_q_once] = {1, 4},     [OP_load_q_blocks] = {1, 4},
+    [OP_store_pixels] = {1, 1},
 };
 
 /* --- random and extreme values */
@@ -749,9 +748,7 @@ static void run_generic(int op, const Arg *args, uint8_t *result, int lanes) {
   for (int part = 0; part < (vectors ? lanes / 4 : 1); part++) {
     Arg a[MAX_ARGS];
     uint8_t r[16] = {0};
-    uint8_t packed[16]; /* what store_u8_x2 and store_u8_x4 write for these lanes */
     bool idle = false;
-    uint8_t *written = NULL;
     for (int i = 0; row->signature[i]; i++) {
       char kind = row->signature[i];
       a[i] = args[i];
@@ -759,11 +756,6 @@ static void run_generic(int op, const Arg *args, uint8_t *result, int lanes) {
         take_lanes(a[i].bytes, args[i].bytes, kind == 'q' && has_halves(op), lanes, part);
       if (kind == 'r' || kind == 'w')
         a[i].address = (uint8_t *)a[i].address + part * bytes_apart(op, args, 4 * f->per_lane * f->elem);
-      if (kind == 'w' && strstr(row->name, "store_") && f->elem == 1 &&
-          (f->per_lane == 2 || strstr(row->name, "_x4"))) {
-        written = args[i].address;
-        a[i].address = packed;
-      }
       if (kind == 'n' && is_part) {
         int unit = strstr(row->name, "_q_") ? 16 : 4; /* n counts bytes or lanes */
         a[i].n -= unit * part;
@@ -776,8 +768,6 @@ static void run_generic(int op, const Arg *args, uint8_t *result, int lanes) {
       put_lanes(result, r, has_halves(op) && row->result[0] == 'q', lanes, part, result_bytes(op));
     else
       memcpy(result, r, 4);
-    for (int j = 0; written && j < f->per_lane; j++)
-      memcpy(written + j * lanes + 4 * part, packed + 4 * j, 4);
   }
 }
 
