@@ -35,10 +35,13 @@ static bool leave_node(Cg *cg, const Node *n) {
 }
 
 static bool build_kernels(Cg *cg, const Node *n) {
+  Kernel **first = cg->kernels_tail;
   cg->kernel_arena = arena_new();
   bool ok = lowering_of[n->op]->emit(cg, n, strmap_get(cg->scratch_of, n->results[0]->name));
   arena_free(cg->kernel_arena);
   cg->kernel_arena = NULL;
+  if (!*first && !strmap_get(cg->methods, n->results[0]->name))
+    cg_method(cg, n, "none: what it moves lies in place");
   return ok;
 }
 
@@ -113,6 +116,7 @@ Cg *cg_generate(const Cg *common, const Target *t, const Graph *g, const Cg *fir
   cg->graph = graph_clone(cg->arena, g);
   cg->graph->next_id = 0; /* names of copies do not tell how the graph came about */
   cg->module = new_module(cg, first);
+  cg->methods = strmap_new(cg->arena);
   cg->kernels_tail = &cg->kernels;
   reserve_names(cg);
   if (!fuse_chains(cg, g) || !cg_place(cg)) return NULL;
@@ -136,8 +140,9 @@ static CodegenFacts facts_of(Cg *const *variants, int n) {
   const Cg *most = variants[0];
   for (int i = 1; i < n; i++)
     if (variants[i]->memory.workspace > most->memory.workspace) most = variants[i];
-  return (CodegenFacts){most->memory, vir_constant_bytes(variants[0]->module), most->unfused, most->fused,
-                        most->n_fused};
+  return (CodegenFacts){most->memory,  vir_constant_bytes(variants[0]->module),
+                        most->unfused, most->fused,
+                        most->n_fused, variants[0]->methods};
 }
 
 bool codegen_c(Diag *d, Arena *a, const Graph *g, const CodegenOptions *o, StrBuf *c, StrBuf *h) {

@@ -128,6 +128,8 @@ void dense_calls_run_time(const DensePack *s, const DenseTiles *t, VirBuilder *b
 static void emit_panels(const DensePack *s) {
   Cg *cg = s->cg;
   const Dense *d = s->d;
+  cg_method(cg, d->node, "tiles of %d pixel%s x %d channels%s%s", s->mr, s->mr == 1 ? "" : "s",
+            s->nv * s->lanes, form_text(s), residual_text(cg, s->add));
   DenseTiles tiles;
   dense_tiles(s, &tiles);
   VirBuilder b;

@@ -68,6 +68,7 @@ static TileRow make_tiles(const DepthwisePack *s) {
 static void begin_kernel(const DepthwisePack *s, VirBuilder *b) {
   const ConvWindow *w = s->window;
   Arena *a = s->cg->arena;
+  cg_method(s->cg, w->node, "tiles of %d pixel%s, tap after tap", s->mr, s->mr == 1 ? "" : "s");
   cg_kernel(s->cg, b, w->node, w->what, "%s x depthwise weights %s -> %s", type_text(a, &s->x->type),
             shape_text(a, &w->weight->type.shape), type_text(a, &s->y->type));
 }

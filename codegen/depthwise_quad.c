@@ -169,6 +169,7 @@ bool quad_emit(DepthwiseQuads *s) {
   int rest_results = (int)(down % s->results);
   QuadTiles rest = make_tiles(s, rest_results, tiles * s->results, rest_results != 0);
   VirBuilder b;
+  cg_method(cg, w->node, "%s", form_text(s));
   cg_kernel(cg, &b, w->node, w->what, "%s x depthwise weights %s -> %s, %s",
             type_text(cg->arena, &s->x->type), shape_text(cg->arena, &w->weight->type.shape),
             type_text(cg->arena, &s->y->type), form_text(s));

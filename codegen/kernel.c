@@ -31,6 +31,16 @@ void cg_kernel(Cg *cg, VirBuilder *b, const Node *n, const char *what, const cha
   cg->open->node = n;
 }
 
+void cg_method(Cg *cg, const Node *n, const char *fmt, ...) {
+  const char *name = n->results[0]->name, *before = strmap_get(cg->methods, name);
+  va_list ap;
+  va_start(ap, fmt);
+  char *text = arena_vprintf(cg->arena, fmt, ap);
+  va_end(ap);
+  if (before && strstr(before, text)) return;
+  strmap_put(cg->methods, name, before ? arena_printf(cg->arena, "%s; %s", before, text) : text);
+}
+
 static const VirBase *bind(Cg *cg, VirBuilder *b, KernelArg arg, int64_t count, const char *name) {
   Kernel *k = cg->open;
   if (k->n_args == sizeof k->args / sizeof *k->args) BUG("too many arguments in '%s'", b->f->name);

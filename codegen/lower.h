@@ -103,7 +103,8 @@ typedef struct Cg {
   int position; /* of the node being placed or emitted */
   MemoryFacts memory;
   Kernel *kernels, **kernels_tail;
-  Kernel *open;      /* between cg_kernel and cg_done */
+    Kernel *open;      /* between cg_kernel and cg_done */
+  StrMap *methods;   /* name of a node's first result -> how its kernel works, in words: cg_method */
   const Node *layer; /* of the newest kernel */
 } Cg;
 
@@ -156,6 +157,8 @@ bool cg_lies_in_place(const Cg *cg, const Node *n, int i);
  * gets the node's name, op, and the text. */
 void cg_kernel(Cg *cg, VirBuilder *b, const Node *n, const char *what, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
+/* How the node's kernel works, for those who are told; of several kernels once. */
+void cg_method(Cg *cg, const Node *n, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* The base of a tensor in the open kernel: a parameter bound to its buffer, or the constant. Element
  * (0, ..., 0) is at cg_storage(t)->offset from it. */
 const VirBase *cg_read(Cg *cg, VirBuilder *b, const Tensor *t, const char *name);

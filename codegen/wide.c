@@ -111,6 +111,7 @@ void wide_emit(Cg *cg, const Dense *d, const LinearConstants *lc) {
   Channel at = channel_constants(cg, d, lc);
 
   Wide w = {.cg = cg, .x_elem = sx->elem};
+  cg_method(cg, d->node, "sums of more than 32 bits, element by element");
   VirBuilder *b = &w.b;
   cg_kernel(cg, b, d->node, d->what, "%s x weights %s -> %s, sums of more than 32 bits",
             type_text(cg->arena, &d->x->type), shape_text(cg->arena, &d->weight->type.shape),

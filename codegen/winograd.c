@@ -328,6 +328,8 @@ static void emit_kernel(Winograd *s, const Funcs *f, Buffer *scratch, const char
 void winograd_emit(Cg *cg, const Node *n, Buffer *scratch) {
   Winograd s = plan(cg, n);
   Funcs f;
+  cg_method(cg, n, "2x2 results of 16 products (Winograd), tiles of %d x %d channels%s", s.mr, s.nv * s.lanes,
+            residual_text(cg, s.add));
   winograd_pack(&s);
   make_funcs(&s, &f);
   if (s.strip == STRIP_IMAGE) {

@@ -127,8 +127,15 @@ static void put_removed(const Report *r, const Node *n) {
                 gone->constant + gone->dead, gone->channels, gone->constant, gone->dead);
 }
 
-static void (*const parts[])(const Report *r, const Node *n) = {put_types, put_work,     put_values, put_sums,
-                                                                put_clamp, put_products, put_removed};
+static void put_method(const Report *r, const Node *n) {
+  const char *text = strmap_get(r->in->code->methods, n->results[0]->name);
+  if (!text) return;
+  put_title("kernel", r->out);
+  strbuf_printf(r->out, "%s\n", text);
+}
+
+static void (*const parts[])(const Report *r, const Node *n) = {
+    put_types, put_work, put_values, put_sums, put_clamp, put_products, put_removed, put_method};
 
 /* ---- the model ---- */
 

@@ -171,7 +171,10 @@ static void float_element(const Elementwise *e, VirBuilder *b, const VirAddr *at
 
 static bool arith_emit(Cg *cg, const Node *n, Buffer *scratch) {
   (void)scratch;
-  if (residual_is_done(cg, n)) return true;
+  if (residual_is_done(cg, n)) {
+    cg_method(cg, n, "that of '%s'", cg_title(cg, residual_of_sum(cg, n)->layer));
+    return true;
+  }
   const ActAttrs *act = ATTRS(n, ActAttrs);
   const Tensor *a = n->operands[0], *b = n->operands[1], *y = n->results[0];
   Arith k = {.act_min = act->act_min, .act_max = act->act_max};

@@ -298,6 +298,7 @@ def test_report(t):
                  '      clamp     2 to 131, values without it -253 to 768: needed on both sides',
                  '      16 bits   hold 100.00 % of the pairs of products, 100.00 % of the quads',
                  '      removed   2 of 4 channels: 1 constant, 1 that nothing reads',
+                 '      kernel    tiles of 4 pixels x 8 channels, sums of products in 16 bits',
                  "   2  conv2d 'c'",
                  '      16 bits   hold 50.00 % of the pairs of products, 50.00 % of the quads'):
         assert line in text.split('\n'), line + '\n' + text

@@ -136,6 +136,8 @@ def test_smaller_workspace(t):
     t.run('m.ir', '-target', 'x86-64-v3', '-o', 'm.c')
     assert fused(t) == 1
     assert workspace(t) < 1.25 * c * h * w, workspace(t)
+    text = t.run('m.ir', '-target', 'x86-64-v3', '-emit', 'report').stdout
+    assert re.search(r"kernel    tiles of .*, then add 's'\n", text) and "kernel    that of 'f'\n" in text, text
 
 
 def test_where_not(t):
