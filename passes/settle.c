@@ -28,7 +28,8 @@ static void settle_pad(Node *n) {
 }
 
 bool pass_settle(PassCtx *ctx, Graph *g) {
-  while (canonical_forms(ctx, g) + sink_dequantizes(ctx, g) + raise_quantizes(ctx, g)) continue;
+  while (canonical_forms(ctx, g) + fuse_activations(g) + sink_dequantizes(ctx, g) + raise_quantizes(ctx, g))
+    continue;
   for (Node *n = g->first; n; n = n->next) {
     if (!tensor_is_quantized(n->results[0])) continue;
     if (op_info[n->op]->quant == QUANT_LINEAR) settle_layer(n);
