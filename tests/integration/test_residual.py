@@ -6,6 +6,7 @@ import re
 import numpy as np
 from harness import main
 from test_emitted import command
+from test_winograd import RUN
 
 HERE = 'generic,x86-64-v3,x86-64-v3+avxvnni,x86-64-v4,x86-64-v4+avx512vnni'
 ARM = 'arm64', 'arm64+dotprod', 'arm64+i8mm'
@@ -25,29 +26,6 @@ CASES = {
     'a stride': dict(c=16, h=9, w=9, kernel=3, narrow=8, after=2),
     'images': dict(n=3, c=16, h=4, w=5),
 }
-
-RUN = r'''
-#include "m.h"
-#include <stdio.h>
-#include <string.h>
-static _Alignas(64) unsigned char workspace[M_WORKSPACE_SIZE];
-static unsigned char x[M_X_SIZE], y[M_Y_SIZE], z[M_Y_SIZE];
-static int calls;
-static void backwards(void *pool, m_task task, void *context, int count) {
-  (void)pool;
-  calls++;
-  while (count--) task(context, count);
-}
-int main(void) {
-  m_inputs in = {x};
-  m_outputs out = {y}, other = {z};
-  for (int i = 0; i < M_X_SIZE; i++) x[i] = (unsigned char)(i * 37 + i / 7);
-  if (m_run(&in, &out, workspace) || m_run_threads(&in, &other, workspace, backwards, 0)) return 1;
-  printf("%d kernels in parts, %s\n", calls, memcmp(y, z, sizeof y) ? "other bits" : "the same bits");
-  return 0;
-}
-'''
-
 
 class Net:
     """The text of a model, and its constants."""
