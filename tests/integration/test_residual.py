@@ -27,6 +27,7 @@ CASES = {
     'images': dict(n=3, c=16, h=4, w=5),
 }
 
+
 class Net:
     """The text of a model, and its constants."""
 
@@ -116,6 +117,24 @@ def test_smaller_workspace(t):
     assert workspace(t) < 1.25 * c * h * w, workspace(t)
     text = t.run('m.ir', '-target', 'x86-64-v3', '-emit', 'report').stdout
     assert re.search(r"kernel    tiles of .*, then add 's'\n", text) and "kernel    that of 'f'\n" in text, text
+
+
+def test_linear(t):
+    """Rows of a linear layer, of several images and of one."""
+    r = np.random.default_rng(3)
+    for rows, wide, narrow in (5, 40, 8), (1, 72, 8):
+        shapes = {'r': (wide, narrow), 'a': (narrow, wide), 'f': (wide, narrow), 'y': (narrow, wide)}
+        np.savez(t.dir / 'm.npz', **{f'{k}_w': r.integers(-127, 128, s).astype(np.int8) for k, s in shapes.items()})
+        lines = [f'const @{k}_w : s8<scale=0.01, zero=0>{list(s)}' for k, s in shapes.items()]
+        for y, x, columns in ('r', 'x', wide), ('a', 'r', narrow), ('f', 'a', wide):
+            lines.append(f'%{y} = linear(%{x}, @{y}_w) : u8<scale=0.03, zero=120>[{rows}, {columns}]')
+        lines += [f'%s = add(%f, %r) : u8<scale=0.05, zero=100>[{rows}, {wide}]',
+                  f'%y = linear(%s, @y_w) : u8<scale=0.1, zero=120>[{rows}, {narrow}]', 'output %y']
+        t.write('m.ir', f'model m {{\n  weights "m.npz"\n  input %x : u8<scale=0.02, zero=7>[{rows}, {narrow}]\n  ' +
+                '\n  '.join(lines) + '\n}\n')
+        for target in 'generic,x86-64-v3,x86-64-v4+avx512vnni', 'arm64':
+            verified(t, '-target', target)
+            assert fused(t) == len(target.split(',')), (rows, target, fused(t))
 
 
 def test_where_not(t):
