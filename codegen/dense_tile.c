@@ -26,14 +26,14 @@ static void broadcast_step(TileBuild *t, VirAddr x, VirAddr w, int64_t elements)
   }
   for (int n = 0; n < t->nv; n++) {
     VirAddr at = vir_offset(w, n * s->vector);
-    char name[24];
+    char name[32];
     snprintf(name, sizeof name, "w%d", n);
     weight[n] = s->quantized ? VIR_LET(b, name, load_q, vir_at(at))
                              : widen_load(b, name, s->w_elem, at, t->scale[n], t->zero[n]);
   }
   for (int m = 0; m < t->mr; m++) {
     VirAddr at = vir_offset(x, m * s->d->x_step[DENSE_PIXELS - 1]);
-    char name[24];
+    char name[32];
     snprintf(name, sizeof name, "x%d", m);
     if (s->quantized) {
       const VirVar *value = vir_let(b, name, target->broadcast, VIR_ARGS(vir_at(at)));
@@ -139,7 +139,7 @@ static void epilogue_quantized(TileBuild *t, const VirBase *m, ResidualBases res
   Requant r = requant_start(s->cg, b, s->d->y, s->d->act_min, s->d->act_max, s->unclamped);
   if (s->add) requant_residual(s->cg, &r, s->add, residual);
   const VirVar *scale[MAX_NV], *q[MAX_NV];
-  char name[24];
+  char name[32];
   for (int n = 0; n < t->nv; n++) {
     snprintf(name, sizeof name, "m%d", n);
     scale[n] = VIR_LET(b, name, load_f32, vir_at(vir_addr(m, n * s->lanes)));
@@ -233,7 +233,7 @@ static void hide_constants(VirBuilder *b, const Params *p) {
 }
 
 void broadcast_start(TileBuild *t, const VirBase *bias) {
-  char name[24];
+  char name[32];
   for (int p = 0; p < t->mr; p++)
     for (int n = 0; n < t->nv; n++) {
       snprintf(name, sizeof name, "acc%d_%d", p, n);
@@ -254,7 +254,7 @@ const TileKernel tile_broadcast = {.step = 4,
 static void start_tile(TileBuild *t, const Params *params) {
   const DensePack *s = t->s;
   VirBuilder *b = t->b;
-  char name[24];
+  char name[32];
   s->kernel->start(t, params->bias);
   for (int n = 0; n < t->nv && is_widened(s) && s->k_steps > 0; n++) {
     snprintf(name, sizeof name, "scale%d", n);

@@ -194,7 +194,7 @@ static void tile(Product *p, VirAddr y, int rows, const VirVar *n, int64_t first
   VirAddr at = at_column(p->at_b, n, first), from = at_column(p->start, n, first);
   for (int r = 0; r < rows; r++)
     for (int v = 0; v < vectors; v++) {
-      char name[24];
+      char name[32];
       snprintf(name, sizeof name, "acc%d_%d", r, v);
       acc[r][v] = p->zero_a ? VIR_LET(b, name, load_s32, vir_at(vir_offset(from, (int64_t)v * p->lanes)))
                             : VIR_LET(b, name, splat_s32, vir_n(0));

@@ -207,20 +207,22 @@ static int64_t place_residuals(Cg *cg, bool wanted) {
   return choose_aliases(cg);
 }
 
-/* Those without which more memory would be needed; where memory is short all of them, if they help. */
+/* Those without which more memory would be needed. */
 static void choose_residuals(Cg *cg) {
   int64_t none = place_residuals(cg, false);
   if (!cg->n_residuals) return;
-  int64_t all = place_residuals(cg, true);
-  if (all >= none) {
-    place_residuals(cg, false);
-    return;
-  }
-  for (int i = 0; i < cg->n_residuals && !cg->saves_memory; i++) {
+  int64_t least = place_residuals(cg, true);
+  for (int i = 0; i < cg->n_residuals; i++) {
     cg->residuals[i].wanted = false;
-    cg->residuals[i].wanted = choose_aliases(cg) > all;
+    int64_t without = choose_aliases(cg);
+    cg->residuals[i].wanted = without > least;
+    if (without < least) least = without;
   }
-  choose_aliases(cg);
+  if (least >= none) {
+    place_residuals(cg, false);
+  } else {
+    choose_aliases(cg);
+  }
 }
 
 bool cg_place(Cg *cg) {

@@ -184,12 +184,18 @@ static void touch(Split *s, const VirAddr *a, int64_t width, bool write) {
   t->n += b->n;
 }
 
+/* Pieces that are apart are touched one by one: other parts may have what lies between them. */
 static void touch_op(Split *s, const VirStmt *op) {
   const char *signature = vir_op_info[op->op].signature;
-  for (int i = 0; i < op->n_args; i++)
-    if (signature[i] == 'r' || signature[i] == 'w')
-      touch(s, &op->args[i].addr, vir_extent(s->m, op) * elem_bytes(op->args[i].addr.base),
-            signature[i] == 'w');
+  int pieces = vir_pieces(op->op);
+  for (int i = 0; i < op->n_args; i++) {
+    if (signature[i] != 'r' && signature[i] != 'w') continue;
+    VirAddr at = op->args[i].addr;
+    int64_t apart = pieces > 1 ? op->args[op->n_args - 1].n : 0;
+    int64_t width = vir_extent(s->m, op) - (pieces - 1) * apart;
+    for (int k = 0; k < pieces; k++, at.offset += apart)
+      touch(s, &at, width * elem_bytes(at.base), signature[i] == 'w');
+  }
 }
 
 static int64_t read_body(Split *s, const VirStmt *body);

@@ -23,7 +23,7 @@ static void shape(DensePack *s) {
 
 static void start(TileBuild *t, const VirBase *bias) {
   (void)bias;
-  char name[24];
+  char name[32];
   for (int m = 0; m < t->mr; m++)
     for (int c = 0; c < t->nv * CHANNELS; c++) {
       snprintf(name, sizeof name, "sum%d_%d", m, c);
@@ -40,7 +40,7 @@ static void steps(TileBuild *t, VirAddr x, VirAddr w, int64_t elements) {
   VirBuilder *b = t->b;
   VirOp op = product(t->s, elements);
   const VirVar *weight[MAX_NV];
-  char name[24];
+  char name[32];
   vir_scope(b, NULL);
   vir_fence(b);
   for (int c = 0; c < t->nv * CHANNELS; c++) {
@@ -59,7 +59,7 @@ static void steps(TileBuild *t, VirAddr x, VirAddr w, int64_t elements) {
 
 static void finish(TileBuild *t, const VirBase *bias) {
   VirBuilder *b = t->b;
-  char name[24];
+  char name[32];
   for (int n = 0; n < t->nv; n++) {
     snprintf(name, sizeof name, "bias%d", n);
     const VirVar *first = VIR_LET(b, name, load_s32, vir_at(vir_addr(bias, n * CHANNELS)));

@@ -21,7 +21,7 @@ static void steps(TileBuild *t, VirAddr x, VirAddr w, int64_t elements) {
   vir_scope(b, NULL);
   vir_opaque(b, t->w.base);
   const VirVar *value[MAX_MR];
-  char name[24];
+  char name[32];
   for (int m = 0; m < t->mr; m++) {
     snprintf(name, sizeof name, "x%d", m);
     VirAddr at = vir_offset(x, m * s->d->x_step[DENSE_PIXELS - 1]);

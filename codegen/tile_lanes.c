@@ -17,7 +17,7 @@ static void shape(DensePack *s) {
 }
 
 static void start(TileBuild *t, const VirBase *bias) {
-  char name[24];
+  char name[32];
   for (int m = 0; m < t->mr; m++)
     for (int n = 0; n < t->nv; n++) {
       snprintf(name, sizeof name, "acc%d_%d", m, n);
@@ -26,7 +26,7 @@ static void start(TileBuild *t, const VirBase *bias) {
 }
 
 static void load_weights(TileBuild *t, VirAddr w, const VirVar **weight) {
-  char name[24];
+  char name[32];
   for (int n = 0; n < t->nv; n++) {
     snprintf(name, sizeof name, "w%d", n);
     weight[n] = VIR_LET(t->b, name, load_q, vir_at(vir_offset(w, n * t->s->vector)));
@@ -44,7 +44,7 @@ static void products(TileBuild *t, const VirVar *const *operand, const VirVar *c
 static void steps(TileBuild *t, VirAddr x, VirAddr w, int64_t elements) {
   const VirVar *operand[MAX_MR], *weight[2][MAX_NV];
   int lanes = (int)((elements + STEP - 1) / STEP);
-  char name[24];
+  char name[32];
   vir_scope(t->b, NULL);
   vir_fence(t->b);
   load_weights(t, w, weight[0]);

@@ -22,7 +22,7 @@ static int pairs(const TileBuild *t) { return (t->mr + 1) / 2; }
 /* Lanes 2i + j of a pair of pixels and a half of a vector: pixel i, channel j. */
 static void start(TileBuild *t, const VirBase *bias) {
   VirBuilder *b = t->b;
-  char name[24];
+  char name[32];
   for (int n = 0; n < t->nv; n++) {
     snprintf(name, sizeof name, "bias%d", n);
     const VirVar *first = VIR_LET(b, name, load_s32, vir_at(vir_addr(bias, n * CHANNELS)));
@@ -38,7 +38,7 @@ static void start(TileBuild *t, const VirBase *bias) {
 static void one_step(TileBuild *t, VirAddr w, const VirVar *const *row, int step) {
   VirBuilder *b = t->b;
   const VirVar *operand[MAX_MR];
-  char name[24];
+  char name[32];
   vir_scope(b, NULL);
   for (int p = 0; p < pairs(t); p++) {
     const VirVar *second = row[2 * p + 1 < t->mr ? 2 * p + 1 : 2 * p];
@@ -58,7 +58,7 @@ static void one_step(TileBuild *t, VirAddr w, const VirVar *const *row, int step
 
 static void steps(TileBuild *t, VirAddr x, VirAddr w, int64_t elements) {
   const VirVar *row[MAX_MR];
-  char name[24];
+  char name[32];
   vir_scope(t->b, NULL);
   for (int m = 0; m < t->mr; m++) {
     snprintf(name, sizeof name, "x%d", m);
@@ -71,7 +71,7 @@ static void steps(TileBuild *t, VirAddr x, VirAddr w, int64_t elements) {
 
 static void finish(TileBuild *t, const VirBase *bias) {
   (void)bias;
-  char name[24];
+  char name[32];
   for (int m = 0; m < t->mr; m++)
     for (int n = 0; n < t->nv; n++) {
       const VirVar **sum = t->sum[m / 2] + n * HALVES;

@@ -14,7 +14,7 @@ static Group load_group(TileBuild *t, int kind, VirAddr w, VirAddr place) {
   VirBuilder *b = t->b;
   int size = plan_kind[kind].size, masks = plan_kind[kind].masks;
   Group g = {.mask = {NULL}};
-  char name[24];
+  char name[32];
   for (int i = 0; i < size; i++) {
     snprintf(name, sizeof name, "at%d", i);
     g.place[i] = vir_index(b, name, vir_offset(place, i));

@@ -258,6 +258,8 @@ void vir_verify(const VirModule *m);
 
 /* The number of elements that a memory operation touches. */
 int64_t vir_extent(const VirModule *m, const VirStmt *s);
+/* The pieces of equal size that these are in, as far apart as the last argument says; usually 1. */
+int vir_pieces(VirOp op);
 
 /* Prints the functions and constants as C (codegen/print_c.c). `v_` names refer to runtime/vec_<isa>.h,
  * v_aligned to runtime/preamble.h. `function_attribute` is put before every function ("" for none). */

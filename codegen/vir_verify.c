@@ -255,6 +255,11 @@ static int64_t extent_of(Check *c, const VirStmt *s) {
   return whole[extent];
 }
 
+int vir_pieces(VirOp op) {
+  MemExtent extent = access_of[op].extent;
+  return extent == PIECES4 ? 4 : extent == PIECES2 ? 2 : 1;
+}
+
 int64_t vir_extent(const VirModule *m, const VirStmt *s) {
   enum { TABLE = 256 };
   Check c = {.m = m};

@@ -125,7 +125,7 @@ static void all_pairs(Tile *t, VirAddr v, VirAddr w) {
 static void all_points(Tile *t) {
   const Winograd *s = t->s;
   VirBuilder *b = &t->b;
-  char name[24];
+  char name[32];
   int64_t pairs = (s->ic + 1) / 2, each = t->g.tiles * t->nv * s->lanes;
   const VirVar *p = vir_loop(b, "point", 0, WINOGRAD_POINTS, 1);
   for (int m = 0; m < t->g.tiles; m++)

@@ -39,7 +39,7 @@ def test_what_cannot_fit(t):
     assert t.files() == []
     assert re.search(r"digits.ir:\d+:\d+: error: the workspace does not fit -max-workspace=1: at least \d+ bytes are needed, "
                      r"for \S+ at '\S+' \(\w+\), where these are in memory:\n", said), said
-    held = re.findall(r"note: (\d+) bytes: '\S+', u8<.*>\[[\d, ]+\](?:, (\d+) of (\d+) rows)?\n", said)
+    held = re.findall(r"note: (\d+) bytes: '\S+', (?:u8<.*>|f32)\[[\d, ]+\](?:, (\d+) of (\d+) rows)?\n", said)
     assert 0.9 * bytes_ < sum(int(row[0]) for row in held) <= bytes_ and any(row[1] for row in held), said
     t.run(t.digits, '-o', 'm.c', f'-max-workspace={bytes_}')
     assert size(t) == bytes_
