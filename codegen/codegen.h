@@ -24,7 +24,7 @@ typedef struct {
   MemoryFacts memory; /* of the target that needs most */
   int64_t constants;
   int64_t unfused; /* with a limit: the workspace that this target would have had without it */
-    const FusedChain *chains;
+  const FusedChain *chains;
   int n_chains;
   StrMap *methods; /* name of a node's first result -> how its kernel works; of the first target */
 } CodegenFacts;

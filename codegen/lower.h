@@ -103,7 +103,7 @@ typedef struct Cg {
   int position; /* of the node being placed or emitted */
   MemoryFacts memory;
   Kernel *kernels, **kernels_tail;
-    Kernel *open;      /* between cg_kernel and cg_done */
+  Kernel *open;      /* between cg_kernel and cg_done */
   StrMap *methods;   /* name of a node's first result -> how its kernel works, in words: cg_method */
   const Node *layer; /* of the newest kernel */
 } Cg;
