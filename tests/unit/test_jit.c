@@ -41,15 +41,15 @@ static int constants_of(VirOp op, const int **values) {
   static const int parts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}, any[] = {-5, 77, 200};
   static const int shifts[] = {0, 1, 13, 31}, lanes[] = {0, 1, 2, 3}, apart[] = {1, 3, 9},
                    pieces[] = {16, 20, 40}, channels[] = {2, 3, 4}, qmax[] = {127, 255};
-  *values = holds(op, "_part")                  ? parts
-            : holds(op, "shr")                  ? shifts
-            : holds(op, "_lane")                ? lanes
-            : starts(op, "dynamic")             ? qmax
-            : starts(op, "scatter")             ? apart
-            : op == VIR_load_q_blocks           ? apart
-            : op == VIR_store_pixels            ? channels
-            : *vir_op_info[op].signature == 'w' ? pieces
-                                                : any;
+  *values = holds(op, "_part")        ? parts
+            : holds(op, "shr")        ? shifts
+            : holds(op, "_lane")      ? lanes
+            : starts(op, "dynamic")   ? qmax
+            : starts(op, "scatter")   ? apart
+            : op == VIR_load_q_blocks ? apart
+            : op == VIR_store_pixels  ? channels
+            : vir_pieces(op) > 1      ? pieces
+                                      : any;
   if (!strchr(vir_op_info[op].signature, 'n')) return 1;
   if (holds(op, "_part")) return holds(op, "_q_part") ? 16 : 4;
   if (*values == shifts || *values == lanes) return 4;
