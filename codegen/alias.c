@@ -75,10 +75,13 @@ static void offer_overwritten(Search *s, Node *n) {
 }
 
 /* Both operands of an addition that a layer's kernel does: the layer's result is never there, and the other
- * one dies. */
-static void offer_residual(Search *s, Node *add, const Residual *r) {
+ * one dies. False: it does not. */
+static bool offer_residual(Search *s, Node *add) {
+  const Residual *r = residual_of_sum(s->cg, add);
+  if (!r) return false;
   if (offer(s, add, r->operand, true, true) && residual_may_overwrite(s->cg, r))
     offer(s, add, 1 - r->operand, true, true);
+  return true;
 }
 
 /* Of a result with the operand's elements either may be the host: rather what lies in something already, and
@@ -104,9 +107,7 @@ static void find(Cg *cg, StrMap *refused) {
     if (!n->n_operands || !shape_count(&n->results[0]->type.shape)) continue;
     if (alias_moves(n->op)) {
       offer_moved(&s, n);
-    } else if (residual_of_sum(cg, n)) {
-      offer_residual(&s, n, residual_of_sum(cg, n));
-    } else if (lowering(n)->in_place && strmap_get(s.inside, n->results[0]->name)) {
+    } else if (!offer_residual(&s, n) && lowering(n)->in_place && strmap_get(s.inside, n->results[0]->name)) {
       offer_overwritten(&s, n);
     }
   }

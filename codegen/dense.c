@@ -95,12 +95,8 @@ static void all_calls(const DensePack *s, const DenseTiles *t, VirBuilder *b, Ti
   if (d->phases > 1) vir_end(b);
 }
 
-void dense_calls(const DensePack *s, const DenseTiles *t, VirBuilder *b, VirAddr x, VirAddr y) {
-  dense_calls_residual(s, t, b, x, y, (ResidualBases){NULL, NULL});
-}
-
-void dense_calls_residual(const DensePack *s, const DenseTiles *t, VirBuilder *b, VirAddr x, VirAddr y,
-                          ResidualBases residual) {
+void dense_calls(const DensePack *s, const DenseTiles *t, VirBuilder *b, VirAddr x, VirAddr y,
+                 ResidualBases residual) {
   all_calls(s, t, b,
             (TilePlace){.x = x,
                         .w = vir_addr(s->weights, 0),
@@ -139,7 +135,7 @@ static void emit_panels(const DensePack *s) {
   const VirBase *x = cg_read(cg, &b, d->x, "x");
   ResidualBases residual = residual_bases(cg, &b, s->add);
   const VirBase *y = cg_write(cg, &b, s->add ? s->add->results[0] : d->y, "y");
-  dense_calls_residual(s, &tiles, &b, vir_addr(x, 0), vir_addr(y, 0), residual);
+  dense_calls(s, &tiles, &b, vir_addr(x, 0), vir_addr(y, 0), residual);
   cg_done(cg, &b);
 }
 

@@ -84,11 +84,10 @@ typedef struct {
   VirFunc *tile, *rest, *left_tile, *left_rest;
 } DenseTiles;
 void dense_tiles(const DensePack *s, DenseTiles *t);
-/* All pixels of all panels: `x` is the first pixel's window, `y` its result, in loops that may be open. */
-void dense_calls(const DensePack *s, const DenseTiles *t, VirBuilder *b, VirAddr x, VirAddr y);
-/* The same where the results are added to something (DensePack.add). */
-void dense_calls_residual(const DensePack *s, const DenseTiles *t, VirBuilder *b, VirAddr x, VirAddr y,
-                          ResidualBases residual);
+/* All pixels of all panels: `x` is the first pixel's window, `y` its result, in loops that may be open.
+ * `residual`: of DensePack.add. */
+void dense_calls(const DensePack *s, const DenseTiles *t, VirBuilder *b, VirAddr x, VirAddr y,
+                 ResidualBases residual);
 
 /* The same after run_time_start(&s->start ...), which has written `start` and `factors` (RESULT_SUM: without
  * a base). */

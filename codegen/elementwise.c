@@ -25,18 +25,11 @@ static Nest make_nest(const Elementwise *e) {
   return nest;
 }
 
-static void step(VirAddr *at, const Nest *nest, const VirVar *v, int64_t offset) {
-  for (int a = 0; a < nest->n_arrays; a++) {
-    int64_t stride = nest->stride[a][nest->n - 1];
-    at[a] = v ? vir_plus(at[a], v, stride) : vir_offset(at[a], offset * stride);
-  }
-}
-
 /* Opens a loop over [begin, end) of the innermost dim, or goes to its only step; close_steps ends it. */
 static bool open_steps(VirBuilder *b, VirAddr *at, const Nest *nest, int64_t begin, int64_t end,
                        int64_t each) {
   if (begin == end) return false;
-  step(at, nest, end - begin > each ? vir_loop(b, "c", begin, end, each) : NULL, begin);
+  nest_step(nest, at, end - begin > each ? vir_loop(b, "c", begin, end, each) : NULL, begin);
   return true;
 }
 static void close_steps(VirBuilder *b, int64_t begin, int64_t end, int64_t each) {
@@ -65,7 +58,7 @@ static void vectors(const Elementwise *e, VirBuilder *b, const Nest *nest, const
   }
   if (whole == count) return;
   memcpy(at, start, size);
-  step(at, nest, NULL, whole);
+  nest_step(nest, at, NULL, whole);
   e->vector(e, b, at, constant, (int)(count - whole));
 }
 
@@ -88,13 +81,13 @@ static bool turn_to_operand(const Elementwise *e, Nest *nest) {
 static void scattered_vectors(Elementwise *e, VirBuilder *b, const Nest *nest, const VirAddr *start) {
   int64_t count = nest->dim[nest->n - 1], lanes = e->cg->target->lanes, whole = count / lanes * lanes;
   VirAddr at[NEST_MAX_ARRAYS] = {start[0], start[1]};
-  step(at, nest, vir_loop(b, "c", 0, whole, lanes), 0);
+  nest_step(nest, at, vir_loop(b, "c", 0, whole, lanes), 0);
   e->apart = nest->stride[0][nest->n - 1];
   e->vector(e, b, at, (const bool[]){false}, 0);
   vir_end(b);
   if (whole == count) return;
   at[0] = start[0], at[1] = start[1];
-  step(at, nest, vir_loop(b, "c", whole, count, 1), 0);
+  nest_step(nest, at, vir_loop(b, "c", whole, count, 1), 0);
   e->element(e, b, at);
   vir_end(b);
 }
@@ -136,7 +129,7 @@ void elementwise_emit(Elementwise *e) {
   } else if (e->vector && nest_is_dense(&nest)) {
     vectors(e, &b, &nest, at);
   } else if (count > 1) {
-    step(at, &nest, vir_loop(&b, "c", 0, count, 1), 0);
+    nest_step(&nest, at, vir_loop(&b, "c", 0, count, 1), 0);
     e->element(e, &b, at);
     vir_end(&b);
   } else {

@@ -1,5 +1,6 @@
 #include "codegen/fixed_sum.h"
 
+#include "codegen/clamp.h"
 #include "ir/ops/attrs.h"
 
 FixedSum fixed_sum(const Cg *cg, const Node *n) {
@@ -59,13 +60,5 @@ const VirVar *fixed_sum_bytes(const FixedSum *s, const FixedSumLanes *c, VirBuil
   }
   const VirVar *y = vir_let(b, "y0", ops->narrow_x4,
                             VIR_ARGS(vir_v(q[0]), vir_v(q[1]), vir_v(q[2]), vir_v(q[3]), vir_v(c->zero)));
-  if (s->lo > ops->lowest) {
-    const VirVar *least = VIR_ONCE(b, "least", splat_q, vir_n(s->lo));
-    y = vir_let(b, "y0", ops->max, VIR_ARGS(vir_v(y), vir_v(least)));
-  }
-  if (s->hi < ops->highest) {
-    const VirVar *most = VIR_ONCE(b, "most", splat_q, vir_n(s->hi));
-    y = vir_let(b, "y0", ops->min, VIR_ARGS(vir_v(y), vir_v(most)));
-  }
-  return y;
+  return clamp_bytes(b, ops, y, byte_bounds(b, ops, s->lo, s->hi));
 }

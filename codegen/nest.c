@@ -54,6 +54,13 @@ void nest_make_innermost(Nest *t, int d) {
   for (int i = d; i + 1 < t->n; i++) swap_dims(t, i, i + 1);
 }
 
+void nest_step(const Nest *nest, VirAddr *at, const VirVar *v, int64_t offset) {
+  for (int a = 0; a < nest->n_arrays; a++) {
+    int64_t stride = nest->stride[a][nest->n - 1];
+    at[a] = v ? vir_plus(at[a], v, stride) : vir_offset(at[a], offset * stride);
+  }
+}
+
 void nest_open(VirBuilder *b, const Nest *t, const VirBase *const *bases, VirAddr *at) {
   static const char *const names[MAX_RANK] = {"i", "j", "k", "l", "m", "n", "o", "p"};
   for (int a = 0; a < t->n_arrays; a++) at[a] = vir_addr(bases[a], t->offset[a]);

@@ -26,6 +26,9 @@ bool nest_is_dense(const Nest *nest);
 /* The dim d becomes the innermost one. */
 void nest_make_innermost(Nest *nest, int d);
 
+/* Moves all arrays' addresses `v` steps along the innermost dim, or where it is NULL `offset` steps. */
+void nest_step(const Nest *nest, VirAddr *at, const VirVar *v, int64_t offset);
+
 /* Opens loops over all dims but the innermost and gives each array's address at its start. */
 void nest_open(VirBuilder *b, const Nest *nest, const VirBase *const *bases, VirAddr *at);
 void nest_close(VirBuilder *b, const Nest *nest);

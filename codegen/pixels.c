@@ -1,5 +1,7 @@
 #include "codegen/pixels.h"
 
+#include <string.h>
+
 /* Array 1 is contiguous along dim d of the nest, array 0 goes from pixel to pixel, and what else there is
  * stays where it is, there and from channel to channel. */
 static bool is_plane(const Nest *nest, int d, int64_t channels) {
@@ -26,13 +28,6 @@ bool pixels_in(Nest *nest, const Target *target, Pixels *p) {
   return false;
 }
 
-static void step(const Nest *nest, const VirAddr *start, const VirVar *v, int64_t offset, VirAddr *at) {
-  for (int a = 0; a < nest->n_arrays; a++) {
-    int64_t stride = nest->stride[a][nest->n - 1];
-    at[a] = v ? vir_plus(start[a], v, stride) : vir_offset(start[a], offset * stride);
-  }
-}
-
 static void elements(const Pixels *p, VirBuilder *b, int n_arrays, const VirAddr *at, const PixelOps *ops) {
   VirAddr channel[NEST_MAX_ARRAYS];
   for (int j = 0; j < p->channels; j++) {
@@ -49,16 +44,19 @@ void pixels_emit(const Pixels *p, VirBuilder *b, const Nest *nest, const VirAddr
                  const PixelOps *ops) {
   int64_t count = nest->dim[nest->n - 1], lanes = b->m->lanes, whole = count / lanes * lanes;
   VirAddr at[NEST_MAX_ARRAYS];
-  step(nest, start, vir_loop(b, "c", 0, whole, lanes), 0, at);
+  size_t size = sizeof *at * (size_t)nest->n_arrays;
+  memcpy(at, start, size);
+  nest_step(nest, at, vir_loop(b, "c", 0, whole, lanes), 0);
   ops->vector(ops->user, b, at, p);
   vir_end(b);
   if (whole == count) return;
+  memcpy(at, start, size);
   if (nest->n > 1) {
-    step(nest, start, NULL, count - lanes, at);
+    nest_step(nest, at, NULL, count - lanes);
     ops->vector(ops->user, b, at, p);
     return;
   }
-  step(nest, start, vir_loop(b, "c", whole, count, 1), 0, at);
+  nest_step(nest, at, vir_loop(b, "c", whole, count, 1), 0);
   elements(p, b, nest->n_arrays, at, ops);
   vir_end(b);
 }

@@ -20,8 +20,7 @@ Requant requant_start(const Cg *cg, VirBuilder *b, const Tensor *y, float act_mi
   Requant r = {.b = b, .lanes = cg->target->lanes, .ops = act_ops(sy->elem)};
   r.pairs = VIR_ONCE(b, "zeros", splat_p, vir_n(zero), vir_n(zero));
   if (unclamped) {
-    if (lo > r.ops->lowest) r.least = VIR_ONCE(b, "least", splat_q, vir_n(lo));
-    if (hi < r.ops->highest) r.most = VIR_ONCE(b, "most", splat_q, vir_n(hi));
+    r.bounds = byte_bounds(b, r.ops, lo, hi);
   } else {
     r.low = VIR_ONCE(b, "lo", splat_f32, vir_m((float)(lo - sy->zero)));
     r.high = VIR_ONCE(b, "hi", splat_f32, vir_m((float)(hi - sy->zero)));
@@ -42,9 +41,7 @@ static const VirVar *together(const Requant *r, const VirVar *const *q, int coun
   args[count] = vir_v(r->pairs);
   VirOp op = count == 4 ? r->ops->narrow_x4 : count == 2 ? r->ops->narrow_x2 : r->ops->narrow;
   const VirVar *y = vir_let(r->b, "y0", op, count + 1, args);
-  if (r->least) y = vir_let(r->b, "y0", r->ops->max, VIR_ARGS(vir_v(y), vir_v(r->least)));
-  if (r->most) y = vir_let(r->b, "y0", r->ops->min, VIR_ARGS(vir_v(y), vir_v(r->most)));
-  return y;
+  return clamp_bytes(r->b, r->ops, y, r->bounds);
 }
 
 void requant_residual(const Cg *cg, Requant *r, const Node *add, ResidualBases bases) {

@@ -2,6 +2,7 @@
 #ifndef QCC_CODEGEN_REQUANT_H
 #define QCC_CODEGEN_REQUANT_H
 
+#include "codegen/clamp.h"
 #include "codegen/fixed_sum.h"
 #include "codegen/residual.h"
 
@@ -13,10 +14,11 @@ enum { REQUANT_TOGETHER = 4 }; /* vectors that are packed together, at most */
 typedef struct {
   VirBuilder *b;
   int lanes;
-  const ActOps *ops;                  /* of the result */
-  const VirVar *low, *high, *zero;    /* f32, f32, s32; NULL where packing clamps */
-  const VirVar *pairs, *least, *most; /* zero point, bounds of bytes (NULL: the type's) */
-  ResidualBases residual;             /* what is added to the results; NULL: nothing */
+  const ActOps *ops;               /* of the result */
+  const VirVar *low, *high, *zero; /* f32, f32, s32; NULL where packing clamps */
+  const VirVar *pairs;             /* zero point */
+  ByteBounds bounds;
+  ResidualBases residual; /* what is added to the results; NULL: nothing */
   FixedSum sum;
   FixedSumLanes sum_lanes;
   int operand; /* which one of the sum the results are */

@@ -156,7 +156,7 @@ static void call_product(Direction *d, const Product *p, const VirBase *x, int64
   if (d->attrs->dynamic) {
     call_dynamic(d, p, from, to);
   } else {
-    dense_calls(&p->pack, &p->tiles, &d->b, from, to);
+    dense_calls(&p->pack, &p->tiles, &d->b, from, to, (ResidualBases){NULL, NULL});
   }
 }
 
