@@ -24,7 +24,7 @@ typedef struct Target {
                            kernels go by plans (codegen/dense_plan.h); 0: always exact */
   int weight_min;       /* dot is exact only for weights >= this */
   bool interleave;      /* vectors interleave in one operation: depthwise kernels go by quads of rows */
-  bool winograd;        /* products of int16 are worth it: codegen/winograd.h */
+  int winograd;         /* operand channels from which products of int16 are worth it (codegen/winograd.h); 0: never */
   int dot_cost;         /* of `dot`, in half cycles: the tile is chosen by it; 0: conv_mr x conv_nv */
   int conv_mr, conv_nv; /* register tile of a convolution: pixels x vectors */
   int float_mr, float_nv;                           /* the same for float32 */

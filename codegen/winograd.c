@@ -8,17 +8,20 @@
 
 /* Bytes: of a transformed group, where groups are multiplied one by one; of weights that stay in the second
  * cache while they are read again for each row; of a transformed image that does. */
-enum { NEAR_GROUP = 8 << 10, NEAR_WEIGHTS = 768 << 10, NEAR_IMAGE = 512 << 10, THREADS_IMAGE = 4 << 20 };
-/* Of weights that are worth their transform, which makes them 32/9 as large. */
-enum { MOST_WEIGHTS = 4 << 20 };
-/* Tiles of a group: with two vectors, what 16 registers hold; and what leaves the sums 3 KB of the stack. */
-enum { GROUP_TILES = 6, STACK_TILES = 3 };
-/* Channels that are worth the transforms. */
-enum { LEAST_CHANNELS = 8 };
+enum { NEAR_GROUP = 32 << 10, NEAR_WEIGHTS = 768 << 10, NEAR_IMAGE = 512 << 10, THREADS_IMAGE = 4 << 20 };
+/* Of weights that are worth their transform, which makes them eight times as large. */
+enum { MOST_WEIGHTS = 5 << 20 };
+/* Sums of a group: with the weights, what 16 registers hold. */
+enum { GROUP_SUMS = 12 };
+/* 64 times the sums fit 32 bits. */
+static const int64_t largest_sum = 1 << 25;
 /* The smallest multiplier of which a quarter certainly is a normal float. */
 static const float least_multiplier = 0x1p-100f;
 
-int64_t winograd_elements(const Winograd *s, int64_t tiles) { return WINOGRAD_POINTS * tiles * s->channels; }
+int64_t winograd_elements(const Winograd *s) { return WINOGRAD_POINTS * s->down * s->across * s->channels; }
+int64_t winograd_sums(const Winograd *s) {
+  return (int64_t)WINOGRAD_POINTS * s->down * s->across * s->nv * s->lanes;
+}
 int64_t winograd_vectors(const Winograd *s) { return (s->oc + s->lanes - 1) / s->lanes; }
 int64_t winograd_weights(const Winograd *s) { return WINOGRAD_POINTS * ((s->ic + 1) / 2) * 4 * s->lanes; }
 
@@ -30,7 +33,7 @@ bool winograd_has_shape(const Node *n) {
   const Shape *w = &n->operands[1]->type.shape, *y = &n->results[0]->type.shape;
   return a->groups == 1 && a->stride.v[0] == 1 && a->stride.v[1] == 1 && a->dilation.v[0] == 1 &&
          a->dilation.v[1] == 1 && w->dim[2] == 3 && w->dim[3] == 3 && y->dim[0] > 0 &&
-         y->dim[2] >= WINOGRAD_RESULTS && y->dim[3] >= WINOGRAD_RESULTS && w->dim[1] >= LEAST_CHANNELS;
+         y->dim[2] >= WINOGRAD_RESULTS && y->dim[3] >= WINOGRAD_RESULTS;
 }
 
 static bool has_types(const Cg *cg, const Node *n) {
@@ -41,10 +44,10 @@ static bool has_types(const Cg *cg, const Node *n) {
          sx->buffer->kind == BUFFER_WORKSPACE;
 }
 
-/* Four times the sums fit 32 bits, and a quarter of the multipliers are normal floats. */
+/* Sums that can be divided, and multipliers whose quarter is a normal float. */
 static bool has_values(const Node *n) {
   const Quant *q = n->operands[1]->type.quant;
-  if (linear_largest_sum(n) >= 1 << 29) return false;
+  if (linear_largest_sum(n) >= largest_sum) return false;
   for (int64_t c = 0; c < n->operands[1]->type.shape.dim[0]; c++) {
     float m;
     if (!requant_multiplier(tensor_scale(n->operands[0]), q->scale[q->count > 1 ? c : 0],
@@ -57,23 +60,30 @@ static bool has_values(const Node *n) {
 
 bool winograd_suits(const Cg *cg, const Node *n) {
   const Shape *w = &n->operands[1]->type.shape;
-  return cg->target->winograd && !cg->saves_memory && winograd_has_shape(n) &&
+  int least = cg->target->winograd;
+  return least && !cg->saves_memory && winograd_has_shape(n) && w->dim[1] >= least &&
          w->dim[0] >= cg->target->lanes && w->dim[0] * w->dim[1] * 2 * WINOGRAD_POINTS <= MOST_WEIGHTS &&
          has_types(cg, n) && has_values(n);
 }
 
 /* ---- how ---- */
 
-int64_t winograd_sums(const Winograd *s) { return (int64_t)WINOGRAD_POINTS * s->mr * s->nv * s->lanes; }
-
-/* Threads need a transformed image that all read, and sums of their own. */
+/* Threads need a transformed image that all read. */
 static WinogradStrip choose_strip(const Winograd *s) {
-  int64_t group = 2 * winograd_elements(s, STACK_TILES),
-          image = 2 * winograd_elements(s, s->rows * s->columns);
+  int64_t group = 2 * winograd_elements(s), image = group * s->group_rows * s->group_columns;
   int64_t weights = winograd_vectors(s) * winograd_weights(s);
   if (s->cg->options->threads && s->images == 1 && image <= THREADS_IMAGE) return STRIP_IMAGE;
   if (group <= NEAR_GROUP) return STRIP_GROUP;
   return s->images == 1 && image <= NEAR_IMAGE && weights > NEAR_WEIGHTS ? STRIP_IMAGE : STRIP_ROW;
+}
+
+/* Rows that are short make groups of several. */
+static void choose_groups(Winograd *s) {
+  int most = GROUP_SUMS / s->nv;
+  s->across = tile_pixels(s->columns, most);
+  s->down = s->across == s->columns ? tile_pixels(s->rows, most / s->across) : 1;
+  s->group_columns = (s->columns + s->across - 1) / s->across;
+  s->group_rows = (s->rows + s->down - 1) / s->down;
 }
 
 static Winograd plan(const Cg *cg, const Node *n) {
@@ -101,36 +111,39 @@ static Winograd plan(const Cg *cg, const Node *n) {
                 .nv = cg->target->lanes > 8 ? 1 : 2};
   int64_t block = 2 * s.lanes;
   s.channels = (s.ic + block - 1) / block * block;
-  s.rows = (s.height + 1) / 2;
-  s.columns = (s.width + 1) / 2;
+  s.rows = (s.height + WINOGRAD_RESULTS - 1) / WINOGRAD_RESULTS;
+  s.columns = (s.width + WINOGRAD_RESULTS - 1) / WINOGRAD_RESULTS;
   if (s.nv > winograd_vectors(&s)) s.nv = 1;
+  choose_groups(&s);
   s.strip = choose_strip(&s);
-  s.sums_on_stack = s.strip == STRIP_GROUP || cg->options->threads;
-  s.mr = tile_pixels(s.columns, s.sums_on_stack ? STACK_TILES : GROUP_TILES);
-  s.groups = (s.columns + s.mr - 1) / s.mr;
   return s;
 }
 
 /* Bytes of what is transformed at a time. */
 static int64_t strip_bytes(const Winograd *s) {
-  const int64_t tiles[] = {
-      [STRIP_GROUP] = s->mr, [STRIP_ROW] = s->columns, [STRIP_IMAGE] = s->rows * s->columns};
-  return 2 * winograd_elements(s, tiles[s->strip]);
+  const int64_t groups[] = {
+      [STRIP_GROUP] = 1, [STRIP_ROW] = s->group_columns, [STRIP_IMAGE] = s->group_rows * s->group_columns};
+  return 2 * winograd_elements(s) * groups[s->strip];
 }
+
+static int64_t panels(const Winograd *s) { return (winograd_vectors(s) + s->nv - 1) / s->nv; }
+
+/* Threads do different panels. */
+static int64_t sums_step(const Winograd *s) { return s->cg->options->threads ? winograd_sums(s) : 0; }
 
 int64_t winograd_scratch(const Cg *cg, const Node *n) {
   Winograd s = plan(cg, n);
-  return strip_bytes(&s) + (s.sums_on_stack ? 0 : 4 * winograd_sums(&s));
+  return strip_bytes(&s) + 4 * (winograd_sums(&s) + (panels(&s) - 1) * sums_step(&s));
 }
 
 /* ---- the kernels ---- */
 
-/* Groups of tiles: all but the last of a row are alike. */
-enum { INNER, LAST, GROUP_KINDS };
+/* A panel of nv whole vectors, and what is left. */
+enum { WHOLE, LEFT, PANEL_KINDS };
 
 typedef struct {
-  VirFunc *transform[GROUP_KINDS];
-  VirFunc *whole[GROUP_KINDS], *left[GROUP_KINDS]; /* of panels of nv vectors, of what is left */
+  VirFunc *transform, *results[PANEL_KINDS];
+  VirFunc *product[PANEL_KINDS][GROUP_SUMS + 1]; /* of so many tiles */
 } Funcs;
 
 typedef struct {
@@ -138,188 +151,233 @@ typedef struct {
   const Funcs *f;
   VirBuilder *b;
   bool transform, multiply; /* what is done */
-  bool panel_is_left;       /* the panel that is open */
-  VirAddr w, bias, m;       /* of it */
-  VirAddr sums;             /* without a base: on the stack */
+  int panel;                /* that is open: WHOLE, LEFT */
   ResidualBases residual;
 } Walk;
 
-/* Of a group of tiles: the operand, what it is transformed to, the results. */
+/* The operand, what it is transformed to, sums, results; the open panel's constants. */
 typedef struct {
-  VirAddr x, v, y;
+  VirAddr x, v, sums, y, w, bias, m;
 } Place;
 
-static Place moved(Place p, const VirVar *loop, int64_t n, Place step) {
-  VirAddr *at[] = {&p.x, &p.v, &p.y};
-  const int64_t by[] = {step.x.offset, step.v.offset, step.y.offset};
-  for (int i = 0; i < 3; i++) *at[i] = loop ? vir_plus(*at[i], loop, by[i]) : vir_offset(*at[i], n * by[i]);
+typedef struct {
+  int64_t x, v, sums, y, w, channel;
+} Step;
+
+static Place moved(Place p, const VirVar *loop, int64_t n, Step step) {
+  VirAddr *at[] = {&p.x, &p.v, &p.sums, &p.y, &p.w, &p.bias, &p.m};
+  const int64_t by[] = {step.x, step.v, step.sums, step.y, step.w, step.channel, step.channel};
+  for (size_t i = 0; i < sizeof by / sizeof *by; i++)
+    *at[i] = loop ? vir_plus(*at[i], loop, by[i]) : vir_offset(*at[i], n * by[i]);
   return p;
 }
 
-static Place steps(int64_t x, int64_t v, int64_t y) {
-  return (Place){{.offset = x}, {.offset = v}, {.offset = y}};
+/* Rows or columns of tiles, the last of which begins so many elements earlier. */
+typedef struct {
+  int64_t count, back;
+} Line;
+
+/* Tiles that are multiplied together. */
+typedef struct {
+  Line rows, columns;
+} Group;
+
+typedef void Body(Walk *w, Place p, const Group *g);
+
+/* `count` places. */
+static void each_place(Walk *w, Place p, const char *name, int64_t count, Step step, Body *body,
+                       const Group *g) {
+  if (count < 1) return;
+  const VirVar *loop = count > 1 ? vir_loop(w->b, name, 0, count, 1) : NULL;
+  body(w, loop ? moved(p, loop, 0, step) : p, g);
+  if (loop) vir_end(w->b);
 }
 
-static WinogradGroup group_of(const Winograd *s, int kind) {
-  if (kind == INNER) return (WinogradGroup){s->mr, false};
-  int tiles = (int)(s->columns - (s->groups - 1) * s->mr);
-  return (WinogradGroup){tiles, s->width % 2 && tiles > 1};
+/* The tiles of a group: the rows, the tiles of a row. */
+static void each_in_line(Walk *w, Place p, const char *name, Line line, Step step, Step element, Body *body,
+                         const Group *g) {
+  each_place(w, p, name, line.count - (line.back > 0), step, body, g);
+  if (line.back) body(w, moved(moved(p, NULL, line.count - 1, step), NULL, -line.back, element), g);
 }
 
-/* The last group of a row is like the others. */
-static bool is_even(const Winograd *s) { return s->width % 2 == 0 && group_of(s, LAST).tiles == s->mr; }
-
-static void call_product(const Walk *w, int kind, Place p, VirAddr y, bool left) {
-  VirAddr args[8] = {p.v, w->w, w->bias, w->m};
-  int n = 4 + residual_args(&w->residual, y, args + 4);
-  args[n++] = y;
-  if (w->sums.base) args[n++] = w->sums;
-  vir_call(w->b, left ? w->f->left[kind] : w->f->whole[kind], n, args);
-}
-
-/* All panels: `body` is called with the walk's weights at each. */
-static void each_panel(Walk *w, Place p, void (*body)(Walk *w, Place p, int arg), int arg) {
+static void each_column(Walk *w, Place p, const Group *g, Body *body) {
   const Winograd *s = w->s;
-  int64_t each = (int64_t)s->nv * s->lanes, whole = s->oc / each, weights = s->nv * winograd_weights(s);
-  const Walk before = *w;
-  w->panel_is_left = false;
-  if (whole > 0) {
-    Place q = p;
-    const VirVar *v = whole > 1 ? vir_loop(w->b, "panel", 0, whole, 1) : NULL;
-    if (v) {
-      w->w = vir_plus(before.w, v, weights);
-      w->bias = vir_plus(before.bias, v, each);
-      w->m = vir_plus(before.m, v, each);
-      q.y = vir_plus(p.y, v, each);
-    }
-    body(w, q, arg);
-    if (v) vir_end(w->b);
-  }
-  if (s->oc % each) {
-    w->panel_is_left = true;
-    w->w = vir_offset(before.w, whole * weights);
-    w->bias = vir_offset(before.bias, whole * each);
-    w->m = vir_offset(before.m, whole * each);
-    p.y = vir_offset(p.y, whole * each);
-    body(w, p, arg);
-  }
-  *w = before;
+  Step element = {.x = s->x_pixel, .y = s->y_pixel};
+  Step step = {.x = WINOGRAD_RESULTS * s->x_pixel,
+               .v = s->channels,
+               .sums = s->nv * s->lanes,
+               .y = WINOGRAD_RESULTS * s->y_pixel};
+  each_in_line(w, p, "t", g->columns, step, element, body, g);
 }
 
-static void multiply_group(Walk *w, Place p, int kind) { call_product(w, kind, p, p.y, w->panel_is_left); }
+static void each_row(Walk *w, Place p, const Group *g, Body *body) {
+  const Winograd *s = w->s;
+  Step element = {.x = s->x_row, .y = s->y_row};
+  Step step = {.x = WINOGRAD_RESULTS * s->x_row,
+               .v = g->columns.count * s->channels,
+               .sums = g->columns.count * s->nv * s->lanes,
+               .y = WINOGRAD_RESULTS * s->y_row};
+  each_in_line(w, p, "r", g->rows, step, element, body, g);
+}
 
-static void do_group(Walk *w, Place p, int kind) {
-  if (w->transform) {
-    const VirAddr args[] = {p.x, p.v};
-    vir_call(w->b, w->f->transform[kind], 2, args);
-  }
+static void transform_tile(Walk *w, Place p, const Group *g) {
+  (void)g;
+  vir_call(w->b, w->f->transform, 2, (VirAddr[]){p.x, p.v});
+}
+
+static void transform_row(Walk *w, Place p, const Group *g) { each_column(w, p, g, transform_tile); }
+
+static void tile_results(Walk *w, Place p, const Group *g) {
+  (void)g;
+  VirAddr args[6] = {p.sums, p.bias, p.m};
+  int n = 3 + residual_args(&w->residual, p.y, args + 3);
+  args[n++] = p.y;
+  vir_call(w->b, w->f->results[w->panel], n, args);
+}
+
+static void row_results(Walk *w, Place p, const Group *g) { each_column(w, p, g, tile_results); }
+
+static void multiply_group(Walk *w, Place p, const Group *g) {
+  VirFunc *product = w->f->product[w->panel][g->rows.count * g->columns.count];
+  vir_call(w->b, product, 3, (VirAddr[]){p.v, p.w, p.sums});
+  each_row(w, p, g, row_results);
+}
+
+/* All panels. */
+static void each_panel(Walk *w, Place p, const Group *g, Body *body) {
+  const Winograd *s = w->s;
+  int64_t each = (int64_t)s->nv * s->lanes, whole = s->oc / each;
+  Step step = {.sums = sums_step(s), .y = each, .w = s->nv * winograd_weights(s), .channel = each};
+  w->panel = WHOLE;
+  each_place(w, p, "panel", whole, step, body, g);
+  w->panel = LEFT;
+  if (s->oc % each) body(w, moved(p, NULL, whole, step), g);
+}
+
+static void do_group(Walk *w, Place p, const Group *g) {
+  if (w->transform) each_row(w, p, g, transform_row);
   if (!w->multiply) return;
   if (w->s->strip == STRIP_GROUP) {
-    each_panel(w, p, multiply_group, kind);
+    each_panel(w, p, g, multiply_group);
   } else {
-    multiply_group(w, p, kind);
+    multiply_group(w, p, g);
   }
 }
 
-/* The groups of a row. */
-static void do_groups(Walk *w, Place p, int unused) {
+/* The last group of a row or column of them. */
+static Line last_line(int64_t size, int64_t tiles, int64_t groups, int64_t each) {
+  return (Line){tiles - (groups - 1) * each, tiles * WINOGRAD_RESULTS - size};
+}
+
+static Group inner_group(const Winograd *s) { return (Group){{s->down, 0}, {s->across, 0}}; }
+
+static Group last_group(const Winograd *s) {
+  return (Group){last_line(s->height, s->rows, s->group_rows, s->down),
+                 last_line(s->width, s->columns, s->group_columns, s->across)};
+}
+
+static bool same_line(Line a, Line b) { return a.count == b.count && a.back == b.back; }
+
+/* All groups of a row or a column of them. */
+static void each_group(Walk *w, Place p, const char *name, int64_t count, Step step, Body *body,
+                       const Group *inner, const Group *last) {
+  bool alike = same_line(inner->rows, last->rows) && same_line(inner->columns, last->columns);
+  each_place(w, p, name, alike ? count : count - 1, step, body, inner);
+  if (!alike) body(w, moved(p, NULL, count - 1, step), last);
+}
+
+static void do_columns(Walk *w, Place p, const Group *g) {
   const Winograd *s = w->s;
-  (void)unused;
-  int64_t looped = is_even(s) ? s->groups : s->groups - 1;
-  int64_t v_step = s->strip == STRIP_GROUP ? 0 : winograd_elements(s, s->mr);
-  Place step = steps(s->mr * WINOGRAD_RESULTS * s->x_pixel, v_step, s->mr * WINOGRAD_RESULTS * s->y_pixel);
-  if (looped > 1) {
-    const VirVar *g = vir_loop(w->b, "tx", 0, looped, 1);
-    do_group(w, moved(p, g, 0, step), INNER);
-    vir_end(w->b);
-  } else if (looped) {
-    do_group(w, p, INNER);
-  }
-  if (looped == s->groups) return;
-  p = moved(p, NULL, looped, step);
-  bool back = s->width % 2 && group_of(s, LAST).tiles == 1; /* it is the one that begins a column earlier */
-  do_group(w, moved(p, NULL, back, steps(-s->x_pixel, 0, -s->y_pixel)), LAST);
+  Group inner = {g->rows, inner_group(s).columns}, last = {g->rows, last_group(s).columns};
+  Step step = {.x = s->across * WINOGRAD_RESULTS * s->x_pixel,
+               .v = s->strip == STRIP_GROUP ? 0 : winograd_elements(s),
+               .y = s->across * WINOGRAD_RESULTS * s->y_pixel};
+  each_group(w, p, "tx", s->group_columns, step, do_group, &inner, &last);
 }
 
-static void do_row(Walk *w, Place p) {
+static void do_row(Walk *w, Place p, const Group *g) {
   if (w->s->strip != STRIP_ROW) {
-    do_groups(w, p, 0);
+    do_columns(w, p, g);
     return;
   }
   w->multiply = false;
-  do_groups(w, p, 0);
+  do_columns(w, p, g);
   w->multiply = true;
   w->transform = false;
-  each_panel(w, p, do_groups, 0);
+  each_panel(w, p, g, do_columns);
   w->transform = true;
 }
 
-/* All rows of tiles; with an odd height the last one overlaps the one before. */
-static void do_rows(Walk *w, Place p, int unused) {
+static void do_rows(Walk *w, Place p, const Group *g) {
   const Winograd *s = w->s;
-  (void)unused;
-  int64_t even = s->height / 2, v_row = s->strip == STRIP_IMAGE ? winograd_elements(s, s->columns) : 0;
-  Place step = steps(WINOGRAD_RESULTS * s->x_row, v_row, WINOGRAD_RESULTS * s->y_row);
-  if (even > 1) {
-    const VirVar *ty = vir_loop(w->b, "ty", 0, even, 1);
-    do_row(w, moved(p, ty, 0, step));
-    vir_end(w->b);
-  } else {
-    do_row(w, p);
-  }
-  if (s->height % 2 == 0) return;
-  do_row(w, moved(moved(p, NULL, even, step), NULL, 1, steps(-s->x_row, 0, -s->y_row)));
+  Group inner = inner_group(s), last = {last_group(s).rows, inner.columns};
+  Step step = {.x = s->down * WINOGRAD_RESULTS * s->x_row,
+               .v = s->strip == STRIP_IMAGE ? s->group_columns * winograd_elements(s) : 0,
+               .y = s->down * WINOGRAD_RESULTS * s->y_row};
+  (void)g;
+  each_group(w, p, "ty", s->group_rows, step, do_row, &inner, &last);
+}
+
+/* The groups of a row or a column of them: those inside (0) and the last one (1) are unlike; which ones are.
+ */
+static bool has_inner(int64_t groups, Line inner, Line last) { return groups > 1 || same_line(inner, last); }
+
+static void make_products(const Winograd *s, Funcs *f, int kind, int nv) {
+  Group inner = inner_group(s), last = last_group(s);
+  const Line rows[] = {inner.rows, last.rows}, columns[] = {inner.columns, last.columns};
+  for (int i = !has_inner(s->group_rows, rows[0], rows[1]); i < 2; i++)
+    for (int j = !has_inner(s->group_columns, columns[0], columns[1]); j < 2; j++) {
+      int tiles = (int)(rows[i].count * columns[j].count);
+      if (!f->product[kind][tiles]) f->product[kind][tiles] = winograd_product(s, tiles, nv);
+    }
 }
 
 static void make_funcs(const Winograd *s, Funcs *f) {
   int64_t each = (int64_t)s->nv * s->lanes, left = s->oc % each;
-  int left_nv = (int)((left + s->lanes - 1) / s->lanes),
-      last = left % s->lanes ? (int)(left % s->lanes) : s->lanes;
-  *f = (Funcs){.transform = {NULL}};
-  for (int kind = 0; kind < GROUP_KINDS; kind++) {
-    if (kind == LAST ? is_even(s) : s->groups == 1 && !is_even(s)) continue;
-    WinogradGroup g = group_of(s, kind);
-    f->transform[kind] = winograd_transform(s, g);
-    if (s->oc >= each) f->whole[kind] = winograd_product(s, g, s->nv, s->lanes);
-    if (left) f->left[kind] = winograd_product(s, g, left_nv, last);
+  const int nv[] = {[WHOLE] = s->oc >= each ? s->nv : 0, [LEFT] = (int)((left + s->lanes - 1) / s->lanes)};
+  const int last[] = {[WHOLE] = s->lanes, [LEFT] = left % s->lanes ? (int)(left % s->lanes) : s->lanes};
+  *f = (Funcs){.transform = winograd_transform(s)};
+  for (int kind = 0; kind < PANEL_KINDS; kind++) {
+    if (!nv[kind]) continue;
+    make_products(s, f, kind, nv[kind]);
+    f->results[kind] = winograd_results(s, nv[kind], last[kind]);
   }
 }
 
 static void begin(const Winograd *s, VirBuilder *b, const char *what) {
   const Tensor *weight = s->node->operands[1];
-  cg_kernel(s->cg, b, s->node, what, "%s x weights %s -> %s, by 2x2 results (Winograd)%s%s%s",
+  cg_kernel(s->cg, b, s->node, what, "%s x weights %s -> %s, by 4x4 results (Winograd)%s%s%s",
             type_text(s->cg->arena, &s->x->type), shape_text(s->cg->arena, &weight->type.shape),
             type_text(s->cg->arena, &s->y->type), residual_text(s->cg, s->add), *what ? ": " : "", what);
 }
 
-/* One kernel, or one for each of the walk's two parts. `parts`: which it does. */
+/* One kernel, or one for each of the walk's two parts: which it does. */
 static void emit_kernel(Winograd *s, const Funcs *f, Buffer *scratch, const char *what, bool transform,
                         bool multiply) {
   VirBuilder b;
   begin(s, &b, what);
   Walk w = {.s = s, .f = f, .b = &b, .transform = transform, .multiply = multiply};
-  Place p = {{0}, {0}, {0}};
+  Place p = {.x = {0}};
   if (transform) p.x = vir_addr(cg_read(s->cg, &b, s->x, "x"), s->x_first);
   p.v = vir_addr(cg_scratch_s16(s->cg, &b, scratch, "v", transform), 0);
   if (multiply) {
     w.residual = residual_bases(s->cg, &b, s->add);
+    p.sums = vir_addr(cg_scratch_at(s->cg, &b, scratch, "sums", DT_S32, strip_bytes(s)), 0);
     p.y = vir_addr(cg_write(s->cg, &b, s->add ? s->add->results[0] : s->y, "y"), s->y_first);
-    w.w = vir_addr(s->weights, 0);
-    w.bias = vir_addr(s->bias, 0);
-    w.m = vir_addr(s->multiplier, 0);
-    if (!s->sums_on_stack)
-      w.sums = vir_addr(cg_scratch_at(s->cg, &b, scratch, "sums", DT_S32, strip_bytes(s)), 0);
+    p.w = vir_addr(s->weights, 0);
+    p.bias = vir_addr(s->bias, 0);
+    p.m = vir_addr(s->multiplier, 0);
   }
   const VirVar *n = NULL;
   if (s->images > 1) {
     n = vir_loop(&b, "n", 0, s->images, 1);
-    p.x = vir_plus(p.x, n, cg_storage(s->cg, s->x)->stride[0]);
-    p.y = vir_plus(p.y, n, cg_storage(s->cg, s->y)->stride[0]);
+    p = moved(p, n, 0,
+              (Step){.x = cg_storage(s->cg, s->x)->stride[0], .y = cg_storage(s->cg, s->y)->stride[0]});
   }
   if (s->strip == STRIP_IMAGE && multiply) {
-    each_panel(&w, p, do_rows, 0);
+    each_panel(&w, p, NULL, do_rows);
   } else {
-    do_rows(&w, p, 0);
+    do_rows(&w, p, NULL);
   }
   if (n) vir_end(&b);
   cg_done(s->cg, &b);
@@ -328,8 +386,8 @@ static void emit_kernel(Winograd *s, const Funcs *f, Buffer *scratch, const char
 void winograd_emit(Cg *cg, const Node *n, Buffer *scratch) {
   Winograd s = plan(cg, n);
   Funcs f;
-  cg_method(cg, n, "2x2 results of 16 products (Winograd), tiles of %d x %d channels%s", s.mr, s.nv * s.lanes,
-            residual_text(cg, s.add));
+  cg_method(cg, n, "4x4 results of 36 products (Winograd), groups of %d x %d tiles and %d channels%s", s.down,
+            s.across, s.nv * s.lanes, residual_text(cg, s.add));
   winograd_pack(&s);
   make_funcs(&s, &f);
   if (s.strip == STRIP_IMAGE) {

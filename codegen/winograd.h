@@ -1,8 +1,8 @@
-/* 3x3 convolutions with stride 1 by Winograd's minimal filtering F(2x2, 3x3) (Lavin and Gray, "Fast
- * Algorithms for Convolutional Neural Networks", 2015), exactly: 4x4 elements of each channel become 16 sums
- * and differences of 16 bits, whose products with 16 transformed weights give 2x2 results, with 16
- * multiplications instead of 36. Weights are transformed by 2G instead of G, which has halves: so sums are
- * four times those of the convolution, and multipliers a quarter of its. docs/decisions/winograd.md. */
+/* 3x3 convolutions with stride 1 by Winograd's minimal filtering F(4x4, 3x3) (Lavin and Gray, "Fast
+ * Algorithms for Convolutional Neural Networks", 2015), exactly: 6x6 elements of each channel become 36 sums
+ * of 16 bits, whose products with 36 transformed weights give 4x4 results, with 36 multiplications instead of
+ * 144. The fractions of the paper are left out of the transforms and divided out at the end, modulo 2^32.
+ * docs/decisions/winograd.md. */
 #ifndef QCC_CODEGEN_WINOGRAD_H
 #define QCC_CODEGEN_WINOGRAD_H
 
@@ -10,13 +10,14 @@
 #include "ir/ops/attrs.h"
 
 enum {
-  WINOGRAD_TILE = 4,    /* rows and columns of the operand that make a tile, */
-  WINOGRAD_RESULTS = 2, /* and of its results */
-  WINOGRAD_POINTS = 16, /* products of a tile */
+  WINOGRAD_TILE = 6,    /* rows and columns of the operand that make a tile, */
+  WINOGRAD_RESULTS = 4, /* and of its results */
+  WINOGRAD_POINTS = 36, /* products of a tile */
+  WINOGRAD_BIAS = 36,   /* times the bias, added to the sum of the second row and column, adds it to all */
 };
 
 /* What is transformed, into scratch, before it is multiplied: the tiles of one group, which are multiplied
- * together; a row of tiles; the image. */
+ * together; a row of groups; the image. */
 typedef enum { STRIP_GROUP, STRIP_ROW, STRIP_IMAGE } WinogradStrip;
 
 typedef struct {
@@ -29,14 +30,13 @@ typedef struct {
   int64_t rows, columns;           /* of tiles */
   int64_t x_row, x_pixel, x_first; /* steps, and where the window of the first result begins */
   int64_t y_row, y_pixel, y_first;
-  int lanes, nv;  /* vectors of result channels that are multiplied together */
-  int mr;         /* tiles of a group, but for the last of a row */
-  int64_t groups; /* of a row */
+  int lanes, nv;    /* vectors of result channels that are multiplied together: a panel */
+  int down, across; /* tiles of a group: those of the last row and column may have fewer */
+  int64_t group_rows, group_columns;
   WinogradStrip strip;
-  bool sums_on_stack; /* of a group; else in scratch too */
   LinearConstants lc;
   bool unclamped;
-  const VirBase *weights; /* bytes of int16 [panel of nv vectors][point][pair of channels][vector][lane][2] */
+  const VirBase *weights;           /* bytes of int16 [panel][point][pair of channels][vector][lane][2] */
   const VirBase *bias, *multiplier; /* as the lanes of the vectors are numbered */
 } Winograd;
 
@@ -47,16 +47,10 @@ bool winograd_suits(const Cg *cg, const Node *n);
 int64_t winograd_scratch(const Cg *cg, const Node *n);
 void winograd_emit(Cg *cg, const Node *n, Buffer *scratch);
 
-/* How many tiles; whether the last one of several begins a column earlier, so that it ends with the row. */
-typedef struct {
-  int tiles;
-  bool shifted;
-} WinogradGroup;
-
-/* Sums of a group: [point][tile][vector][lane]. */
+/* Elements of a transformed group, [point][tile][channel]; of its sums for a panel,
+ * [point][tile][vector][lane]. Groups with fewer tiles leave the last ones out. */
+int64_t winograd_elements(const Winograd *s);
 int64_t winograd_sums(const Winograd *s);
-/* Elements of the transformed operand of so many tiles. */
-int64_t winograd_elements(const Winograd *s, int64_t tiles);
 /* Vectors of result channels; bytes of the weights of one. */
 int64_t winograd_vectors(const Winograd *s);
 int64_t winograd_weights(const Winograd *s);
@@ -64,11 +58,12 @@ int64_t winograd_weights(const Winograd *s);
 /* codegen/winograd_pack.c: the constants. */
 void winograd_pack(Winograd *s);
 
-/* codegen/winograd_tile.c, inline functions. From the operand (x) to int16 [point][tile][channel] (v): */
-VirFunc *winograd_transform(const Winograd *s, WinogradGroup g);
-/* From these (v), the weights (w) of `nv` vectors, biases and multipliers (m), and memory for the sums where
- * they are not on the stack, to the results (y), of the last vector `last` lanes. With an addition, what it
- * adds (r) stands before y. */
-VirFunc *winograd_product(const Winograd *s, WinogradGroup g, int nv, int last);
+/* codegen/winograd_tile.c, functions. A tile of the operand (x), transformed to its place in a group (v). */
+VirFunc *winograd_transform(const Winograd *s);
+/* The sums of so many tiles of a group (v) with the weights (w) of `nv` vectors. */
+VirFunc *winograd_product(const Winograd *s, int tiles, int nv);
+/* From these sums of one tile, with biases and multipliers (m), its results (y): of the last vector `last`
+ * lanes. With an addition, what it adds (r) stands before y. */
+VirFunc *winograd_results(const Winograd *s, int nv, int last);
 
 #endif

@@ -3,9 +3,10 @@
 #include "codegen/requant.h"
 #include "codegen/winograd.h"
 
-/* The weight of a channel's window after 2G w (2G)^T; 2G is twice the transform of the paper. */
+/* The weight of a channel's window after G w G^T, with the rows of the paper's G times 24, -6, -6, 24, 24 and
+ * 6; its first one is a quarter of what that would be, and counts so. */
 static void transform(const int32_t w[3][3], int32_t out[WINOGRAD_POINTS]) {
-  static const int g[WINOGRAD_TILE][3] = {{2, 0, 0}, {1, 1, 1}, {1, -1, 1}, {0, 0, 2}};
+  static const int g[WINOGRAD_TILE][3] = {{6, 0, 0}, {1, 1, 1}, {1, -1, 1}, {1, 2, 4}, {1, -2, 4}, {0, 0, 6}};
   for (int i = 0; i < WINOGRAD_TILE; i++)
     for (int j = 0; j < WINOGRAD_TILE; j++) {
       int32_t sum = 0;
@@ -23,8 +24,7 @@ static int panel_vectors(const Winograd *s, int64_t v) {
 
 /* The channel of a lane; may be one behind the last. */
 static int64_t channel_of(const Winograd *s, int64_t v, int64_t l) {
-  int64_t first = v / s->nv * s->nv;
-  return first * s->lanes + requant_channel(s->lanes, panel_vectors(s, v), v - first, l);
+  return v * s->lanes + requant_channel(s->lanes, 1, 0, l);
 }
 
 /* Input channel i of the weights of lane l of vector v. */
@@ -52,7 +52,7 @@ static void pack_weights(Winograd *s) {
   s->weights = vir_constant(
       s->cg->module, cg_name(s->cg, s->node, "weights"), DT_S8, bytes, out,
       arena_printf(s->cg->arena,
-                   "weights of '%s', transformed for 2x2 results, int16 (low byte first) [%lld vectors in "
+                   "weights of '%s', transformed for 4x4 results, int16 (low byte first) [%lld vectors in "
                    "panels of %d][%d points][%lld pairs of channels]",
                    cg_title(s->cg, s->node), (long long)winograd_vectors(s), s->nv, WINOGRAD_POINTS,
                    (long long)(s->ic + 1) / 2));
@@ -64,7 +64,7 @@ static int64_t sum_of_weights(const Winograd *s, int64_t c) {
   return sum;
 }
 
-/* Sums are four times those of the convolution, and so is the bias. */
+/* Sums are four times those of the convolution when they are scaled. */
 static void pack_channels(Winograd *s) {
   int64_t n = winograd_vectors(s) * s->lanes;
   int32_t *bias = ARENA_NEW_ARRAY(s->cg->kernel_arena, int32_t, (size_t)n);
@@ -72,7 +72,7 @@ static void pack_channels(Winograd *s) {
   for (int64_t i = 0; i < n; i++) {
     int64_t c = channel_of(s, i / s->lanes, i % s->lanes);
     if (c >= s->oc) continue;
-    bias[i] = (int32_t)(4u * (uint32_t)(uint64_t)linear_bias(&s->lc, c, sum_of_weights(s, c)));
+    bias[i] = (int32_t)(WINOGRAD_BIAS * (uint32_t)(uint64_t)linear_bias(&s->lc, c, sum_of_weights(s, c)));
     m[i] = 0.25f * s->lc.multiplier[c];
   }
   s->bias = vir_constant(s->cg->module, cg_name(s->cg, s->node, "bias"), DT_S32, n, bias, NULL);

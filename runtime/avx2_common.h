@@ -237,11 +237,6 @@ V_VEC v_p v_pair_s8_part(const int8_t *a, const int8_t *b, int n) {
 }
 V_VEC v_p v_bcast_p(int32_t a) { return _mm256_set1_epi32(a); }
 V_VEC v_p v_sub_p(v_p a, v_p b) { return _mm256_sub_epi16(a, b); }
-V_VEC v_s32 v_dot2(v_s32 acc, v_p a, v_p b) {
-  acc = _mm256_add_epi32(acc, _mm256_madd_epi16(a, b));
-  __asm__("" : "+x"(acc)); /* gcc would add up many products first, for which it has no registers */
-  return acc;
-}
 
 V_VEC v_s32 v_add_s32(v_s32 a, v_s32 b) { return _mm256_add_epi32(a, b); }
 V_VEC v_s32 v_sub_s32(v_s32 a, v_s32 b) { return _mm256_sub_epi32(a, b); }

@@ -14,6 +14,11 @@ V_VEC v_s32 v_dot(v_s32 acc, v_q x, v_q w) {
   acc = _mm512_add_epi32(acc, _mm512_madd_epi16(x02, w02));
   return _mm512_add_epi32(acc, _mm512_madd_epi16(x13, w13));
 }
+V_VEC v_s32 v_dot2(v_s32 acc, v_p a, v_p b) {
+  acc = _mm512_add_epi32(acc, _mm512_madd_epi16(a, b));
+  __asm__("" : "+v"(acc)); /* gcc would add up many products first, for which it has no registers */
+  return acc;
+}
 V_VEC v_s32 v_dot_mem(v_s32 acc, v_q x, const void *w) { return v_dot(acc, x, v_load_q(w)); }
 
 #endif

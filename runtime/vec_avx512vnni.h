@@ -12,6 +12,12 @@ static inline
   __asm__("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(x), "v"(w));
   return acc;
 }
+static inline
+    __attribute__((always_inline, target("avx2,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))) v_s32
+    v_dot2(v_s32 acc, v_p a, v_p b) {
+  __asm__("vpdpwssd %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b));
+  return acc;
+}
 /* Weights in memory: compilers move such loads out of loops, and then have more vectors than registers. */
 static inline
     __attribute__((always_inline, target("avx2,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))) v_s32

@@ -11,6 +11,11 @@ static inline __attribute__((always_inline, target("avx2,f16c,avxvnni"))) v_s32 
   __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(acc) : "x"(x), "x"(w));
   return acc;
 }
+static inline __attribute__((always_inline, target("avx2,f16c,avxvnni"))) v_s32 v_dot2(v_s32 acc, v_p a,
+                                                                                       v_p b) {
+  __asm__("%{vex%} vpdpwssd %2, %1, %0" : "+x"(acc) : "x"(a), "x"(b));
+  return acc;
+}
 /* Weights in memory: compilers move such loads out of loops, and then have more vectors than registers. */
 static inline __attribute__((always_inline, target("avx2,f16c,avxvnni"))) v_s32 v_dot_mem(v_s32 acc, v_q x,
                                                                                           const void *w) {
