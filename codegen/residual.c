@@ -66,10 +66,12 @@ const Residual *residual_of_layer(const Cg *cg, const Node *layer) {
 
 const Tensor *residual_other(const Residual *r) { return r->add->operands[1 - r->operand]; }
 
-/* Winograd's last tiles of an odd number of rows or columns write over what those before have written. */
+/* Winograd's last tiles write over what those before have written, where rows or columns are no multiple of
+ * its results. */
 static bool may_write_twice(const Cg *cg, const Node *layer) {
   const Shape *y = &layer->results[0]->type.shape;
-  return cg->target->winograd && winograd_has_shape(layer) && (y->dim[2] % 2 || y->dim[3] % 2);
+  return winograd_has_shape(cg->target, layer) &&
+         (y->dim[2] % WINOGRAD_RESULTS || y->dim[3] % WINOGRAD_RESULTS);
 }
 
 bool residual_may_overwrite(const Cg *cg, const Residual *r) {

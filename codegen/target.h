@@ -20,14 +20,16 @@ typedef struct Target {
   VirOp broadcast, dot, dot_wide; /* the dot product of 4 activation bytes by 4 weights per lane; dot: the
                              fast form, exact under the condition in `dot_limit`; dot_wide: always exact */
   bool pair_major;                /* weight bytes of a k-group lie [k/2][lane][2] instead of [lane][4] */
-  int dot_pair_sum;     /* dot adds two products in 16 bits: exact where no pair's |sum| can exceed this, and
-                           kernels go by plans (codegen/dense_plan.h); 0: always exact */
-  int weight_min;       /* dot is exact only for weights >= this */
-  bool interleave;      /* vectors interleave in one operation: depthwise kernels go by quads of rows */
-  int winograd;         /* operand channels from which products of int16 are worth it (codegen/winograd.h); 0: never */
-  int dot_cost;         /* of `dot`, in half cycles: the tile is chosen by it; 0: conv_mr x conv_nv */
-  int conv_mr, conv_nv; /* register tile of a convolution: pixels x vectors */
-  int float_mr, float_nv;                           /* the same for float32 */
+  int dot_pair_sum; /* dot adds two products in 16 bits: exact where no pair's |sum| can exceed this, and
+                       kernels go by plans (codegen/dense_plan.h); 0: always exact */
+  int weight_min;   /* dot is exact only for weights >= this */
+  bool interleave;  /* vectors interleave in one operation: depthwise kernels go by quads of rows */
+  int winograd; /* operand channels from which products of int16 are worth it (codegen/winograd.h); 0: never
+                 */
+  int winograd_weights;   /* the most MB of a layer's transformed weights that are */
+  int dot_cost;           /* of `dot`, in half cycles: the tile is chosen by it; 0: conv_mr x conv_nv */
+  int conv_mr, conv_nv;   /* register tile of a convolution: pixels x vectors */
+  int float_mr, float_nv; /* the same for float32 */
   const struct TileKernel *kernels[TARGET_KERNELS]; /* micro-kernels besides broadcasts, the best first */
   const char *cc;                                   /* default compiler for -verify */
   const char *runner; /* runs its binaries: "" on the host, "qemu-aarch64 -L /usr/aarch64-linux-gnu" */

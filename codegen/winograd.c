@@ -9,10 +9,8 @@
 /* Bytes: of a transformed group, where groups are multiplied one by one; of weights that stay in the second
  * cache while they are read again for each row; of a transformed image that does. */
 enum { NEAR_GROUP = 32 << 10, NEAR_WEIGHTS = 768 << 10, NEAR_IMAGE = 512 << 10, THREADS_IMAGE = 4 << 20 };
-/* Of weights that are worth their transform, which makes them eight times as large. */
-enum { MOST_WEIGHTS = 5 << 20 };
-/* Sums of a group: with the weights, what 16 registers hold. */
-enum { GROUP_SUMS = 12 };
+/* Vectors of sums of a group, at most; with a panel's weights and an operand, what 16 registers hold. */
+enum { MOST_SUMS = 16, SUMS_16 = 12 };
 /* 64 times the sums fit 32 bits. */
 static const int64_t largest_sum = 1 << 25;
 /* The smallest multiplier of which a quarter certainly is a normal float. */
@@ -27,13 +25,15 @@ int64_t winograd_weights(const Winograd *s) { return WINOGRAD_POINTS * ((s->ic +
 
 /* ---- which nodes ---- */
 
-bool winograd_has_shape(const Node *n) {
-  if (n->op != OP_conv2d) return false;
+bool winograd_has_shape(const Target *t, const Node *n) {
+  if (!t->winograd || n->op != OP_conv2d) return false;
   const ConvAttrs *a = ATTRS(n, ConvAttrs);
   const Shape *w = &n->operands[1]->type.shape, *y = &n->results[0]->type.shape;
+  int64_t weights = w->dim[0] * w->dim[1] * WINOGRAD_POINTS * 2;
   return a->groups == 1 && a->stride.v[0] == 1 && a->stride.v[1] == 1 && a->dilation.v[0] == 1 &&
          a->dilation.v[1] == 1 && w->dim[2] == 3 && w->dim[3] == 3 && y->dim[0] > 0 &&
-         y->dim[2] >= WINOGRAD_RESULTS && y->dim[3] >= WINOGRAD_RESULTS;
+         y->dim[2] >= WINOGRAD_RESULTS && y->dim[3] >= WINOGRAD_RESULTS && w->dim[1] >= t->winograd &&
+         w->dim[0] >= t->lanes && weights <= (int64_t)t->winograd_weights << 20;
 }
 
 static bool has_types(const Cg *cg, const Node *n) {
@@ -59,11 +59,7 @@ static bool has_values(const Node *n) {
 }
 
 bool winograd_suits(const Cg *cg, const Node *n) {
-  const Shape *w = &n->operands[1]->type.shape;
-  int least = cg->target->winograd;
-  return least && !cg->saves_memory && winograd_has_shape(n) && w->dim[1] >= least &&
-         w->dim[0] >= cg->target->lanes && w->dim[0] * w->dim[1] * 2 * WINOGRAD_POINTS <= MOST_WEIGHTS &&
-         has_types(cg, n) && has_values(n);
+  return !cg->saves_memory && winograd_has_shape(cg->target, n) && has_types(cg, n) && has_values(n);
 }
 
 /* ---- how ---- */
@@ -79,7 +75,7 @@ static WinogradStrip choose_strip(const Winograd *s) {
 
 /* Rows that are short make groups of several. */
 static void choose_groups(Winograd *s) {
-  int most = GROUP_SUMS / s->nv;
+  int most = (s->cg->target->registers > 16 ? MOST_SUMS : SUMS_16) / s->nv;
   s->across = tile_pixels(s->columns, most);
   s->down = s->across == s->columns ? tile_pixels(s->rows, most / s->across) : 1;
   s->group_columns = (s->columns + s->across - 1) / s->across;
@@ -108,7 +104,7 @@ static Winograd plan(const Cg *cg, const Node *n) {
                 .y_pixel = sy->stride[3],
                 .y_first = sy->offset,
                 .lanes = cg->target->lanes,
-                .nv = cg->target->lanes > 8 ? 1 : 2};
+                .nv = 2};
   int64_t block = 2 * s.lanes;
   s.channels = (s.ic + block - 1) / block * block;
   s.rows = (s.height + WINOGRAD_RESULTS - 1) / WINOGRAD_RESULTS;
@@ -143,7 +139,7 @@ enum { WHOLE, LEFT, PANEL_KINDS };
 
 typedef struct {
   VirFunc *transform, *results[PANEL_KINDS];
-  VirFunc *product[PANEL_KINDS][GROUP_SUMS + 1]; /* of so many tiles */
+  VirFunc *product[PANEL_KINDS][MOST_SUMS + 1]; /* of so many tiles */
 } Funcs;
 
 typedef struct {

@@ -40,8 +40,8 @@ typedef struct {
   const VirBase *bias, *multiplier; /* as the lanes of the vectors are numbered */
 } Winograd;
 
-/* True for a node whose attributes and shapes allow it, before anything is placed. */
-bool winograd_has_shape(const Node *n);
+/* True for a node whose attributes and shapes allow it and make it worth while, before anything is placed. */
+bool winograd_has_shape(const Target *t, const Node *n);
 /* True for a node that winograd_emit is for; its scratch in bytes. */
 bool winograd_suits(const Cg *cg, const Node *n);
 int64_t winograd_scratch(const Cg *cg, const Node *n);

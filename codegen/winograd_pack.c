@@ -1,10 +1,9 @@
 #include <string.h>
 
-#include "codegen/requant.h"
 #include "codegen/winograd.h"
 
 /* The weight of a channel's window after G w G^T, with the rows of the paper's G times 24, -6, -6, 24, 24 and
- * 6; its first one is a quarter of what that would be, and counts so. */
+ * 6: integers. */
 static void transform(const int32_t w[3][3], int32_t out[WINOGRAD_POINTS]) {
   static const int g[WINOGRAD_TILE][3] = {{6, 0, 0}, {1, 1, 1}, {1, -1, 1}, {1, 2, 4}, {1, -2, 4}, {0, 0, 6}};
   for (int i = 0; i < WINOGRAD_TILE; i++)
@@ -22,14 +21,9 @@ static int panel_vectors(const Winograd *s, int64_t v) {
   return left < s->nv ? (int)left : s->nv;
 }
 
-/* The channel of a lane; may be one behind the last. */
-static int64_t channel_of(const Winograd *s, int64_t v, int64_t l) {
-  return v * s->lanes + requant_channel(s->lanes, 1, 0, l);
-}
-
 /* Input channel i of the weights of lane l of vector v. */
 static void put_window(const Winograd *s, int8_t *out, int64_t v, int64_t l, int64_t i) {
-  int64_t c = channel_of(s, v, l), first = v / s->nv * s->nv, pairs = (s->ic + 1) / 2;
+  int64_t c = v * s->lanes + l, first = v / s->nv * s->nv, pairs = (s->ic + 1) / 2;
   int32_t w[3][3], u[WINOGRAD_POINTS];
   int n = panel_vectors(s, v);
   if (c >= s->oc) return;
@@ -64,16 +58,13 @@ static int64_t sum_of_weights(const Winograd *s, int64_t c) {
   return sum;
 }
 
-/* Sums are four times those of the convolution when they are scaled. */
 static void pack_channels(Winograd *s) {
   int64_t n = winograd_vectors(s) * s->lanes;
   int32_t *bias = ARENA_NEW_ARRAY(s->cg->kernel_arena, int32_t, (size_t)n);
   float *m = ARENA_NEW_ARRAY(s->cg->kernel_arena, float, (size_t)n);
-  for (int64_t i = 0; i < n; i++) {
-    int64_t c = channel_of(s, i / s->lanes, i % s->lanes);
-    if (c >= s->oc) continue;
-    bias[i] = (int32_t)(WINOGRAD_BIAS * (uint32_t)(uint64_t)linear_bias(&s->lc, c, sum_of_weights(s, c)));
-    m[i] = 0.25f * s->lc.multiplier[c];
+  for (int64_t c = 0; c < s->oc; c++) {
+    bias[c] = (int32_t)(WINOGRAD_BIAS * (uint32_t)(uint64_t)linear_bias(&s->lc, c, sum_of_weights(s, c)));
+    m[c] = 0.25f * s->lc.multiplier[c];
   }
   s->bias = vir_constant(s->cg->module, cg_name(s->cg, s->node, "bias"), DT_S32, n, bias, NULL);
   s->multiplier = vir_constant(s->cg->module, cg_name(s->cg, s->node, "m"), DT_F32, n, m, NULL);

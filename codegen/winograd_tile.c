@@ -4,7 +4,7 @@
 #include "codegen/requant.h"
 #include "codegen/winograd.h"
 
-enum { MAX_TILES = 12, MAX_NV = 2, UNROLL = 4 };
+enum { MAX_TILES = 16, MAX_NV = 2, UNROLL = 4 };
 /* The inverse of 9 modulo 2^32. */
 enum { NINTH = 954437177 };
 

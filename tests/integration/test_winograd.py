@@ -8,15 +8,17 @@ from test_emitted import command
 
 TARGET = 'x86-64-v3'
 
-# What is transformed at a time; one convolution of each kind of size.
+# What is transformed at a time, how tiles lie in groups; one convolution of each kind of size.
 CASES = {
-    'a group of tiles': dict(n=2, ic=19, oc=37, h=9, w=11),
-    'no more than one tile': dict(ic=8, oc=8, h=4, w=5, pad=0),
-    'a last group of one tile': dict(ic=16, oc=16, h=4, w=13),
-    'groups that are all alike': dict(ic=16, oc=24, h=6, w=24),
-    'a row of tiles': dict(n=2, ic=100, oc=40, h=5, w=14),
-    'a tall image': dict(ic=160, oc=160, h=7, w=8),
-    'the image': dict(ic=160, oc=168, h=8, w=7),
+    'groups of tiles, the last one smaller': dict(n=2, ic=19, oc=37, h=9, w=50),
+    'no more than one tile': dict(ic=8, oc=8, h=6, w=6, pad=0),
+    'two tiles in a row, one column apart': dict(ic=16, oc=16, h=4, w=5),
+    'three rows in a group': dict(ic=16, oc=24, h=12, w=8),
+    'groups of rows, the last one smaller': dict(n=3, ic=17, oc=20, h=26, w=7),
+    'groups that are all alike': dict(ic=16, oc=24, h=8, w=48),
+    'a row of tiles': dict(n=2, ic=100, oc=40, h=6, w=30),
+    'a tall image': dict(ic=96, oc=168, h=23, w=8),
+    'the image': dict(ic=136, oc=160, h=11, w=27),
 }
 
 RUN = r'''
@@ -61,6 +63,13 @@ def model(t, *, n=1, ic, oc, h, w, pad=1, stride=1, weight=None):
 ''')
 
 
+def verify(t, target):
+    """Against the interpreter, where this machine runs the target."""
+    r = t.run('m.ir', '-target', target, '-verify', '-o', 'm.c')
+    text = r.stdout + r.stderr
+    assert re.search(rf'verify: {re.escape(target)}: (\d+ inputs, 0 mismatches|not run)', text), text
+
+
 def is_transformed(t):
     return '(Winograd)' in t.read('m.c').decode()
 
@@ -69,12 +78,20 @@ def test_all_ways(t):
     """The interpreter's bits, with extreme inputs among them."""
     for name, case in CASES.items():
         model(t, **case)
-        r = t.run('m.ir', '-target', TARGET, '-verify', '-o', 'm.c')
-        assert re.search(r'verify: x86-64-v3: \d+ inputs, 0 mismatches', r.stdout + r.stderr), (name, r.stderr)
+        verify(t, TARGET)
         assert is_transformed(t), name
         command('cc', '-O2', '-Wstack-usage=4096', '-Werror', '-c', t.dir / 'm.c', '-o', t.dir / 'm.o')
         text = t.read('m.c').decode()
-        assert ('_transform(' in text) == name.endswith('image'), name  # a kernel of its own
+        assert ('(Winograd): transform' in text) == name.endswith('image'), name  # a kernel of its own
+
+
+def test_targets(t):
+    """All that have it, where this machine runs them: longer vectors, products that add up."""
+    for name in 'groups of tiles, the last one smaller', 'groups of rows, the last one smaller', 'the image':
+        for target, least in ('x86-64-v3+avxvnni', 16), ('x86-64-v4', 8), ('x86-64-v4+avx512vnni', 32):
+            model(t, **CASES[name])
+            verify(t, target)
+            assert is_transformed(t) == (CASES[name]['ic'] >= least), (name, target)
 
 
 def test_threads(t):
@@ -94,11 +111,11 @@ def test_threads(t):
 
 
 def test_what_does_not_qualify(t):
-    """Strides, few channels, targets with a better product, a limit of memory, many weights."""
+    """Strides, few channels, a limit of memory, many weights; with byte products of their own fewer."""
     usual = dict(ic=16, oc=16, h=8, w=8)
-    for name, case, options in [('stride', {'stride': 2}, ()), ('channels', {'ic': 4}, ()), ('results', {'h': 3, 'pad': 0}, ()),
+    for name, case, options in [('stride', {'stride': 2}, ()), ('channels', {'ic': 4}, ()), ('results', {'h': 5, 'pad': 0}, ()),
                                 ('weights', {'ic': 512, 'oc': 512}, ()), ('limit', {}, ('-max-workspace=3K',)),
-                                ('vnni', {}, ('-target', 'x86-64-v3+avxvnni'))]:
+                                ('vnni', {'ic': 200, 'oc': 200}, ('-target', 'x86-64-v3+avxvnni'))]:
         model(t, **(usual | case))
         t.run('m.ir', '-target', TARGET, *options, '-o', 'm.c')
         assert not is_transformed(t), name
@@ -109,13 +126,11 @@ def test_what_does_not_qualify(t):
 
 
 def test_sums_that_would_not_fit(t):
-    """Four times the largest sums leave 32 bits: in the usual way, and exactly."""
-    model(t, ic=800, oc=8, h=4, w=4, weight=np.full((8, 800, 3, 3), 127, np.int8))
-    t.run('m.ir', '-target', TARGET, '-o', 'm.c')
-    assert is_transformed(t)
-    model(t, ic=2000, oc=8, h=4, w=4, weight=np.full((8, 2000, 3, 3), -127, np.int8))
-    t.run('m.ir', '-target', TARGET, '-verify', '-o', 'm.c')
-    assert not is_transformed(t)
+    """64 times the largest sums leave 32 bits: in the usual way, and exactly."""
+    for ic, fits in (110, True), (120, False):
+        model(t, ic=ic, oc=8, h=4, w=4, weight=np.full((8, ic, 3, 3), -127, np.int8))
+        verify(t, TARGET)
+        assert is_transformed(t) == fits, ic
 
 
 if __name__ == '__main__':
