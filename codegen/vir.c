@@ -169,9 +169,20 @@ const VirBase *vir_constant_s16(VirModule *m, const char *hint, int64_t count, c
   return add_constant(m, hint, (VirBase){.elem16 = true, .count = count}, data, comment);
 }
 
+static char *prefixed(const VirModule *m, const char *name) {
+  return arena_printf(m->arena, "%s%s", m->prefix, name);
+}
+
+VirFunc *vir_find_func(const VirModule *m, const char *name) {
+  const char *full = prefixed(m, name);
+  for (VirFunc *f = m->funcs; f; f = f->next)
+    if (!strcmp(f->name, full)) return f;
+  return NULL;
+}
+
 void vir_func(VirBuilder *b, VirModule *m, const char *name, bool is_inline, const char *comment) {
   VirFunc *f = ARENA_NEW(m->arena, VirFunc);
-  f->name = global_name(m, arena_printf(m->arena, "%s%s", m->prefix, name), f);
+  f->name = global_name(m, prefixed(m, name), f);
   f->comment = comment ? arena_strdup(m->arena, comment) : NULL;
   f->is_inline = is_inline;
   *m->funcs_tail = f;

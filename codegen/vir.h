@@ -192,6 +192,8 @@ typedef struct VirBuilder {
 
 /* `name` is made unique by a number where it is taken. */
 void vir_func(VirBuilder *b, VirModule *m, const char *name, bool is_inline, const char *comment);
+/* One that was made under this name; NULL: none was. */
+VirFunc *vir_find_func(const VirModule *m, const char *name);
 const VirBase *vir_param(VirBuilder *b, const char *name, DType elem, bool writable, int64_t count);
 /* `count` s32 that vir_index may read: callers pass constants whose elements are all in [0, most]. */
 const VirBase *vir_index_param(VirBuilder *b, const char *name, int64_t count, int32_t most);

@@ -1,17 +1,10 @@
 /* The transform of the operand, the products, and the transform of these back. */
-#include <stdio.h>
-
 #include "codegen/requant.h"
 #include "codegen/winograd.h"
 
 enum { MAX_TILES = 16, MAX_NV = 2, UNROLL = 4 };
 /* The inverse of 9 modulo 2^32. */
 enum { NINTH = 954437177 };
-
-static void name_func(const Winograd *s, VirBuilder *b, bool is_inline, const char *what,
-                      const char *comment) {
-  vir_func(b, s->cg->module, cg_name(s->cg, s->node, what), is_inline, comment);
-}
 
 /* ---- the operand ---- */
 
@@ -44,11 +37,19 @@ static void forward(VirBuilder *b, const char *name, const VirVar *const d[WINOG
   out[5] = minus(b, name, minus(b, name, d[5], d[3]), twice(b, name, d31x2));
 }
 
+/* Layers of one shape share it. */
 VirFunc *winograd_transform(const Winograd *s) {
   VirBuilder b;
+  VirModule *module = s->cg->module;
+  const char *name = arena_printf(s->cg->arena, "winograd_transform_%lldx%lldx%lld_%d", (long long)s->x_row,
+                                  (long long)s->x_pixel, (long long)s->channels, s->down * s->across);
+  VirFunc *same = vir_find_func(module, name);
+  if (same) return same;
   int64_t block = 2 * s->lanes, window = (WINOGRAD_TILE - 1) * (s->x_row + s->x_pixel) + s->channels;
   int64_t point = s->down * s->across * s->channels;
-  name_func(s, &b, false, "transform", "6x6 elements of each channel to 36 sums");
+  vir_func(
+      &b, module, name, false,
+      arena_printf(s->cg->arena, "6x6 elements of each of %lld channels to 36 sums", (long long)s->channels));
   VirAddr x = vir_addr(vir_param(&b, "x", DT_U8, false, window), 0);
   VirAddr v = vir_addr(vir_param_s16(&b, "v", true, (WINOGRAD_POINTS - 1) * point + s->channels), 0);
   if (s->channels > block) {
@@ -115,14 +116,19 @@ static void all_pairs(Product *t, VirAddr v, VirAddr w) {
   for (int64_t k = looped; k < pairs; k++) pair_step(t, vir_offset(v, 2 * k), vir_offset(w, k * each));
 }
 
+/* Layers of one shape share it. */
 VirFunc *winograd_product(const Winograd *s, int tiles, int nv) {
   Product t = {.s = s, .tiles = tiles, .nv = nv};
   VirBuilder *b = &t.b;
-  char name[32];
+  Arena *a = s->cg->arena;
+  const char *name = arena_printf(a, "winograd_product_%dx%d_%lld_of_%dx%d", tiles, nv * s->lanes,
+                                  (long long)s->ic, s->down * s->across, s->nv * s->lanes);
+  VirFunc *same = vir_find_func(s->cg->module, name);
+  if (same) return same;
   int64_t elements = winograd_elements(s), sums = winograd_sums(s);
-  name_func(s, b, true, arena_printf(s->cg->arena, "product_%d_%dv", tiles, nv),
-            arena_printf(s->cg->arena, "36 products of %d tile%s and %d channels", tiles,
-                         tiles == 1 ? "" : "s", nv * s->lanes));
+  vir_func(b, s->cg->module, name, true,
+           arena_printf(a, "36 products of %d tile%s of %lld channels and weights of %d", tiles,
+                        tiles == 1 ? "" : "s", (long long)s->ic, nv * s->lanes));
   t.v = vir_param_s16(b, "v", false, elements);
   t.w = vir_param(b, "w", DT_S8, false, nv * winograd_weights(s));
   t.sums = vir_param(b, "sums", DT_S32, true, sums);
@@ -130,8 +136,7 @@ VirFunc *winograd_product(const Winograd *s, int tiles, int nv) {
   const VirVar *p = vir_loop(b, "point", 0, WINOGRAD_POINTS, 1);
   for (int m = 0; m < tiles; m++)
     for (int n = 0; n < nv; n++) {
-      snprintf(name, sizeof name, "acc%d_%d", m, n);
-      t.acc[m][n] = VIR_LET(b, name, splat_s32, vir_n(0));
+      t.acc[m][n] = VIR_LET(b, arena_printf(a, "acc%d_%d", m, n), splat_s32, vir_n(0));
     }
   all_pairs(&t, vir_plus(vir_addr(t.v, 0), p, elements / WINOGRAD_POINTS),
             vir_plus(vir_addr(t.w, 0), p, nv * winograd_weights(s) / WINOGRAD_POINTS));
@@ -226,8 +231,9 @@ VirFunc *winograd_results(const Winograd *s, int nv, int last) {
   VirBuilder *b = &t.b;
   int64_t channels = (int64_t)nv * s->lanes, stored = (nv - 1) * s->lanes + last;
   int64_t count = (WINOGRAD_RESULTS - 1) * (s->y_row + s->y_pixel) + stored;
-  name_func(s, b, false, arena_printf(s->cg->arena, "results_%lld", (long long)stored),
-            arena_printf(s->cg->arena, "4x4 results of %lld channels", (long long)stored));
+  const char *name = arena_printf(s->cg->arena, "results_%lld", (long long)stored);
+  vir_func(b, s->cg->module, cg_name(s->cg, s->node, name), false,
+           arena_printf(s->cg->arena, "4x4 results of %lld channels", (long long)stored));
   t.sums = vir_param(b, "sums", DT_S32, false,
                      winograd_sums(s) / WINOGRAD_POINTS * (WINOGRAD_POINTS - 1) + channels);
   t.bias = vir_param(b, "bias", DT_S32, false, channels);

@@ -64,10 +64,11 @@ def model(t, *, n=1, ic, oc, h, w, pad=1, stride=1, weight=None):
 
 
 def verify(t, target):
-    """Against the interpreter, where this machine runs the target."""
+    """Against the interpreter, where this machine runs the targets."""
     r = t.run('m.ir', '-target', target, '-verify', '-o', 'm.c')
     text = r.stdout + r.stderr
-    assert re.search(rf'verify: {re.escape(target)}: (\d+ inputs, 0 mismatches|not run)', text), text
+    for name in target.split(','):
+        assert re.search(rf'verify: {re.escape(name)}: (\d+ inputs, 0 mismatches|not run)', text), text
 
 
 def is_transformed(t):
@@ -108,6 +109,28 @@ def test_threads(t):
         in_parts += not out.startswith('0 ')
         command('cc', '-O2', '-Wstack-usage=4096', '-Werror', '-c', t.dir / 'm.c', '-o', t.dir / 'm.o')
     assert in_parts >= 2, in_parts
+
+
+def test_layers_share(t):
+    """Layers of one shape have their transforms and products in common."""
+    r = np.random.default_rng(5)
+    np.savez(t.dir / 'm.npz', **{k: r.integers(-127, 128, (16, 16, 3, 3)).astype(np.int8) for k in 'vw'})
+    u8, conv = 'u8<scale=0.5, zero=100>[1, 16, 8, 8]', '{ pad = [1, 1, 1, 1] }'
+    t.write('m.ir', f'''model m {{
+  weights "m.npz"
+  input %x : u8<scale=0.02, zero=7>[1, 16, 8, 8]
+  const @v : s8<scale=0.01, zero=0>[16, 16, 3, 3]
+  const @w : s8<scale=0.01, zero=0>[16, 16, 3, 3]
+  %a = conv2d(%x, @v) {conv} : {u8}
+  %y = conv2d(%a, @w) {conv} : {u8}
+  output %y
+}}
+''')
+    verify(t, f'{TARGET},x86-64-v4')
+    text = t.read('m.c').decode()
+    for name in 'transform', 'product', 'results':
+        made = len(re.findall(rf'^static .*_{name}_\w+\(', text, re.M))
+        assert made == 2 * (2 if name == 'results' else 1), (name, made)
 
 
 def test_what_does_not_qualify(t):
