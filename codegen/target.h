@@ -7,6 +7,13 @@
 
 enum { TARGET_KERNELS = 2 };
 
+/* What Winograd's transform is weighed by (codegen/winograd.h), in half cycles: four products of each lane in
+ * the usual way, two of its own; the transforms of 2 * lanes channels of a tile, of a vector of results back.
+ * The most MB that a layer's transformed weights may take. All 0: never. */
+typedef struct {
+  int usual, product, forward, back, megabytes;
+} WinogradCost;
+
 typedef struct Target {
   const char *name;      /* -target */
   const char *what;      /* for -print-targets */
@@ -24,9 +31,7 @@ typedef struct Target {
                        kernels go by plans (codegen/dense_plan.h); 0: always exact */
   int weight_min;   /* dot is exact only for weights >= this */
   bool interleave;  /* vectors interleave in one operation: depthwise kernels go by quads of rows */
-  int winograd; /* operand channels from which products of int16 are worth it (codegen/winograd.h); 0: never
-                 */
-  int winograd_weights;   /* the most MB of a layer's transformed weights that are */
+  WinogradCost winograd;
   int dot_cost;           /* of `dot`, in half cycles: the tile is chosen by it; 0: conv_mr x conv_nv */
   int conv_mr, conv_nv;   /* register tile of a convolution: pixels x vectors */
   int float_mr, float_nv; /* the same for float32 */

@@ -11,29 +11,49 @@
 enum { NEAR_GROUP = 32 << 10, NEAR_WEIGHTS = 768 << 10, NEAR_IMAGE = 512 << 10, THREADS_IMAGE = 4 << 20 };
 /* Vectors of sums of a group, at most; with a panel's weights and an operand, what 16 registers hold. */
 enum { MOST_SUMS = 16, SUMS_16 = 12 };
+/* Tiles whose products are not made at full speed. */
+enum { FEW_TILES = 4 };
 /* 64 times the sums fit 32 bits. */
 static const int64_t largest_sum = 1 << 25;
 /* The smallest multiplier of which a quarter certainly is a normal float. */
 static const float least_multiplier = 0x1p-100f;
 
+static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
 int64_t winograd_elements(const Winograd *s) { return WINOGRAD_POINTS * s->down * s->across * s->channels; }
 int64_t winograd_sums(const Winograd *s) {
   return (int64_t)WINOGRAD_POINTS * s->down * s->across * s->nv * s->lanes;
 }
-int64_t winograd_vectors(const Winograd *s) { return (s->oc + s->lanes - 1) / s->lanes; }
-int64_t winograd_weights(const Winograd *s) { return WINOGRAD_POINTS * ((s->ic + 1) / 2) * 4 * s->lanes; }
+int64_t winograd_vectors(const Winograd *s) { return ceil_div(s->oc, s->lanes); }
+int64_t winograd_weights(const Winograd *s) { return WINOGRAD_POINTS * ceil_div(s->ic, 2) * 4 * s->lanes; }
 
 /* ---- which nodes ---- */
 
-bool winograd_has_shape(const Target *t, const Node *n) {
-  if (!t->winograd || n->op != OP_conv2d) return false;
+static bool is_plain_3x3(const Node *n) {
+  if (n->op != OP_conv2d) return false;
   const ConvAttrs *a = ATTRS(n, ConvAttrs);
   const Shape *w = &n->operands[1]->type.shape, *y = &n->results[0]->type.shape;
-  int64_t weights = w->dim[0] * w->dim[1] * WINOGRAD_POINTS * 2;
   return a->groups == 1 && a->stride.v[0] == 1 && a->stride.v[1] == 1 && a->dilation.v[0] == 1 &&
          a->dilation.v[1] == 1 && w->dim[2] == 3 && w->dim[3] == 3 && y->dim[0] > 0 &&
-         y->dim[2] >= WINOGRAD_RESULTS && y->dim[3] >= WINOGRAD_RESULTS && w->dim[1] >= t->winograd &&
-         w->dim[0] >= t->lanes && weights <= (int64_t)t->winograd_weights << 20;
+         y->dim[2] >= WINOGRAD_RESULTS && y->dim[3] >= WINOGRAD_RESULTS;
+}
+
+/* In half cycles, for an image; few tiles have few sums, which wait for each other. */
+static bool is_faster(const Target *t, const Shape *w, const Shape *y) {
+  const WinogradCost *c = &t->winograd;
+  int64_t vectors = ceil_div(w->dim[0], t->lanes), ic = w->dim[1];
+  int64_t tiles = ceil_div(y->dim[2], WINOGRAD_RESULTS) * ceil_div(y->dim[3], WINOGRAD_RESULTS);
+  int64_t products = WINOGRAD_POINTS * ceil_div(ic, 2) * c->product * (tiles < FEW_TILES ? 2 : 1);
+  int64_t tile = vectors * (products + c->back) + ceil_div(ic, 2 * t->lanes) * c->forward;
+  return tiles * tile < y->dim[2] * y->dim[3] * vectors * ceil_div(9 * ic, 4) * c->usual;
+}
+
+bool winograd_has_shape(const Target *t, const Node *n) {
+  if (!t->winograd.product || !is_plain_3x3(n)) return false;
+  const Shape *w = &n->operands[1]->type.shape;
+  int64_t weights = w->dim[0] * w->dim[1] * WINOGRAD_POINTS * 2;
+  return w->dim[0] >= t->lanes && weights <= (int64_t)t->winograd.megabytes << 20 &&
+         is_faster(t, w, &n->results[0]->type.shape);
 }
 
 static bool has_types(const Cg *cg, const Node *n) {
@@ -78,8 +98,8 @@ static void choose_groups(Winograd *s) {
   int most = (s->cg->target->registers > 16 ? MOST_SUMS : SUMS_16) / s->nv;
   s->across = tile_pixels(s->columns, most);
   s->down = s->across == s->columns ? tile_pixels(s->rows, most / s->across) : 1;
-  s->group_columns = (s->columns + s->across - 1) / s->across;
-  s->group_rows = (s->rows + s->down - 1) / s->down;
+  s->group_columns = ceil_div(s->columns, s->across);
+  s->group_rows = ceil_div(s->rows, s->down);
 }
 
 static Winograd plan(const Cg *cg, const Node *n) {
@@ -106,9 +126,9 @@ static Winograd plan(const Cg *cg, const Node *n) {
                 .lanes = cg->target->lanes,
                 .nv = 2};
   int64_t block = 2 * s.lanes;
-  s.channels = (s.ic + block - 1) / block * block;
-  s.rows = (s.height + WINOGRAD_RESULTS - 1) / WINOGRAD_RESULTS;
-  s.columns = (s.width + WINOGRAD_RESULTS - 1) / WINOGRAD_RESULTS;
+  s.channels = ceil_div(s.ic, block) * block;
+  s.rows = ceil_div(s.height, WINOGRAD_RESULTS);
+  s.columns = ceil_div(s.width, WINOGRAD_RESULTS);
   if (s.nv > winograd_vectors(&s)) s.nv = 1;
   choose_groups(&s);
   s.strip = choose_strip(&s);
@@ -122,7 +142,7 @@ static int64_t strip_bytes(const Winograd *s) {
   return 2 * winograd_elements(s) * groups[s->strip];
 }
 
-static int64_t panels(const Winograd *s) { return (winograd_vectors(s) + s->nv - 1) / s->nv; }
+static int64_t panels(const Winograd *s) { return ceil_div(winograd_vectors(s), s->nv); }
 
 /* Threads do different panels. */
 static int64_t sums_step(const Winograd *s) { return s->cg->options->threads ? winograd_sums(s) : 0; }
@@ -330,7 +350,7 @@ static void make_products(const Winograd *s, Funcs *f, int kind, int nv) {
 
 static void make_funcs(const Winograd *s, Funcs *f) {
   int64_t each = (int64_t)s->nv * s->lanes, left = s->oc % each;
-  const int nv[] = {[WHOLE] = s->oc >= each ? s->nv : 0, [LEFT] = (int)((left + s->lanes - 1) / s->lanes)};
+  const int nv[] = {[WHOLE] = s->oc >= each ? s->nv : 0, [LEFT] = (int)ceil_div(left, s->lanes)};
   const int last[] = {[WHOLE] = s->lanes, [LEFT] = left % s->lanes ? (int)(left % s->lanes) : s->lanes};
   *f = (Funcs){.transform = winograd_transform(s)};
   for (int kind = 0; kind < PANEL_KINDS; kind++) {
