@@ -1,4 +1,7 @@
+#include "codegen/plan_match.h"
 #include "codegen/plan_steps.h"
+
+#include <string.h>
 
 /* Candidates that are tried for each k-step, first, and to mend what was found. */
 enum { LARGE_TRIES = 24, SMALL_TRIES = 8, MEND_TRIES = 64, ROUNDS = 2 };
@@ -20,11 +23,18 @@ static void set_saved(Match *m) {
 
 static const PlanStep *at(const Match *m, int64_t i) { return m->p->by_size[i]; }
 
+/* Of a k-step alone, as plan_add and plan_add_flipped leave them. */
+static PlanSums sums_of(const PlanStep *e, bool flipped) {
+  PlanSums s;
+  memcpy(s.positive, flipped ? e->large : e->positive, sizeof s.positive);
+  memcpy(s.negative, flipped ? e->small : e->negative, sizeof s.negative);
+  return s;
+}
+
 /* Two k-steps, the last `masks` of them flipped. */
 static bool go_together(const Planner *p, const PlanStep *first, const PlanStep *second, int masks) {
-  PlanSums sums = {.positive = {0}};
-  if (!(masks == 2 ? plan_add_flipped(p, &sums, first) : first->fits && plan_add(p, &sums, first)))
-    return false;
+  if (masks < 2 && !first->fits) return false;
+  PlanSums sums = sums_of(first, masks == 2);
   return masks ? plan_add_flipped(p, &sums, second) : plan_add(p, &sums, second);
 }
 
@@ -82,6 +92,61 @@ static void match_greedily(Match *m) {
   }
 }
 
+/* What goes together with so many masks at most, as sets for codegen/plan_match.h. */
+typedef struct {
+  int words;
+  uint64_t *with[PLAN_MASKS + 1], *all, *large; /* large: those that do not fit without a mask */
+  uint64_t *left;                               /* not yet paired up */
+} Choices;
+
+static void put(uint64_t *set, int64_t i) { set[i / PLAN_WORD] |= (uint64_t)1 << i % PLAN_WORD; }
+
+static uint64_t *new_set(Arena *a, int64_t words) { return ARENA_NEW_ARRAY(a, uint64_t, (size_t)words + 1); }
+
+static Choices read_choices(const Match *m, Arena *a) {
+  int64_t words = plan_words(m->n);
+  Choices c = {.words = (int)words, .all = new_set(a, words), .large = new_set(a, words)};
+  for (int masks = 0; masks <= PLAN_MASKS; masks++) c.with[masks] = new_set(a, m->n * words);
+  for (int64_t i = 0; i < m->n; i++) {
+    put(c.all, i);
+    if (!at(m, i)->fits) put(c.large, i);
+    for (int64_t j = 0; j < i; j++) {
+      bool x_is_last;
+      int masks = pair_masks(m->p, at(m, i), at(m, j), &x_is_last);
+      if (masks < 0 || m->saved[masks][!at(m, i)->fits + !at(m, j)->fits] <= 0) continue;
+      for (; masks <= PLAN_MASKS; masks++) {
+        put(c.with[masks] + i * words, j);
+        put(c.with[masks] + j * words, i);
+      }
+    }
+  }
+  c.left = arena_memdup(a, c.all, sizeof *c.all * (size_t)words);
+  return c;
+}
+
+/* Many: those that need a mask take such as hardly go without one, and the others are paired without any. */
+static void match_large(Choices *c, int *partner) {
+  for (int w = 0; w < c->words; w++) c->left[w] &= ~c->large[w];
+  plan_match_with(c->words, c->with[1], c->with[0], c->large, c->left, partner);
+  plan_match(c->words, c->with[0], c->left, partner);
+  for (int w = 0; w < c->words; w++) c->left[w] |= c->large[w];
+}
+
+/* As many pairs as are found. */
+static void match_most(Match *m) {
+  Arena *tmp = arena_new();
+  Choices c = read_choices(m, tmp);
+  int *partner = ARENA_NEW_ARRAY(tmp, int, (size_t)m->n + 1);
+  for (int64_t i = 0; i < m->n; i++) partner[i] = -1;
+  if (m->n > PLAN_WORD) match_large(&c, partner);
+  for (int masks = 1; masks <= PLAN_MASKS; masks++) {
+    plan_match(c.words, c.with[masks], c.left, partner);
+    plan_match_rest(c.words, c.with[masks], c.all, c.left, partner);
+  }
+  for (int64_t i = 0; i < m->n; i++) m->partner[i] = partner[i];
+  arena_free(tmp);
+}
+
 /* A better partner for i, whose old one may go with that of the new one; false where there is none. */
 static bool mend(Match *m, int64_t i) {
   int64_t tries = m->n < MEND_TRIES ? m->n : MEND_TRIES, p = m->partner[i];
@@ -124,7 +189,10 @@ void plan_pairs(const Planner *p, Plan *plan) {
   Match m = {.p = p, .n = p->n_sized, .partner = ARENA_NEW_ARRAY(tmp, int64_t, (size_t)p->n_sized + 1)};
   for (int64_t i = 0; i < m.n; i++) m.partner[i] = -1;
   set_saved(&m);
-  match_greedily(&m);
+  if (m.n <= PLAN_MATCHED)
+    match_most(&m);
+  else
+    match_greedily(&m);
   bool mended = true;
   for (int round = 0; round < ROUNDS && mended; round++) {
     mended = false;

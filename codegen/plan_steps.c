@@ -65,14 +65,16 @@ void plan_measure(const Planner *p, PlanStep *e, int32_t step) {
 bool plan_add(const Planner *p, PlanSums *s, const PlanStep *e) {
   PlanSums sum;
   uint16_t most = 0;
-  for (int i = 0; i < PLAN_PAIRS; i++) { /* of a constant length, so that compilers make vectors of it */
-    uint16_t positive = (uint16_t)(s->positive[i] + e->positive[i]);
-    uint16_t negative = (uint16_t)(s->negative[i] + e->negative[i]);
-    uint16_t larger = positive > negative ? positive : negative;
-    most = larger > most ? larger : most;
-    sum.positive[i] = positive;
-    sum.negative[i] = negative;
-  }
+  for (int at = 0; at < p->pairs; at += PLAN_BLOCK)
+    for (int i = at; i < at + PLAN_BLOCK;
+         i++) { /* of a constant length, so that compilers make vectors of it */
+      uint16_t positive = (uint16_t)(s->positive[i] + e->positive[i]);
+      uint16_t negative = (uint16_t)(s->negative[i] + e->negative[i]);
+      uint16_t larger = positive > negative ? positive : negative;
+      most = larger > most ? larger : most;
+      sum.positive[i] = positive;
+      sum.negative[i] = negative;
+    }
   if (most > p->limit) return false;
   *s = sum;
   return true;
@@ -88,19 +90,20 @@ void plan_balance(int32_t *positive, int32_t *negative, int32_t size) {
 bool plan_add_flipped(const Planner *p, PlanSums *s, const PlanStep *e) {
   PlanSums sum;
   uint16_t most = 0;
-  for (int i = 0; i < PLAN_PAIRS; i++) { /* twice what plan_balance does, without branches */
-    uint16_t positive = s->positive[i], negative = s->negative[i], large = e->large[i], small = e->small[i];
-    uint16_t first = positive <= negative ? large : 0;
-    positive = (uint16_t)(positive + first);
-    negative = (uint16_t)(negative + large - first);
-    uint16_t second = positive <= negative ? small : 0;
-    positive = (uint16_t)(positive + second);
-    negative = (uint16_t)(negative + small - second);
-    uint16_t larger = positive > negative ? positive : negative;
-    most = larger > most ? larger : most;
-    sum.positive[i] = positive;
-    sum.negative[i] = negative;
-  }
+  for (int at = 0; at < p->pairs; at += PLAN_BLOCK)
+    for (int i = at; i < at + PLAN_BLOCK; i++) { /* twice what plan_balance does, without branches */
+      uint16_t positive = s->positive[i], negative = s->negative[i], large = e->large[i], small = e->small[i];
+      uint16_t first = positive <= negative ? large : 0;
+      positive = (uint16_t)(positive + first);
+      negative = (uint16_t)(negative + large - first);
+      uint16_t second = positive <= negative ? small : 0;
+      positive = (uint16_t)(positive + second);
+      negative = (uint16_t)(negative + small - second);
+      uint16_t larger = positive > negative ? positive : negative;
+      most = larger > most ? larger : most;
+      sum.positive[i] = positive;
+      sum.negative[i] = negative;
+    }
   if (most > p->limit) return false;
   *s = sum;
   return true;

@@ -3,8 +3,9 @@
 #define QCC_CODEGEN_PLAN_STEPS_H
 
 #include "codegen/dense_plan.h"
+#include "codegen/plan_match.h"
 
-enum { PLAN_LANES = 16, PLAN_PAIRS = 2 * PLAN_LANES };
+enum { PLAN_LANES = 16, PLAN_PAIRS = 2 * PLAN_LANES, PLAN_BLOCK = 16 };
 
 /* A k-step of a vector: of each pair of weights of a channel, whose products are one sum in 16 bits, what of
  * them is positive and negative, and the larger and the smaller magnitude. */

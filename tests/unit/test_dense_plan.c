@@ -1,0 +1,138 @@
+/* What exact products on AVX2 are planned by: pairs of k-steps. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "codegen/plan_match.h"
+#include "ir/arena.h"
+
+static Arena *arena;
+static uint32_t random_state;
+
+static int setup(void **state) {
+  (void)state;
+  arena = arena_new();
+  random_state = 1;
+  return 0;
+}
+static int teardown(void **state) {
+  (void)state;
+  arena_free(arena);
+  return 0;
+}
+
+static int below(int n) { /* a number in [0, n) */
+  random_state = random_state * 1664525 + 1013904223;
+  return (int)((random_state >> 8) % (uint32_t)n);
+}
+
+/* ---- pairs ---- */
+
+typedef struct {
+  int n, words, partner[PLAN_MATCHED];
+  uint64_t with[PLAN_MATCHED * (PLAN_MATCHED / PLAN_WORD)], set[PLAN_MATCHED / PLAN_WORD];
+} Sets;
+
+static bool has(const uint64_t *set, int i) { return set[i / PLAN_WORD] >> i % PLAN_WORD & 1; }
+static void put(uint64_t *set, int i) { set[i / PLAN_WORD] |= (uint64_t)1 << i % PLAN_WORD; }
+
+static Sets *new_sets(int n) {
+  Sets *s = ARENA_NEW(arena, Sets);
+  s->n = n;
+  s->words = plan_words(n);
+  for (int i = 0; i < n; i++) {
+    s->partner[i] = -1;
+    put(s->set, i);
+  }
+  return s;
+}
+
+static void go_together(Sets *s, int i, int j) {
+  put(s->with + i * s->words, j);
+  put(s->with + j * s->words, i);
+}
+
+/* Partners are each other's and go together; of those that are left no two do. Returns the pairs. */
+static int check_pairs(const Sets *s) {
+  int pairs = 0;
+  for (int i = 0; i < s->n; i++) {
+    int j = s->partner[i];
+    assert_int_equal(has(s->set, i), j < 0);
+    if (j < 0) {
+      for (int k = 0; k < i; k++) assert_false(has(s->set, k) && has(s->with + i * s->words, k));
+      continue;
+    }
+    assert_int_equal(s->partner[j], i);
+    assert_true(has(s->with + i * s->words, j));
+    pairs += i < j;
+  }
+  return pairs;
+}
+
+static void pairs_of_any_sets(void **state) {
+  (void)state;
+  for (int trial = 0; trial < 300; trial++) {
+    Sets *s = new_sets(trial < 3 ? PLAN_MATCHED : 1 + below(150));
+    int chance = 1 + below(30);
+    for (int i = 0; i < s->n; i++)
+      for (int j = 0; j < i; j++)
+        if (!below(chance)) go_together(s, i, j);
+    plan_match(s->words, s->with, s->set, s->partner);
+    check_pairs(s);
+  }
+}
+
+/* A hidden way to pair all of them, and some more that lead astray. */
+static void all_pairs_are_found(void **state) {
+  (void)state;
+  int found = 0, all = 0;
+  for (int trial = 0; trial < 200; trial++) {
+    Sets *s = new_sets(2 * (1 + below(40)));
+    for (int i = 0; i < s->n; i += 2) go_together(s, i, i + 1);
+    for (int i = below(2 * s->n); i > 0; i--) {
+      int a = below(s->n), b = below(s->n);
+      if (a != b) go_together(s, a, b);
+    }
+    plan_match(s->words, s->with, s->set, s->partner);
+    found += check_pairs(s);
+    all += s->n / 2;
+  }
+  assert_true(found <= all && found * 100 >= all * 99);
+}
+
+static void pairs_are_broken_up(void **state) {
+  (void)state;
+  Sets *s = new_sets(4); /* 0 - 1 - 2 - 3, where 1 and 2 are a pair already */
+  for (int i = 0; i < 3; i++) go_together(s, i, i + 1);
+  uint64_t alone = 1 << 0 | 1 << 3, all = s->set[0];
+  s->partner[1] = 2;
+  s->partner[2] = 1;
+  plan_match_rest(s->words, s->with, &all, &alone, s->partner);
+  assert_int_equal(alone, 0);
+  assert_int_equal(s->partner[0], 1);
+  assert_int_equal(s->partner[3], 2);
+}
+
+static void some_take_those_with_few_choices(void **state) {
+  (void)state;
+  Sets *s = new_sets(4), *among = new_sets(4); /* 0 goes with all; of 1, 2, 3 only 2 and 3 go together */
+  for (int i = 1; i < 4; i++) go_together(s, 0, i);
+  go_together(among, 2, 3);
+  uint64_t some = 1, set = 0xe;
+  plan_match_with(1, s->with, among->with, &some, &set, s->partner);
+  assert_int_equal(some, 0);
+  assert_int_equal(set, 0xc);
+  assert_int_equal(s->partner[0], 1);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(pairs_of_any_sets, setup, teardown),
+      cmocka_unit_test_setup_teardown(all_pairs_are_found, setup, teardown),
+      cmocka_unit_test_setup_teardown(pairs_are_broken_up, setup, teardown),
+      cmocka_unit_test_setup_teardown(some_take_those_with_few_choices, setup, teardown),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
