@@ -2,6 +2,7 @@
 #include "codegen/codegen.h"
 
 #include "codegen/alias.h"
+#include "codegen/channel_order.h"
 #include "codegen/fit.h"
 #include "codegen/names.h"
 #include "codegen/share.h"
@@ -119,6 +120,7 @@ Cg *cg_generate(const Cg *common, const Target *t, const Graph *g, const Cg *fir
   cg->methods = strmap_new(cg->arena);
   cg->kernels_tail = &cg->kernels;
   reserve_names(cg);
+  cg_order_channels(cg);
   if (!fuse_chains(cg, g) || !cg_place(cg)) return NULL;
   cg->ranges = ranges_analyse(cg->arena, cg->graph);
   cg_plan_memory(cg);

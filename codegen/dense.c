@@ -1,6 +1,7 @@
 #include "codegen/dense.h"
 
 #include "codegen/dense_plan.h"
+#include "codegen/plan_slices.h"
 #include "codegen/residual.h"
 #include "codegen/tile_row.h"
 
@@ -120,22 +121,50 @@ void dense_calls_run_time(const DensePack *s, const DenseTiles *t, VirBuilder *b
                         .y = y});
 }
 
+/* A slice of the output channels, as a kernel of its own would have them. */
+typedef struct {
+  int64_t first;
+  Dense d;
+  DensePack s;
+  DenseTiles tiles;
+} Slice;
+
+static void make_slice(Slice *p, const DensePack *s, int64_t first, int64_t end) {
+  p->first = first;
+  p->d = *s->d;
+  p->s = *s;
+  p->d.oc = end - first;
+  p->s.d = &p->d;
+  if (end - first < s->d->oc) p->s.lc = linear_slice(&s->lc, first, end - first);
+  dense_pack(&p->s);
+  dense_tiles(&p->s, &p->tiles);
+}
+
+static void note_method(const DensePack *s, int slices) {
+  const char *apart = slices > 1 ? arena_printf(s->cg->arena, ", %d slices of channels", slices) : "";
+  cg_method(s->cg, s->d->node, "tiles of %d pixel%s x %d channels%s%s%s", s->mr, s->mr == 1 ? "" : "s",
+            s->nv * s->lanes, form_text(s), apart, residual_text(s->cg, s->add));
+}
+
 /* The register tiles and the kernel that calls them. */
 static void emit_panels(const DensePack *s) {
   Cg *cg = s->cg;
   const Dense *d = s->d;
-  cg_method(cg, d->node, "tiles of %d pixel%s x %d channels%s%s", s->mr, s->mr == 1 ? "" : "s",
-            s->nv * s->lanes, form_text(s), residual_text(cg, s->add));
-  DenseTiles tiles;
-  dense_tiles(s, &tiles);
+  int64_t first[MOST_SLICES + 1];
+  int n = plan_slices(s, first);
+  Slice slice[MOST_SLICES];
+  for (int i = 0; i < n; i++) make_slice(&slice[i], s, first[i], first[i + 1]);
+  const DensePack *most = &slice[0].s;
+  note_method(most, n);
   VirBuilder b;
   cg_kernel(cg, &b, d->node, d->what, "%s x weights %s -> %s%s%s", type_text(cg->arena, &d->x->type),
-            shape_text(cg->arena, &d->weight->type.shape), type_text(cg->arena, &d->y->type), form_text(s),
+            shape_text(cg->arena, &d->weight->type.shape), type_text(cg->arena, &d->y->type), form_text(most),
             residual_text(cg, s->add));
   const VirBase *x = cg_read(cg, &b, d->x, "x");
   ResidualBases residual = residual_bases(cg, &b, s->add);
   const VirBase *y = cg_write(cg, &b, s->add ? s->add->results[0] : d->y, "y");
-  dense_calls(s, &tiles, &b, vir_addr(x, 0), vir_addr(y, 0), residual);
+  for (int i = 0; i < n; i++)
+    dense_calls(&slice[i].s, &slice[i].tiles, &b, vir_addr(x, 0), vir_addr(y, slice[i].first), residual);
   cg_done(cg, &b);
 }
 
@@ -165,7 +194,6 @@ bool dense_emit(Cg *cg, const Dense *d) {
       return true;
     }
   }
-  dense_pack(&s);
   emit_panels(&s);
   return true;
 }

@@ -51,6 +51,8 @@ typedef struct {
   float *multiplier;
 } LinearConstants;
 void linear_constants(Cg *cg, const Node *n, LinearConstants *out);
+/* Those of some channels. */
+LinearConstants linear_slice(const LinearConstants *lc, int64_t first, int64_t channels);
 /* The bias of a channel over stored values, exactly: b - zero * sum, `sum` being that of the weights which
  * are multiplied. */
 int64_t linear_bias(const LinearConstants *lc, int64_t channel, int64_t sum);

@@ -239,10 +239,16 @@ static void choose_shape(DensePack *s) {
   if (s->nv > dense_vectors(s)) s->nv = (int)dense_vectors(s);
 }
 
+void dense_shape(DensePack *s) {
+  s->planes = 1;
+  if (s->quantized) choose_form(s);
+  choose_shape(s);
+}
+
 /* The form, the tile, and the plans of FORM_PLAN, which is left where they give little. */
 static const DensePlans *choose_plans(DensePack *s) {
   static const double little = 0.95;
-  choose_shape(s);
+  dense_shape(s);
   if (s->form != FORM_PLAN) return NULL;
   const DensePlans *plans = dense_plans(s);
   if (plan_cost(s) <= little) return plans;
@@ -255,8 +261,6 @@ static const DensePlans *choose_plans(DensePack *s) {
 
 void dense_pack(DensePack *s) {
   const Dense *d = s->d;
-  s->planes = 1;
-  if (s->quantized) choose_form(s);
   const DensePlans *plans = choose_plans(s);
   s->unclamped = s->result == RESULT_REQUANT && linear_results_fit(&s->lc);
   s->w_elem = s->quantized ? DT_S8 : widen_elem(d->weight);

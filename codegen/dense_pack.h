@@ -59,6 +59,8 @@ int32_t dense_weight(const DensePack *s, int64_t c, Run r, int64_t i);
 /* Elements that the weights of one vector of channels take. */
 int64_t dense_vector_weights(const DensePack *s);
 
+/* Decides the form and the tile, as if plans gave much. */
+void dense_shape(DensePack *s);
 /* Decides the form, chooses the tile and makes the constants. For 8-bit operands `lc` must be there. */
 void dense_pack(DensePack *s);
 /* Before that, for parameters at run time (one phase): sets `lc` and `result` from the weights minus their

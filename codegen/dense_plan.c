@@ -187,14 +187,31 @@ static void unify_size(DensePack *s, DensePlans *p, int size) {
   }
 }
 
-DensePlans *dense_plans(DensePack *s) {
+static DensePlans *no_plans(DensePack *s, Planner *p) {
   Arena *a = s->cg->kernel_arena;
   DensePlans *plans = ARENA_NEW(a, DensePlans);
   plans->n = s->d->phases * s->d->groups * dense_vectors(s);
   plans->plans = ARENA_NEW_ARRAY(a, Plan, (size_t)plans->n + 1);
-  Planner p = planner_new(s);
-  p.steps = ARENA_NEW_ARRAY(a, PlanStep, (size_t)s->k_steps + 1);
-  p.by_size = ARENA_NEW_ARRAY(a, PlanStep *, (size_t)s->k_steps + 1);
+  *p = planner_new(s);
+  p->steps = ARENA_NEW_ARRAY(a, PlanStep, (size_t)s->k_steps + 1);
+  p->by_size = ARENA_NEW_ARRAY(a, PlanStep *, (size_t)s->k_steps + 1);
+  return plans;
+}
+
+DensePlans *dense_pairs(DensePack *s) {
+  Planner p;
+  DensePlans *plans = no_plans(s, &p);
+  p.most = 2;
+  for (int64_t i = 0; i < plans->n; i++) {
+    planner_seek(&p, i);
+    plans->plans[i] = plan_vector(&p);
+  }
+  return plans;
+}
+
+DensePlans *dense_plans(DensePack *s) {
+  Planner p;
+  DensePlans *plans = no_plans(s, &p);
   for (int64_t i = 0; i < plans->n; i++) {
     planner_seek(&p, i);
     plans->plans[i] = plan_vector(&p);

@@ -19,6 +19,8 @@ static inline int plan_group_vectors(int kind) { return plan_kind[kind].size + p
 /* Makes the plans of all vectors: sets `plan_groups`. `s` has the shape of one vector in a tile. */
 typedef struct DensePlans DensePlans;
 DensePlans *dense_plans(DensePack *s);
+/* The same by twos only, as each vector likes it. */
+DensePlans *dense_pairs(DensePack *s);
 /* The cost of a k-step by these plans, of what it is without any. */
 double plan_cost(const DensePack *s);
 /* Packs the weights by plans: sets `weights`, `places` (of each k-step: its place in the operand, from the

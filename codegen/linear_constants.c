@@ -72,6 +72,16 @@ void linear_constants(Cg *cg, const Node *n, LinearConstants *out) {
   }
 }
 
+LinearConstants linear_slice(const LinearConstants *lc, int64_t first, int64_t channels) {
+  LinearConstants slice = *lc;
+  slice.channels = channels;
+  slice.weights += first * lc->k;
+  slice.bias += first;
+  slice.most += first;
+  slice.multiplier += first;
+  return slice;
+}
+
 int64_t linear_bias(const LinearConstants *lc, int64_t channel, int64_t sum) {
   return lc->bias[channel] - lc->zero * sum;
 }

@@ -1,12 +1,14 @@
-/* What exact products on AVX2 are planned by: pairs of k-steps. */
+/* What exact products on AVX2 are planned by: pairs of k-steps, and which channels share a vector. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "codegen/plan_match.h"
-#include "ir/arena.h"
+#include <stdlib.h>
+#include <string.h>
+
+#include "codegen/channel_order.h"
 
 static Arena *arena;
 static uint32_t random_state;
@@ -127,12 +129,50 @@ static void some_take_those_with_few_choices(void **state) {
   assert_int_equal(s->partner[0], 1);
 }
 
+/* ---- channels ---- */
+
+enum { STEPS = 4, LANES = 8, LIMIT = 128 };
+
+/* Two weights of 127 and -127 in two k-steps, none in the others: these two never go together. */
+static void put_channel(int8_t *w, int one, int other) {
+  memset(w, 0, STEPS * 4);
+  for (int i = 0; i < 4; i++) w[4 * one + i] = w[4 * other + i] = i % 2 ? -127 : 127;
+}
+
+static void alike_channels_share_vectors(void **state) {
+  (void)state;
+  enum { CHANNELS = 48 };
+  int8_t w[CHANNELS][STEPS * 4];
+  int kind[CHANNELS];
+  for (int c = 0; c < CHANNELS; c++) {
+    kind[c] = c % 3; /* by turns; where all meet, the first k-step stays alone */
+    put_channel(w[c], 0, 1 + kind[c]);
+  }
+  int32_t *order = order_channels(arena, &(ChannelWeights){w[0], CHANNELS, STEPS, LANES, LIMIT});
+  for (int i = 0; i < CHANNELS; i++) assert_int_equal(kind[order[i]], kind[order[i / LANES * LANES]]);
+}
+
+static void channels_are_permuted(void **state) {
+  (void)state;
+  for (int trial = 0; trial < 40; trial++) {
+    int64_t channels = 1 + below(70);
+    int steps = 1 + below(PLAN_WORD);
+    int8_t *w = arena_array(arena, (size_t)(channels * steps), 4);
+    char *seen = arena_array(arena, (size_t)channels, 1);
+    for (int64_t i = 0; i < channels * steps * 4; i++) w[i] = (int8_t)(below(255) - 127);
+    int32_t *order = order_channels(arena, &(ChannelWeights){w, channels, steps, LANES, LIMIT});
+    for (int64_t i = 0; i < channels; i++) assert_int_equal(seen[order[i]]++, 0);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(pairs_of_any_sets, setup, teardown),
       cmocka_unit_test_setup_teardown(all_pairs_are_found, setup, teardown),
       cmocka_unit_test_setup_teardown(pairs_are_broken_up, setup, teardown),
       cmocka_unit_test_setup_teardown(some_take_those_with_few_choices, setup, teardown),
+      cmocka_unit_test_setup_teardown(alike_channels_share_vectors, setup, teardown),
+      cmocka_unit_test_setup_teardown(channels_are_permuted, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
