@@ -9,26 +9,7 @@
 #include <string.h>
 
 #include "codegen/channel_order.h"
-
-static Arena *arena;
-static uint32_t random_state;
-
-static int setup(void **state) {
-  (void)state;
-  arena = arena_new();
-  random_state = 1;
-  return 0;
-}
-static int teardown(void **state) {
-  (void)state;
-  arena_free(arena);
-  return 0;
-}
-
-static int below(int n) { /* a number in [0, n) */
-  random_state = random_state * 1664525 + 1013904223;
-  return (int)((random_state >> 8) % (uint32_t)n);
-}
+#include "tests/unit/arena_test.h"
 
 /* ---- pairs ---- */
 
