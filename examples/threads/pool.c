@@ -1,6 +1,7 @@
 /* Each thread begins with a share of the indices of its own, the same one in every job: what it wrote in one
  * layer is what it reads in the next, and lies in its cache. Who is done helps the others. Between jobs
- * threads look out for a while, because the next layer comes soon, and then sleep. */
+ * threads look out for a while, because the next layer comes soon, and then sleep; so does the caller at the
+ * end of a job. */
 #include "pool.h"
 
 #include <pthread.h>
@@ -27,8 +28,8 @@ struct Pool {
   pthread_cond_t begin, end;
   void (*task)(void *context, int index); /* NULL: there is no job */
   void *context;
-  atomic_uint jobs; /* so far: changes when one begins */
-  int working;      /* threads that are at the job, the caller's apart */
+  atomic_uint jobs;   /* so far: changes when one begins */
+  atomic_int working; /* threads that are at the job, the caller's apart */
   int quit, n;
 };
 
@@ -50,13 +51,13 @@ static void *worker_main(void *worker) {
     void (*task)(void *context, int index) = p->task; /* NULL: it is done already */
     void *context = p->context;
     int quit = p->quit;
-    p->working += task != NULL;
+    atomic_fetch_add(&p->working, task != NULL);
     pthread_mutex_unlock(&p->lock);
     if (quit) return NULL;
     if (!task) continue;
     work(p, w->number, task, context);
     pthread_mutex_lock(&p->lock);
-    if (--p->working == 0) pthread_cond_signal(&p->end);
+    if (atomic_fetch_sub(&p->working, 1) == 1) pthread_cond_signal(&p->end);
     pthread_mutex_unlock(&p->lock);
   }
 }
@@ -82,7 +83,10 @@ void pool_parallel_for(void *pool, void (*task)(void *context, int index), void 
   work(p, 0, task, context);
   pthread_mutex_lock(&p->lock);
   p->task = NULL; /* who comes now is too late */
-  while (p->working) pthread_cond_wait(&p->end, &p->lock);
+  pthread_mutex_unlock(&p->lock);
+  for (int i = 0; i < LOOK_OUT && atomic_load(&p->working); i++) continue;
+  pthread_mutex_lock(&p->lock);
+  while (atomic_load(&p->working)) pthread_cond_wait(&p->end, &p->lock);
   pthread_mutex_unlock(&p->lock);
 }
 
