@@ -183,8 +183,8 @@ char *cg_title(const Cg *cg, const Node *n);
 
 /* The operations by the storage type of 8-bit activations. */
 typedef struct ActOps {
-  VirOp load, load_part, store, store_part, scatter, pair, pair_part, widen_lo, widen_hi, max, min, narrow,
-      narrow_x2, narrow_x4, get, put, lookup;
+  VirOp load, load_part, load_pairs, store, store_part, scatter, pair, pair_part, widen_lo, widen_hi, max,
+      min, narrow, narrow_x2, narrow_x4, get, put, lookup;
   int32_t lowest, highest;
 } ActOps;
 const ActOps *act_ops(DType elem);

@@ -15,6 +15,7 @@ const Lowering *const lowering_of[OP_COUNT] = {
 
 static const ActOps act_u8 = {.load = VIR_load_u8,
                               .load_part = VIR_load_u8_part,
+                              .load_pairs = VIR_load_p_u8,
                               .store = VIR_store_u8,
                               .store_part = VIR_store_u8_part,
                               .scatter = VIR_scatter_u8,
@@ -34,6 +35,7 @@ static const ActOps act_u8 = {.load = VIR_load_u8,
                               .highest = 255};
 static const ActOps act_s8 = {.load = VIR_load_s8,
                               .load_part = VIR_load_s8_part,
+                              .load_pairs = VIR_load_p_s8,
                               .store = VIR_store_s8,
                               .store_part = VIR_store_s8_part,
                               .scatter = VIR_scatter_s8,

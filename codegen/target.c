@@ -1,6 +1,7 @@
 #include "codegen/target.h"
 
 #include "codegen/tile_build.h"
+#include "codegen/winograd_product.h"
 
 #include <string.h>
 

@@ -9,7 +9,7 @@ enum { TARGET_KERNELS = 2 };
 
 /* What Winograd's transform is weighed by (codegen/winograd.h), in half cycles: four products of each lane in
  * the usual way, two of its own; the transforms of 2 * lanes channels of a tile, of a vector of results back.
- * The most MB that a layer's transformed weights may take. All 0: never. */
+ * The most MB that a layer's transformed weights may take. */
 typedef struct {
   int usual, product, forward, back, megabytes;
 } WinogradCost;
@@ -31,6 +31,7 @@ typedef struct Target {
                        kernels go by plans (codegen/dense_plan.h); 0: always exact */
   int weight_min;   /* dot is exact only for weights >= this */
   bool interleave;  /* vectors interleave in one operation: depthwise kernels go by quads of rows */
+  const struct WinogradKernel *winograd_kernel; /* NULL: never */
   WinogradCost winograd;
   int dot_cost;           /* of `dot`, in half cycles: the tile is chosen by it; 0: conv_mr x conv_nv */
   int conv_mr, conv_nv;   /* register tile of a convolution: pixels x vectors */

@@ -71,6 +71,7 @@ static const MemAccess access_of[VIR_OP_COUNT] = {
     [VIR_load_p] = {S16, LANES2},
     [VIR_store_p] = {S16, LANES2},
     [VIR_load_p_u8] = {U8, LANES2},
+    [VIR_load_p_s8] = {S8, LANES2},
     [VIR_bcast2] = {S16, TWO},
     [VIR_pair_u8] = {U8, LANES},
     [VIR_pair_s8] = {S8, LANES},
@@ -104,6 +105,8 @@ static const ConstRange const_range[VIR_OP_COUNT] = {
     [VIR_shr_s32] = {0, 31},
     [VIR_int_shr] = {0, 31},
     [VIR_dot_s8_lane] = {0, 3},
+    [VIR_mla_lo_lane] = {0, 7},
+    [VIR_mla_hi_lane] = {0, 7},
 };
 
 /* A variable, parameter or local array, and whether it can be named now. */

@@ -4,13 +4,14 @@
 
 #include "codegen/residual.h"
 #include "codegen/tile_row.h"
+#include "codegen/winograd_product.h"
 #include "ir/quant.h"
 
 /* Bytes: of a transformed group, where groups are multiplied one by one; of weights that stay in the second
  * cache while they are read again for each row; of a transformed image that does. */
 enum { NEAR_GROUP = 32 << 10, NEAR_WEIGHTS = 768 << 10, NEAR_IMAGE = 512 << 10, THREADS_IMAGE = 4 << 20 };
-/* Vectors of sums of a group, at most; with a panel's weights and an operand, what 16 registers hold. */
-enum { MOST_SUMS = 16, SUMS_16 = 12 };
+/* Vectors of sums of a group that 16 registers hold, with a panel's weights and an operand. */
+enum { SUMS_16 = 12 };
 /* Tiles whose products are not made at full speed. */
 enum { FEW_TILES = 4 };
 /* 64 times the sums fit 32 bits. */
@@ -24,8 +25,14 @@ int64_t winograd_elements(const Winograd *s) { return WINOGRAD_POINTS * s->down 
 int64_t winograd_sums(const Winograd *s) {
   return (int64_t)WINOGRAD_POINTS * s->down * s->across * s->nv * s->lanes;
 }
-int64_t winograd_vectors(const Winograd *s) { return ceil_div(s->oc, s->lanes); }
-int64_t winograd_weights(const Winograd *s) { return WINOGRAD_POINTS * ceil_div(s->ic, 2) * 4 * s->lanes; }
+/* Vectors of weights that so many result channels take. */
+static int64_t vectors_of(const Target *t, int64_t channels) {
+  return ceil_div(channels, t->winograd_kernel->vectors * t->lanes) * t->winograd_kernel->vectors;
+}
+int64_t winograd_vectors(const Winograd *s) { return vectors_of(s->cg->target, s->oc); }
+int64_t winograd_weights(const Winograd *s) {
+  return WINOGRAD_POINTS * ceil_div(s->ic, s->kernel->step) * s->kernel->step * 2 * s->lanes;
+}
 
 /* ---- which nodes ---- */
 
@@ -44,23 +51,24 @@ static bool is_faster(const Target *t, const Shape *w, const Shape *y) {
   int64_t vectors = ceil_div(w->dim[0], t->lanes), ic = w->dim[1];
   int64_t tiles = ceil_div(y->dim[2], WINOGRAD_RESULTS) * ceil_div(y->dim[3], WINOGRAD_RESULTS);
   int64_t products = WINOGRAD_POINTS * ceil_div(ic, 2) * c->product * (tiles < FEW_TILES ? 2 : 1);
-  int64_t tile = vectors * (products + c->back) + ceil_div(ic, 2 * t->lanes) * c->forward;
+  int64_t tile =
+      vectors_of(t, w->dim[0]) * products + vectors * c->back + ceil_div(ic, 2 * t->lanes) * c->forward;
   return tiles * tile < y->dim[2] * y->dim[3] * vectors * ceil_div(9 * ic, 4) * c->usual;
 }
 
 bool winograd_has_shape(const Target *t, const Node *n) {
-  if (!t->winograd.product || !is_plain_3x3(n)) return false;
+  if (!t->winograd_kernel || !is_plain_3x3(n)) return false;
   const Shape *w = &n->operands[1]->type.shape;
   int64_t weights = w->dim[0] * w->dim[1] * WINOGRAD_POINTS * 2;
-  return w->dim[0] >= t->lanes && weights <= (int64_t)t->winograd.megabytes << 20 &&
-         is_faster(t, w, &n->results[0]->type.shape);
+  return w->dim[0] >= t->winograd_kernel->vectors * t->lanes &&
+         weights <= (int64_t)t->winograd.megabytes << 20 && is_faster(t, w, &n->results[0]->type.shape);
 }
 
 static bool has_types(const Cg *cg, const Node *n) {
   const Tensor *x = n->operands[0], *y = n->results[0];
   if (!tensor_is_quantized(x) || !tensor_is_quantized(y)) return false;
   const Storage *sx = cg_storage(cg, x), *sy = cg_storage(cg, y);
-  return sx->elem == DT_U8 && (sy->elem == DT_U8 || sy->elem == DT_S8) && sx->buffer &&
+  return sx->elem == cg->target->act && (sy->elem == DT_U8 || sy->elem == DT_S8) && sx->buffer &&
          sx->buffer->kind == BUFFER_WORKSPACE;
 }
 
@@ -95,7 +103,7 @@ static WinogradStrip choose_strip(const Winograd *s) {
 
 /* Rows that are short make groups of several. */
 static void choose_groups(Winograd *s) {
-  int most = (s->cg->target->registers > 16 ? MOST_SUMS : SUMS_16) / s->nv;
+  int most = (s->cg->target->registers > 16 ? WINOGRAD_MOST_SUMS : SUMS_16) / s->nv;
   s->across = tile_pixels(s->columns, most);
   s->down = s->across == s->columns ? tile_pixels(s->rows, most / s->across) : 1;
   s->group_columns = ceil_div(s->columns, s->across);
@@ -107,7 +115,8 @@ static Winograd plan(const Cg *cg, const Node *n) {
   const Storage *sx = cg_storage(cg, x), *sy = cg_storage(cg, y);
   const Shape *shape = &y->type.shape;
   const IntList *pad = &ATTRS(n, ConvAttrs)->pad;
-  Winograd s = {.cg = (Cg *)cg,
+  Winograd s = {.kernel = cg->target->winograd_kernel,
+                .cg = (Cg *)cg,
                 .node = n,
                 .add = residual_of(cg, n),
                 .x = x,
@@ -123,13 +132,13 @@ static Winograd plan(const Cg *cg, const Node *n) {
                 .y_row = sy->stride[2],
                 .y_pixel = sy->stride[3],
                 .y_first = sy->offset,
-                .lanes = cg->target->lanes,
-                .nv = 2};
+                .lanes = cg->target->lanes};
   int64_t block = 2 * s.lanes;
   s.channels = ceil_div(s.ic, block) * block;
   s.rows = ceil_div(s.height, WINOGRAD_RESULTS);
   s.columns = ceil_div(s.width, WINOGRAD_RESULTS);
-  if (s.nv > winograd_vectors(&s)) s.nv = 1;
+  s.nv = s.kernel->panel(&s);
+  if (s.nv > winograd_vectors(&s)) s.nv = (int)winograd_vectors(&s);
   choose_groups(&s);
   s.strip = choose_strip(&s);
   return s;
@@ -159,7 +168,7 @@ enum { WHOLE, LEFT, PANEL_KINDS };
 
 typedef struct {
   VirFunc *transform, *results[PANEL_KINDS];
-  VirFunc *product[PANEL_KINDS][MOST_SUMS + 1]; /* of so many tiles */
+  VirFunc *product[PANEL_KINDS][WINOGRAD_MOST_SUMS + 1]; /* of so many tiles */
 } Funcs;
 
 typedef struct {
@@ -349,14 +358,14 @@ static void make_products(const Winograd *s, Funcs *f, int kind, int nv) {
 }
 
 static void make_funcs(const Winograd *s, Funcs *f) {
-  int64_t each = (int64_t)s->nv * s->lanes, left = s->oc % each;
-  const int nv[] = {[WHOLE] = s->oc >= each ? s->nv : 0, [LEFT] = (int)ceil_div(left, s->lanes)};
-  const int last[] = {[WHOLE] = s->lanes, [LEFT] = left % s->lanes ? (int)(left % s->lanes) : s->lanes};
+  int64_t each = (int64_t)s->nv * s->lanes;
+  const int64_t channels[] = {[WHOLE] = s->oc >= each ? each : 0, [LEFT] = s->oc % each};
   *f = (Funcs){.transform = winograd_transform(s)};
   for (int kind = 0; kind < PANEL_KINDS; kind++) {
-    if (!nv[kind]) continue;
-    make_products(s, f, kind, nv[kind]);
-    f->results[kind] = winograd_results(s, nv[kind], last[kind]);
+    if (!channels[kind]) continue;
+    int last = (int)((channels[kind] - 1) % s->lanes) + 1;
+    make_products(s, f, kind, (int)vectors_of(s->cg->target, channels[kind]));
+    f->results[kind] = winograd_results(s, (int)ceil_div(channels[kind], s->lanes), last);
   }
 }
 

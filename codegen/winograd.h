@@ -10,10 +10,11 @@
 #include "ir/ops/attrs.h"
 
 enum {
-  WINOGRAD_TILE = 6,    /* rows and columns of the operand that make a tile, */
-  WINOGRAD_RESULTS = 4, /* and of its results */
-  WINOGRAD_POINTS = 36, /* products of a tile */
-  WINOGRAD_BIAS = 36,   /* times the bias, added to the sum of the second row and column, adds it to all */
+  WINOGRAD_TILE = 6,       /* rows and columns of the operand that make a tile, */
+  WINOGRAD_RESULTS = 4,    /* and of its results */
+  WINOGRAD_POINTS = 36,    /* products of a tile */
+  WINOGRAD_BIAS = 36,      /* times the bias, added to the sum of the second row and column, adds it to all */
+  WINOGRAD_MOST_SUMS = 16, /* vectors of sums of a group */
 };
 
 /* What is transformed, into scratch, before it is multiplied: the tiles of one group, which are multiplied
@@ -21,6 +22,7 @@ enum {
 typedef enum { STRIP_GROUP, STRIP_ROW, STRIP_IMAGE } WinogradStrip;
 
 typedef struct {
+  const struct WinogradKernel *kernel; /* codegen/winograd_product.h */
   Cg *cg;
   const Node *node;
   const Node *add; /* that the kernel does with its results (codegen/residual.h); NULL: none */
@@ -36,7 +38,7 @@ typedef struct {
   WinogradStrip strip;
   LinearConstants lc;
   bool unclamped;
-  const VirBase *weights;           /* bytes of int16 [panel][point][pair of channels][vector][lane][2] */
+  const VirBase *weights;           /* bytes of int16 [panel][point][step][vector][lane][channel of a step] */
   const VirBase *bias, *multiplier; /* as the lanes of the vectors are numbered */
 } Winograd;
 
@@ -51,17 +53,19 @@ void winograd_emit(Cg *cg, const Node *n, Buffer *scratch);
  * [point][tile][vector][lane]. Groups with fewer tiles leave the last ones out. */
 int64_t winograd_elements(const Winograd *s);
 int64_t winograd_sums(const Winograd *s);
-/* Vectors of result channels; bytes of the weights of one. */
+/* Vectors of result channels that have weights; bytes of the weights of one. */
 int64_t winograd_vectors(const Winograd *s);
 int64_t winograd_weights(const Winograd *s);
 
 /* codegen/winograd_pack.c: the constants. */
 void winograd_pack(Winograd *s);
 
+/* codegen/winograd_product.c, a function: the sums of so many tiles of a group (v) with the weights (w) of
+ * `nv` vectors. */
+VirFunc *winograd_product(const Winograd *s, int tiles, int nv);
+
 /* codegen/winograd_tile.c, functions. A tile of the operand (x), transformed to its place in a group (v). */
 VirFunc *winograd_transform(const Winograd *s);
-/* The sums of so many tiles of a group (v) with the weights (w) of `nv` vectors. */
-VirFunc *winograd_product(const Winograd *s, int tiles, int nv);
 /* From these sums of one tile, with biases and multipliers (m), its results (y): of the last vector `last`
  * lanes. With an addition, what it adds (r) stands before y. */
 VirFunc *winograd_results(const Winograd *s, int nv, int last);

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "codegen/winograd.h"
+#include "codegen/winograd_product.h"
 
 /* The weight of a channel's window after G w G^T, with the rows of the paper's G times 24, -6, -6, 24, 24 and
  * 6: integers. */
@@ -23,7 +23,8 @@ static int panel_vectors(const Winograd *s, int64_t v) {
 
 /* Input channel i of the weights of lane l of vector v. */
 static void put_window(const Winograd *s, int8_t *out, int64_t v, int64_t l, int64_t i) {
-  int64_t c = v * s->lanes + l, first = v / s->nv * s->nv, pairs = (s->ic + 1) / 2;
+  int64_t c = v * s->lanes + l, first = v / s->nv * s->nv, step = s->kernel->step;
+  int64_t steps = (s->ic + step - 1) / step;
   int32_t w[3][3], u[WINOGRAD_POINTS];
   int n = panel_vectors(s, v);
   if (c >= s->oc) return;
@@ -31,7 +32,7 @@ static void put_window(const Winograd *s, int8_t *out, int64_t v, int64_t l, int
   transform(w, u);
   int8_t *panel = out + first * winograd_weights(s);
   for (int p = 0; p < WINOGRAD_POINTS; p++) {
-    int64_t at = 2 * ((((p * pairs + i / 2) * n + v - first) * s->lanes + l) * 2 + i % 2);
+    int64_t at = 2 * ((((p * steps + i / step) * n + v - first) * s->lanes + l) * step + i % step);
     panel[at] = (int8_t)(uint8_t)((uint32_t)u[p] & 255);
     panel[at + 1] = (int8_t)(uint8_t)((uint32_t)u[p] >> 8 & 255);
   }
@@ -47,9 +48,9 @@ static void pack_weights(Winograd *s) {
       s->cg->module, cg_name(s->cg, s->node, "weights"), DT_S8, bytes, out,
       arena_printf(s->cg->arena,
                    "weights of '%s', transformed for 4x4 results, int16 (low byte first) [%lld vectors in "
-                   "panels of %d][%d points][%lld pairs of channels]",
+                   "panels of %d][%d points][%lld channels by %d]",
                    cg_title(s->cg, s->node), (long long)winograd_vectors(s), s->nv, WINOGRAD_POINTS,
-                   (long long)(s->ic + 1) / 2));
+                   (long long)s->ic, s->kernel->step));
 }
 
 static int64_t sum_of_weights(const Winograd *s, int64_t c) {

@@ -1,8 +1,7 @@
-/* The transform of the operand, the products, and the transform of these back. */
+/* The transform of the operand, and that of the products back. */
 #include "codegen/requant.h"
 #include "codegen/winograd.h"
 
-enum { MAX_TILES = 16, MAX_NV = 2, UNROLL = 4 };
 /* The inverse of 9 modulo 2^32. */
 enum { NINTH = 954437177 };
 
@@ -50,7 +49,8 @@ VirFunc *winograd_transform(const Winograd *s) {
   vir_func(
       &b, module, name, false,
       arena_printf(s->cg->arena, "6x6 elements of each of %lld channels to 36 sums", (long long)s->channels));
-  VirAddr x = vir_addr(vir_param(&b, "x", DT_U8, false, window), 0);
+  DType elem = cg_storage(s->cg, s->x)->elem;
+  VirAddr x = vir_addr(vir_param(&b, "x", elem, false, window), 0);
   VirAddr v = vir_addr(vir_param_s16(&b, "v", true, (WINOGRAD_POINTS - 1) * point + s->channels), 0);
   if (s->channels > block) {
     const VirVar *c = vir_loop(&b, "c", 0, s->channels, block);
@@ -61,7 +61,8 @@ VirFunc *winograd_transform(const Winograd *s) {
   for (int j = 0; j < WINOGRAD_TILE; j++) {
     const VirVar *d[WINOGRAD_TILE];
     for (int i = 0; i < WINOGRAD_TILE; i++)
-      d[i] = VIR_LET(&b, "d", load_p_u8, vir_at(vir_offset(x, i * s->x_row + j * s->x_pixel)));
+      d[i] = vir_let(&b, "d", act_ops(elem)->load_pairs,
+                     VIR_ARGS(vir_at(vir_offset(x, i * s->x_row + j * s->x_pixel))));
     forward(&b, "c", d, column[j]);
   }
   for (int i = 0; i < WINOGRAD_TILE; i++) {
@@ -73,79 +74,6 @@ VirFunc *winograd_transform(const Winograd *s) {
   }
   if (s->channels > block) vir_end(&b);
   return b.f;
-}
-
-/* ---- products ---- */
-
-typedef struct {
-  const Winograd *s;
-  VirBuilder b;
-  int tiles, nv;
-  const VirBase *v, *w, *sums;
-  const VirVar *acc[MAX_TILES][MAX_NV];
-} Product;
-
-/* A pair of channels. */
-static void pair_step(Product *t, VirAddr v, VirAddr w) {
-  const Winograd *s = t->s;
-  VirBuilder *b = &t->b;
-  vir_scope(b, NULL);
-  vir_opaque(b, t->w); /* or gcc would load the weights of many steps at once */
-  const VirVar *weight[MAX_NV];
-  for (int n = 0; n < t->nv; n++) {
-    const VirVar *bytes = VIR_LET(b, "w0", load_q, vir_at(vir_offset(w, n * 4 * s->lanes)));
-    weight[n] = VIR_LET(b, "w0", words, vir_v(bytes));
-  }
-  for (int m = 0; m < t->tiles; m++) {
-    const VirVar *x = VIR_LET(b, "x0", bcast2, vir_at(vir_offset(v, m * s->channels)));
-    for (int n = 0; n < t->nv; n++)
-      VIR_SET(b, t->acc[m][n], dot2, vir_v(t->acc[m][n]), vir_v(x), vir_v(weight[n]));
-  }
-  vir_end(b);
-}
-
-static void all_pairs(Product *t, VirAddr v, VirAddr w) {
-  int64_t pairs = (t->s->ic + 1) / 2, each = t->nv * 4 * t->s->lanes, looped = 0;
-  if (pairs > 2 * UNROLL) {
-    looped = pairs / UNROLL * UNROLL;
-    const VirVar *k = vir_loop(&t->b, "k", 0, looped, UNROLL);
-    for (int i = 0; i < UNROLL; i++)
-      pair_step(t, vir_offset(vir_plus(v, k, 2), 2 * i), vir_offset(vir_plus(w, k, each), i * each));
-    vir_end(&t->b);
-  }
-  for (int64_t k = looped; k < pairs; k++) pair_step(t, vir_offset(v, 2 * k), vir_offset(w, k * each));
-}
-
-/* Layers of one shape share it. */
-VirFunc *winograd_product(const Winograd *s, int tiles, int nv) {
-  Product t = {.s = s, .tiles = tiles, .nv = nv};
-  VirBuilder *b = &t.b;
-  Arena *a = s->cg->arena;
-  const char *name = arena_printf(a, "winograd_product_%dx%d_%lld_of_%dx%d", tiles, nv * s->lanes,
-                                  (long long)s->ic, s->down * s->across, s->nv * s->lanes);
-  VirFunc *same = vir_find_func(s->cg->module, name);
-  if (same) return same;
-  int64_t elements = winograd_elements(s), sums = winograd_sums(s);
-  vir_func(b, s->cg->module, name, true,
-           arena_printf(a, "36 products of %d tile%s of %lld channels and weights of %d", tiles,
-                        tiles == 1 ? "" : "s", (long long)s->ic, nv * s->lanes));
-  t.v = vir_param_s16(b, "v", false, elements);
-  t.w = vir_param(b, "w", DT_S8, false, nv * winograd_weights(s));
-  t.sums = vir_param(b, "sums", DT_S32, true, sums);
-  vir_opaque(b, t.w);
-  const VirVar *p = vir_loop(b, "point", 0, WINOGRAD_POINTS, 1);
-  for (int m = 0; m < tiles; m++)
-    for (int n = 0; n < nv; n++) {
-      t.acc[m][n] = VIR_LET(b, arena_printf(a, "acc%d_%d", m, n), splat_s32, vir_n(0));
-    }
-  all_pairs(&t, vir_plus(vir_addr(t.v, 0), p, elements / WINOGRAD_POINTS),
-            vir_plus(vir_addr(t.w, 0), p, nv * winograd_weights(s) / WINOGRAD_POINTS));
-  VirAddr out = vir_plus(vir_addr(t.sums, 0), p, sums / WINOGRAD_POINTS);
-  for (int m = 0; m < tiles; m++)
-    for (int n = 0; n < nv; n++)
-      VIR_DO(b, store_s32, vir_at(vir_offset(out, (m * s->nv + n) * s->lanes)), vir_v(t.acc[m][n]));
-  vir_end(b);
-  return b->f;
 }
 
 /* ---- results ---- */

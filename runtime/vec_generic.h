@@ -283,6 +283,14 @@ static inline v_s32 v_dot_s8_lane(v_s32 acc, v_q x, v_q w, int n) {
   return acc;
 }
 
+/* acc + x[n] * w of each lane, w being the first four int16 or the others. */
+static inline v_s32 v_mla_lane(v_s32 acc, int x, const int16_t *w) {
+  return (v_s32){{v_int_add(acc.x[0], x * w[0]), v_int_add(acc.x[1], x * w[1]), v_int_add(acc.x[2], x * w[2]),
+                  v_int_add(acc.x[3], x * w[3])}};
+}
+static inline v_s32 v_mla_lo_lane(v_s32 acc, v_p x, v_p w, int n) { return v_mla_lane(acc, x.x[n], w.x); }
+static inline v_s32 v_mla_hi_lane(v_s32 acc, v_p x, v_p w, int n) { return v_mla_lane(acc, x.x[n], w.x + 4); }
+
 /* The product of two rows of 8 bytes by two: lane 2i + j is row i of x by row j of w. */
 static inline v_s32 v_mmla_s8(v_s32 acc, v_q x, v_q w) {
   for (int l = 0; l < 4; l++) acc.x[l] = v_dot_bytes(acc.x[l], x.x + l / 2 * 8, w.x + l % 2 * 8, 8);
@@ -364,6 +372,9 @@ static inline void v_store_p(int16_t *p, v_p a) {
   for (int i = 0; i < 8; i++) p[i] = a.x[i];
 }
 static inline v_p v_load_p_u8(const uint8_t *p) {
+  return (v_p){{p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]}};
+}
+static inline v_p v_load_p_s8(const int8_t *p) {
   return (v_p){{p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]}};
 }
 static inline v_p v_widen_lo_u8(v_q a) {

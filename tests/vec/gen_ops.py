@@ -13,7 +13,7 @@ import sys
 C_TYPE = {'i': 'v_s32', 'f': 'v_f32', 'q': 'v_q', 'p': 'v_p', 'I': 'int32_t', 'F': 'float'}
 # Those that an instruction set only has where its targets' tiles use them.
 SOME_HAVE = {'dot2x2_half', 'dot_s8', 'dot_s8_lane', 'mmla_s8', 'zip_lo64', 'zip_hi64', 'zip_lo64_s32', 'zip_hi64_s32', 'sum4',
-             'store_p', 'words', 'load_p_u8', 'bcast2'}
+             'store_p', 'words', 'load_p_u8', 'load_p_s8', 'bcast2', 'mla_lo_lane', 'mla_hi_lane'}
 
 
 def isas(folder):
@@ -53,7 +53,7 @@ def constants(name, lanes):
     if name == 'store_pixels':
         return range(2, 5)
     if name.endswith('_lane'):
-        return range(4)
+        return range(8 if name.startswith('mla') else 4)
     if 'shr' in name:
         return range(32)
     return ()

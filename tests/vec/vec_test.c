@@ -20,6 +20,10 @@ struct TileKernel {
   int unused;
 };
 static const struct TileKernel tile_along_k, tile_lanes, tile_mmla;
+struct WinogradKernel {
+  int unused;
+};
+static const struct WinogradKernel winograd_pairs, winograd_lanes;
 static const Target target_rows[] = {
 #define TARGET(...) {__VA_ARGS__},
 #include "codegen/targets.def"
@@ -43,25 +47,25 @@ typedef struct {
   int fixed;
 } Footprint;
 static const Footprint footprint[OP_COUNT] = {
-    [OP_load_s32] = {4, 1},       [OP_load_f32] = {4, 1},        [OP_load_f32_part] = {4, 1},
-    [OP_load_s32_part] = {4, 1},  [OP_store_s32] = {4, 1},       [OP_store_f32] = {4, 1},
-    [OP_store_s32_part] = {4, 1}, [OP_store_f32_part] = {4, 1},  [OP_load_u8] = {1, 1},
-    [OP_load_s8] = {1, 1},        [OP_load_u8_part] = {1, 1},    [OP_load_s8_part] = {1, 1},
-    [OP_store_u8] = {1, 1},       [OP_store_s8] = {1, 1},        [OP_store_u8_part] = {1, 1},
-    [OP_store_s8_part] = {1, 1},  [OP_load_q] = {1, 4},          [OP_load_q_part] = {1, 4},
-    [OP_store_q] = {1, 4},        [OP_store_q_part] = {1, 4},    [OP_bcast4] = {1, 0, 4},
-    [OP_bcast2x2] = {1, 0, 4},    [OP_load_p] = {2, 2},          [OP_store_p] = {2, 2},
-    [OP_load_p_u8] = {1, 2},      [OP_bcast2] = {2, 0, 2},       [OP_pair_u8] = {1, 1},
-    [OP_pair_s8] = {1, 1},        [OP_pair_u8_part] = {1, 1},    [OP_pair_s8_part] = {1, 1},
-    [OP_get_u8] = {1, 0, 1},      [OP_get_s8] = {1, 0, 1},       [OP_get_s32] = {4, 0, 1},
-    [OP_get_f32] = {4, 0, 1},     [OP_put_u8] = {1, 0, 1},       [OP_put_s8] = {1, 0, 1},
-    [OP_put_s32] = {4, 0, 1},     [OP_put_f32] = {4, 0, 1},      [OP_lookup_u8] = {1, 0, 256},
-    [OP_lookup_s8] = {1, 0, 256}, [OP_lookup_f32] = {4, 0, 256}, [OP_split4] = {1, 1},
-    [OP_join4] = {1, 1},          [OP_split2] = {1, 2},          [OP_join2] = {1, 2},
-    [OP_scatter_u8] = {1, 1},     [OP_scatter_s8] = {1, 1},      [OP_load_f16] = {2, 1},
-    [OP_load_f16_part] = {2, 1},  [OP_dot_mem] = {1, 4},         [OP_dot_sat_mem] = {1, 4},
-    [OP_xor_mem] = {1, 4},        [OP_load_q_once] = {1, 4},     [OP_load_q_blocks] = {1, 4},
-    [OP_store_pixels] = {1, 1},
+    [OP_load_s32] = {4, 1},       [OP_load_f32] = {4, 1},       [OP_load_f32_part] = {4, 1},
+    [OP_load_s32_part] = {4, 1},  [OP_store_s32] = {4, 1},      [OP_store_f32] = {4, 1},
+    [OP_store_s32_part] = {4, 1}, [OP_store_f32_part] = {4, 1}, [OP_load_u8] = {1, 1},
+    [OP_load_s8] = {1, 1},        [OP_load_u8_part] = {1, 1},   [OP_load_s8_part] = {1, 1},
+    [OP_store_u8] = {1, 1},       [OP_store_s8] = {1, 1},       [OP_store_u8_part] = {1, 1},
+    [OP_store_s8_part] = {1, 1},  [OP_load_q] = {1, 4},         [OP_load_q_part] = {1, 4},
+    [OP_store_q] = {1, 4},        [OP_store_q_part] = {1, 4},   [OP_bcast4] = {1, 0, 4},
+    [OP_bcast2x2] = {1, 0, 4},    [OP_load_p] = {2, 2},         [OP_store_p] = {2, 2},
+    [OP_load_p_u8] = {1, 2},      [OP_load_p_s8] = {1, 2},      [OP_bcast2] = {2, 0, 2},
+    [OP_pair_u8] = {1, 1},        [OP_pair_s8] = {1, 1},        [OP_pair_u8_part] = {1, 1},
+    [OP_pair_s8_part] = {1, 1},   [OP_get_u8] = {1, 0, 1},      [OP_get_s8] = {1, 0, 1},
+    [OP_get_s32] = {4, 0, 1},     [OP_get_f32] = {4, 0, 1},     [OP_put_u8] = {1, 0, 1},
+    [OP_put_s8] = {1, 0, 1},      [OP_put_s32] = {4, 0, 1},     [OP_put_f32] = {4, 0, 1},
+    [OP_lookup_u8] = {1, 0, 256}, [OP_lookup_s8] = {1, 0, 256}, [OP_lookup_f32] = {4, 0, 256},
+    [OP_split4] = {1, 1},         [OP_join4] = {1, 1},          [OP_split2] = {1, 2},
+    [OP_join2] = {1, 2},          [OP_scatter_u8] = {1, 1},     [OP_scatter_s8] = {1, 1},
+    [OP_load_f16] = {2, 1},       [OP_load_f16_part] = {2, 1},  [OP_dot_mem] = {1, 4},
+    [OP_dot_sat_mem] = {1, 4},    [OP_xor_mem] = {1, 4},        [OP_load_q_once] = {1, 4},
+    [OP_load_q_blocks] = {1, 4},  [OP_store_pixels] = {1, 1},
 };
 
 /* --- random and extreme values */
@@ -240,6 +244,7 @@ static void domain_dot2x2(Arg *a) {
 }
 static void domain_blocks(Arg *a) { a[1].n = random_below(80); }
 static void domain_lane(Arg *a) { a[3].n &= 3; }
+static void domain_lane8(Arg *a) { a[3].n &= 7; }
 static void domain_shift(Arg *a) { a[1].n &= 31; }
 static void domain_splat_p(Arg *a) {
   a[0].n = (int16_t)a[0].n;
@@ -293,6 +298,8 @@ static void (*const domain[OP_COUNT])(Arg *a) = {
     [OP_dot2x2] = domain_dot2x2,
     [OP_load_q_blocks] = domain_blocks,
     [OP_dot_s8_lane] = domain_lane,
+    [OP_mla_lo_lane] = domain_lane8,
+    [OP_mla_hi_lane] = domain_lane8,
     [OP_shr_s32] = domain_shift,
     [OP_int_shr] = domain_shift,
     [OP_splat_p] = domain_splat_p,
@@ -346,6 +353,11 @@ static int32_t define_bytes(const Arg *a, int l, int i, int j, int n) {
 }
 static int32_t define_dot_s8(const Arg *a, int l) { return define_bytes(a, l, 4 * l, 4 * l, 4); }
 static int32_t define_dot_s8_lane(const Arg *a, int l) { return define_bytes(a, l, 4 * a[3].n, 4 * l, 4); }
+static int32_t define_mla(const Arg *a, int l, int j) {
+  return wrap(get_s32(a[0].bytes, l) + (int64_t)get_s16(a[1].bytes, a[3].n) * get_s16(a[2].bytes, j));
+}
+static int32_t define_mla_lo_lane(const Arg *a, int l) { return define_mla(a, l, l); }
+static int32_t define_mla_hi_lane(const Arg *a, int l) { return define_mla(a, l, 4 + l); }
 static int32_t define_mmla_s8(const Arg *a, int l) { return define_bytes(a, l, l / 2 * 8, l % 2 * 8, 8); }
 static int32_t define_zip_lo64(const Arg *a, int l) { return get_s32(a[l / 2].bytes, l % 2); }
 static int32_t define_zip_hi64(const Arg *a, int l) { return get_s32(a[l / 2].bytes, 2 + l % 2); }
@@ -593,6 +605,8 @@ static int32_t (*const definition[OP_COUNT])(const Arg *a, int l) = {
     [OP_dot2x2_half] = define_dot2x2_half,
     [OP_dot_s8] = define_dot_s8,
     [OP_dot_s8_lane] = define_dot_s8_lane,
+    [OP_mla_lo_lane] = define_mla_lo_lane,
+    [OP_mla_hi_lane] = define_mla_hi_lane,
     [OP_mmla_s8] = define_mmla_s8,
     [OP_zip_lo64] = define_zip_lo64,
     [OP_zip_hi64] = define_zip_hi64,
