@@ -106,8 +106,10 @@ def test_targets(t):
 def test_arm(t):
     for i, (name, case) in enumerate(CASES.items()):
         model(t, **case)
-        verified(t, '-target', ARM[i % len(ARM)])
-        assert fused(t) == 1, name
+        for target in ARM if case.get('kernel') else ARM[i % len(ARM):][:1]:
+            verified(t, '-target', target)
+            twice = target == 'arm64' and case.get('kernel') == 3 and (case['h'] % 4 or case['w'] % 4) > 0
+            assert fused(t) == 1 - twice, (name, target)
 
 
 def test_smaller_workspace(t):
