@@ -66,8 +66,7 @@ bool plan_add(const Planner *p, PlanSums *s, const PlanStep *e) {
   PlanSums sum;
   uint16_t most = 0;
   for (int at = 0; at < p->pairs; at += PLAN_BLOCK)
-    for (int i = at; i < at + PLAN_BLOCK;
-         i++) { /* of a constant length, so that compilers make vectors of it */
+    for (int i = at; i < at + PLAN_BLOCK; i++) { /* a constant length: compilers make vectors of it */
       uint16_t positive = (uint16_t)(s->positive[i] + e->positive[i]);
       uint16_t negative = (uint16_t)(s->negative[i] + e->negative[i]);
       uint16_t larger = positive > negative ? positive : negative;

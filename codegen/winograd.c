@@ -343,8 +343,7 @@ static void do_rows(Walk *w, Place p, const Group *g) {
   each_group(w, p, "ty", s->group_rows, step, do_row, &inner, &last);
 }
 
-/* The groups of a row or a column of them: those inside (0) and the last one (1) are unlike; which ones are.
- */
+/* Some group of a row or a column of them is like those that are not the last. */
 static bool has_inner(int64_t groups, Line inner, Line last) { return groups > 1 || same_line(inner, last); }
 
 static void make_products(const Winograd *s, Funcs *f, int kind, int nv) {

@@ -5,17 +5,18 @@
 /* The inverse of 9 modulo 2^32. */
 enum { NINTH = 954437177 };
 
-/* ---- the operand ---- */
-
+/* Of int16 or int32. */
 static const VirVar *plus(VirBuilder *b, const char *name, const VirVar *x, const VirVar *y) {
-  return VIR_LET(b, name, add_p, vir_v(x), vir_v(y));
+  return vir_let(b, name, x->type == VIR_VEC_P ? VIR_add_p : VIR_add_s32, VIR_ARGS(vir_v(x), vir_v(y)));
 }
 
 static const VirVar *minus(VirBuilder *b, const char *name, const VirVar *x, const VirVar *y) {
-  return VIR_LET(b, name, sub_p, vir_v(x), vir_v(y));
+  return vir_let(b, name, x->type == VIR_VEC_P ? VIR_sub_p : VIR_sub_s32, VIR_ARGS(vir_v(x), vir_v(y)));
 }
 
 static const VirVar *twice(VirBuilder *b, const char *name, const VirVar *x) { return plus(b, name, x, x); }
+
+/* ---- the operand ---- */
 
 /* Six values d, which stand in a column or in a row, after B^T of the paper, its second and third row
  * negated:
@@ -78,27 +79,17 @@ VirFunc *winograd_transform(const Winograd *s) {
 
 /* ---- results ---- */
 
-static const VirVar *sum(VirBuilder *b, const char *name, const VirVar *x, const VirVar *y) {
-  return VIR_LET(b, name, add_s32, vir_v(x), vir_v(y));
-}
-
-static const VirVar *difference(VirBuilder *b, const char *name, const VirVar *x, const VirVar *y) {
-  return VIR_LET(b, name, sub_s32, vir_v(x), vir_v(y));
-}
-
-static const VirVar *doubled(VirBuilder *b, const char *name, const VirVar *x) { return sum(b, name, x, x); }
-
 /* Six sums after A^T of the paper, four: the first is 24 times, the second 12 times, and the others are 6
  * times what the convolution has. */
 static void back(VirBuilder *b, const char *name, const VirVar *const in[WINOGRAD_TILE],
                  const VirVar *out[WINOGRAD_RESULTS]) {
-  const VirVar *sum12 = sum(b, name, in[1], in[2]), *sum34 = sum(b, name, in[3], in[4]);
-  const VirVar *less12 = difference(b, name, in[1], in[2]), *less34 = difference(b, name, in[3], in[4]);
-  const VirVar *more = sum(b, name, in[0], doubled(b, name, doubled(b, name, sum12)));
-  out[0] = sum(b, name, more, sum34);
-  out[1] = sum(b, name, doubled(b, name, less12), less34);
-  out[2] = sum(b, name, sum12, sum34);
-  out[3] = sum(b, name, sum(b, name, less12, doubled(b, name, less34)), in[5]);
+  const VirVar *sum12 = plus(b, name, in[1], in[2]), *sum34 = plus(b, name, in[3], in[4]);
+  const VirVar *less12 = minus(b, name, in[1], in[2]), *less34 = minus(b, name, in[3], in[4]);
+  const VirVar *more = plus(b, name, in[0], twice(b, name, twice(b, name, sum12)));
+  out[0] = plus(b, name, more, sum34);
+  out[1] = plus(b, name, twice(b, name, less12), less34);
+  out[2] = plus(b, name, sum12, sum34);
+  out[3] = plus(b, name, plus(b, name, less12, twice(b, name, less34)), in[5]);
 }
 
 /* By how many bits the results of a row or a column are too large, once 9 is divided out and 4 are left. */
@@ -123,7 +114,7 @@ static void tile_sums(Results *t, int n, const VirVar *out[WINOGRAD_RESULTS][WIN
       in[i] =
           VIR_LET(b, "p", load_s32, vir_at(vir_addr(t->sums, (i * WINOGRAD_TILE + j) * point + n * lanes)));
     if (j == 1)
-      in[1] = sum(b, "p", in[1], VIR_LET(b, "bias0", load_s32, vir_at(vir_addr(t->bias, n * lanes))));
+      in[1] = plus(b, "p", in[1], VIR_LET(b, "bias0", load_s32, vir_at(vir_addr(t->bias, n * lanes))));
     back(b, "r", in, four);
     for (int i = 0; i < WINOGRAD_RESULTS; i++) half[i][j] = four[i];
   }
